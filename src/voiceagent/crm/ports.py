@@ -1,0 +1,15 @@
+"""What the call and the webhooks need of the CRM: to hand over a record and go on."""
+
+from typing import Protocol
+
+from voiceagent.crm.models import CallRecord
+
+
+class Recorder(Protocol):
+    """Takes records without ever blocking, waiting or raising.
+
+    Records of one call are kept in the order in which they were handed over. What
+    becomes of them when the database is away is the recorder's concern.
+    """
+
+    def record(self, record: CallRecord) -> None: ...

@@ -1,0 +1,58 @@
+"""The errors of this service.
+
+    VoiceAgentError
+    ├── SettingsError        the environment is wrong; one line per fault, names the variable
+    ├── ProviderError        an outside part or an engine failed; `retryable` tells if it may heal
+    │   └── EngineTimeout    it did not answer before its deadline
+    ├── ProtocolError        a peer sent what its protocol does not allow
+    ├── NotFound             there is no such record
+    └── AgentFileError       the agent's TOML is wrong; names the key
+
+Domain errors know nothing of HTTP: `web/problems.py` maps them.
+"""
+
+
+class VoiceAgentError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class SettingsError(VoiceAgentError):
+    """One or more environment variables are wrong.
+
+    `faults` holds one sentence per fault; each names its variable and never
+    prints a secret's value.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class ProviderError(VoiceAgentError):
+    """An engine, database or outside service failed.
+
+    `retryable` is true when the same request may succeed later.
+    """
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class EngineTimeout(ProviderError):
+    """An engine did not answer before its deadline."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
+class ProtocolError(VoiceAgentError):
+    """A peer sent a message that its protocol does not allow."""
+
+
+class NotFound(VoiceAgentError):
+    """There is no such record."""
+
+
+class AgentFileError(VoiceAgentError):
+    """The agent's own file is wrong; the message names the key."""
