@@ -1,0 +1,265 @@
+"""The words of turn-taking: what can happen in a call, and what can be done about it.
+
+Events go into `turns.py`, actions come out; `session.py` makes the first and does
+the second. Times ending in `_ms` are on the call's clock, those ending in
+`_audio_ms` (and `audio_ms`) are ms of the call's inbound audio.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from voiceagent.speech.ports import Recognition
+
+# --- events -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The media stream is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One window of inbound audio was judged."""
+
+    audio_ms: float
+    """Audio time at the window's end."""
+    voiced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    recognition: Recognition
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySentence:
+    """The brain made a sentence of this reply."""
+
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """The brain has no more to say in this reply."""
+
+    reply: int
+    hang_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFailed:
+    """The brain or the voice failed in the middle of this reply."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReleased:
+    """Audio of this reply went to the playout; all of it so far will have played by `until_ms`."""
+
+    reply: int
+    until_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHeard:
+    """The phone acknowledged the first audio of this reply."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedOut:
+    """All of this reply was played."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The service is closing: say goodbye now and hang up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The socket is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A deadline may have passed."""
+
+
+Event = (
+    Begin
+    | Voice
+    | Recognised
+    | Digit
+    | ReplySentence
+    | ReplyEnded
+    | ReplyFailed
+    | AudioReleased
+    | ReplyHeard
+    | PlayedOut
+    | Farewell
+    | Closed
+    | Tick
+)
+
+
+# --- actions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceStarted:
+    """The caller began to speak at this audio time."""
+
+    audio_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class UtterancePaused:
+    """The caller fell silent at this audio time, for long enough to ask for the words."""
+
+    audio_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnded:
+    """The text to be answered is fixed."""
+
+    turn: int
+    text: str
+    source: str
+    """`final`, `interim`, `none` (spoken but not understood) or `dtmf`."""
+    cause: str
+    """`silence`; `media_gap` or `too_long` when it was cut without one; `keys`."""
+    eou_ms: float
+    """Silence after which the utterance was ended, in audio time; 0 for keys."""
+    recognition_wait_ms: float
+    """How much longer its words took to come."""
+    started_audio_ms: float
+    ended_audio_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceDropped:
+    """Voice without words, or a back-channel: not answered."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LateRecognition:
+    """Words of what was already answered."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Introduce:
+    """Let the brain open the conversation as this reply."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Let the brain answer."""
+
+    reply: int
+    turn: int
+    text: str
+    """All of the caller's words that are still unanswered."""
+    digits: str = ""
+
+
+class Phrase(Enum):
+    """What the agent says without a brain."""
+
+    REPROMPT = "reprompt"
+    APOLOGY = "apology"
+    GOODBYE = "goodbye"
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Synthesise this sentence as the next of this reply."""
+
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakPhrase:
+    """Speak a fixed phrase as the next (and last) of this reply."""
+
+    reply: int
+    phrase: Phrase
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReply:
+    """Nothing more will be added to this reply: report when it has played."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopSpeaking:
+    """Clear the phone's buffer and hold this reply."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeSpeaking:
+    """Go on from the first word of this reply that was not heard."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonReply:
+    """Give this reply up: stop its brain and voice, drop its audio, keep what was heard of it."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteReply:
+    """All of this reply was played."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    reason: str
+
+
+Action = (
+    UtteranceStarted
+    | UtterancePaused
+    | UtteranceEnded
+    | UtteranceDropped
+    | LateRecognition
+    | Introduce
+    | Think
+    | Speak
+    | SpeakPhrase
+    | FinishReply
+    | StopSpeaking
+    | ResumeSpeaking
+    | AbandonReply
+    | CompleteReply
+    | HangUp
+)

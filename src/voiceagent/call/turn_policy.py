@@ -1,0 +1,46 @@
+"""Every figure of turn-taking, in ms, with where it comes from."""
+
+from dataclasses import dataclass
+from typing import Final
+
+VAD_WINDOW_MS: Final = 32.0
+"""Silero's window at 8 kHz: 256 samples. Silence is known in steps of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """The defaults are the product's; settings may move the first three."""
+
+    eou_min_ms: float = 300.0
+    """Silence that ends an utterance whose text is there and reads complete (playbook B4)."""
+    eou_max_ms: float = 600.0
+    """Silence that ends any utterance (playbook B4)."""
+    speech_start_ms: float = 96.0
+    """Voice that begins an utterance while listening: three windows; clicks are shorter."""
+    barge_in_min_ms: float = 120.0
+    """Voice that stops the agent."""
+    bridge_ms: float = 64.0
+    """A gap this short does not interrupt a run of voice: stops and glottal closures are silent."""
+    pause_ms: float = 120.0
+    """Silence after which the recogniser is asked what it has, so that it is there by eou_min."""
+    utterance_max_ms: float = 30_000.0
+    """An utterance longer than this is answered as it stands."""
+    media_gap_ms: float = 2_000.0
+    """Wall time without media after which an open utterance is taken as over."""
+    recognition_grace_ms: float = 1_500.0
+    """How long the words of an ended utterance may be late (Google's finals: p99 1.57 s)."""
+    resume_after_ms: float = 2_000.0
+    """No words this long after a stop: it was no interruption."""
+    not_understood_ms: float = 700.0
+    """So much voice without words was somebody speaking, not a cough: it deserves a retry."""
+    nearly_done_ms: float = 1_000.0
+    """With less than this unheard, "yes" is an answer to what was asked, not a back-channel."""
+    think_ms: float = 8_000.0
+    """From the end of the utterance to the first audio; then a spoken apology."""
+    speak_slack_ms: float = 3_000.0
+    """How much later than computed the last mark may come back, or the next audio be released."""
+    idle_ms: float = 12_000.0
+    """Silence of an idle caller before a re-prompt."""
+    max_reprompts: int = 2
+    digit_gap_ms: float = 1_200.0
+    """Pause after a key that ends the keyed answer; `#` ends it at once."""

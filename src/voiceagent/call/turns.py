@@ -1,0 +1,628 @@
+"""Whose turn it is: the turn-taking machine of one call.
+
+Events go in, each with the time at which it happened; actions come out, to be
+done at once and in order. Nothing here waits, sleeps, sends or reads a clock:
+`now_ms` is handed in (ms on any clock that only goes forward), and
+`next_deadline_ms` tells when `Tick` is due. Audio times are ms of the call's
+inbound audio; missing media is therefore not silence.
+
+    LISTENING ──end of utterance──► THINKING ──first audio──► SPEAKING ──played──► LISTENING
+        ▲                              │                         │
+        └───── the caller's voice: stop, hold the reply ─────────┘
+               words → answer them · none, or "mm-hm" → go on where it was cut
+
+Promises, kept under property tests: one answer per utterance; an utterance ends
+300-600 ms after its last voice; THINKING and SPEAKING always have a deadline;
+the introduction comes once; a stop is always settled; after the end, nothing.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from voiceagent.call import wording
+from voiceagent.call.transcript import Transcript
+from voiceagent.call.turn_events import (
+    AbandonReply,
+    Action,
+    AudioReleased,
+    Begin,
+    Closed,
+    CompleteReply,
+    Digit,
+    Event,
+    Farewell,
+    FinishReply,
+    HangUp,
+    Introduce,
+    LateRecognition,
+    Phrase,
+    PlayedOut,
+    Recognised,
+    ReplyEnded,
+    ReplyFailed,
+    ReplyHeard,
+    ReplySentence,
+    ResumeSpeaking,
+    Speak,
+    SpeakPhrase,
+    StopSpeaking,
+    Think,
+    Tick,
+    UtteranceDropped,
+    UtteranceEnded,
+    UtterancePaused,
+    UtteranceStarted,
+    Voice,
+)
+from voiceagent.call.turn_policy import VAD_WINDOW_MS, TurnPolicy
+from voiceagent.speech.ports import Recognition
+
+
+class State(Enum):
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    ENDED = "ended"
+
+
+@dataclass(slots=True)
+class _Utterance:
+    started_ms: float
+    last_voiced_ms: float
+    voiced_ms: float
+    paused: bool = False
+    media_at_ms: float = 0.0
+    """Wall time of the last window."""
+    ended_silence_ms: float | None = None
+    """Set when the silence is long enough and only the words are awaited."""
+    cause: str = "silence"
+    words_due_ms: float = 0.0
+    """Wall time at which the words are no longer awaited."""
+    ended_at_ms: float = 0.0
+
+    @property
+    def awaits_words(self) -> bool:
+        return self.ended_silence_ms is not None
+
+
+@dataclass(slots=True)
+class _Reply:
+    id: int
+    turn: int
+    text: str
+    """The caller's words that it answers."""
+    introduction: bool = False
+    apology: bool = False
+    sentences: int = 0
+    brain_done: bool = False
+    hang_up: str | None = None
+    """Reason, if the call ends once it was heard."""
+    heard: bool = False
+    released_until_ms: float | None = None
+    deadline_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run of voice that may become an utterance."""
+
+    started_ms: float = 0.0
+    last_ms: float = 0.0
+    voiced_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class Counters:
+    utterances: int = 0
+    answers: int = 0
+    barge_ins: int = 0
+    false_interruptions: int = 0
+    reprompts: int = 0
+
+
+@dataclass(slots=True)
+class Turns:
+    """The machine. `handle` is its only door."""
+
+    policy: TurnPolicy = field(default_factory=TurnPolicy)
+    state: State = State.LISTENING
+    turn: int = 0
+    counters: Counters = field(default_factory=Counters)
+    _transcript: Transcript = field(default_factory=Transcript)
+    _run: _Run = field(default_factory=_Run)
+    _utterance: _Utterance | None = None
+    _passed: _Utterance | None = None
+    """An utterance that was let pass for want of words: they may still come."""
+    _reply: _Reply | None = None
+    """The reply that is being made or spoken, or is held after a stop."""
+    _held: bool = False
+    _stopped_ms: float = 0.0
+    """When the held reply was stopped."""
+    _last_reply: int = 0
+    _introduced: bool = False
+    _digits: str = ""
+    _digits_due_ms: float = 0.0
+    _idle_due_ms: float = 0.0
+    _reprompts: int = 0
+    _audio_ms: float = 0.0
+
+    @property
+    def held_reply(self) -> int | None:
+        """The reply that was stopped and is neither taken up nor given up yet."""
+        return self._reply.id if self._reply and self._held else None
+
+    @property
+    def next_deadline_ms(self) -> float | None:
+        """When `Tick` is due next; None only once the call has ended."""
+        if self.state is State.ENDED:
+            return None
+        due: list[float] = []
+        if self._digits:
+            due.append(self._digits_due_ms)
+        if self.state is not State.LISTENING and self._reply:
+            due.append(self._reply.deadline_ms)
+        if utterance := self._utterance:
+            due.append(
+                utterance.media_at_ms + self.policy.media_gap_ms
+                if not utterance.awaits_words
+                else utterance.words_due_ms
+            )
+        elif self._held:
+            due.append(self._settle_due_ms)
+        elif self.state is State.LISTENING:
+            due.append(self._idle_due_ms)
+        return min(due)
+
+    @property
+    def _settle_due_ms(self) -> float:
+        """When a held reply is taken up again for want of words."""
+        return self._stopped_ms + self.policy.resume_after_ms
+
+    def handle(self, event: Event, now_ms: float) -> list[Action]:
+        """Take one event; return what is to be done, in order."""
+        actions: list[Action] = []
+        if self.state is State.ENDED:
+            return actions
+        match event:
+            case Voice():
+                self._on_voice(event, now_ms, actions)
+            case Recognised():
+                self._on_recognised(event.recognition, now_ms, actions)
+            case AudioReleased():
+                self._on_audio_released(event, now_ms)
+            case ReplyHeard():
+                if reply := self._current(event.reply):
+                    reply.heard = True
+            case ReplySentence():
+                self._on_sentence(event, actions)
+            case ReplyEnded():
+                self._on_reply_ended(event, now_ms, actions)
+            case ReplyFailed():
+                self._on_reply_failed(event.reply, now_ms, actions)
+            case PlayedOut():
+                self._on_played_out(event.reply, now_ms, actions)
+            case Digit():
+                self._on_digit(event.digit, now_ms, actions)
+            case Tick():
+                self._on_tick(now_ms, actions)
+            case Begin():
+                self._on_begin(now_ms, actions)
+            case Farewell():
+                self._on_farewell(now_ms, actions)
+            case Closed():
+                self._end(actions, hang_up=None)
+        return actions
+
+    # --- the caller's voice ---------------------------------------------------------------
+
+    def _on_voice(self, event: Voice, now_ms: float, actions: list[Action]) -> None:
+        self._audio_ms = event.audio_ms
+        if self._utterance is None:
+            if event.voiced:
+                self._on_onset(event.audio_ms, now_ms, actions)
+            return
+        utterance = self._utterance
+        utterance.media_at_ms = now_ms
+        if event.voiced:
+            utterance.last_voiced_ms = event.audio_ms
+            utterance.voiced_ms += VAD_WINDOW_MS
+            utterance.paused = False
+            # The caller went on before the words of the first part had come.
+            utterance.ended_silence_ms = None
+            if event.audio_ms - utterance.started_ms >= self.policy.utterance_max_ms:
+                self._end_utterance("too_long", now_ms, actions)
+            return
+        if not utterance.paused and self._silence_ms(utterance) >= self.policy.pause_ms:
+            utterance.paused = True
+            actions.append(UtterancePaused(utterance.last_voiced_ms))
+        self._consider_end(now_ms, actions)
+
+    def _on_onset(self, audio_ms: float, now_ms: float, actions: list[Action]) -> None:
+        """Voice outside an utterance: does it begin one?"""
+        policy, run = self.policy, self._run
+        if audio_ms - VAD_WINDOW_MS - run.last_ms > policy.bridge_ms:
+            run.started_ms = audio_ms - VAD_WINDOW_MS
+            run.voiced_ms = 0.0
+        run.last_ms = audio_ms
+        run.voiced_ms += VAD_WINDOW_MS
+        if self._digits or self._is_farewell():
+            # Keys are being pressed: they are the answer. Or nothing can be answered any more.
+            return
+        listening = self.state is State.LISTENING
+        if run.voiced_ms < (policy.speech_start_ms if listening else policy.barge_in_min_ms):
+            return
+        self._utterance = _Utterance(run.started_ms, audio_ms, run.voiced_ms, media_at_ms=now_ms)
+        self._run = _Run(last_ms=audio_ms)
+        self._passed = None
+        if not listening:
+            self._stop(now_ms, actions)
+        actions.append(UtteranceStarted(self._utterance.started_ms))
+
+    def _stop(self, now_ms: float, actions: list[Action]) -> None:
+        """The caller has the floor; the reply is held until it is known what they want."""
+        reply = self._reply
+        if reply is None:
+            return
+        if self.state is State.SPEAKING:
+            self.counters.barge_ins += 1
+        self.state = State.LISTENING
+        self._held = True
+        self._stopped_ms = now_ms
+        actions.append(StopSpeaking(reply.id))
+
+    def _silence_ms(self, utterance: _Utterance) -> float:
+        return self._audio_ms - utterance.last_voiced_ms
+
+    # --- the end of an utterance ----------------------------------------------------------
+
+    def _on_recognised(
+        self, recognition: Recognition, now_ms: float, actions: list[Action]
+    ) -> None:
+        if not self._transcript.add(recognition):
+            if wording.has_words(recognition.text):
+                actions.append(LateRecognition(recognition.text))
+            return
+        if self._utterance is not None:
+            self._consider_end(now_ms, actions)
+        elif self._passed is not None and wording.has_words(recognition.text):
+            self._on_belated_words(self._passed, now_ms, actions)
+
+    def _on_belated_words(self, passed: _Utterance, now_ms: float, actions: list[Action]) -> None:
+        """The words of an utterance that was let pass have come after all: answer them.
+
+        The agent may have gone on speaking meanwhile, or somebody pressed keys; then
+        the utterance is judged as if its words had come in time.
+        """
+        self._passed = None
+        if self._digits or self._is_farewell():
+            return
+        if self.state is not State.LISTENING:
+            if wording.is_backchannel(self._transcript.hearing.text):
+                self._transcript.close(self._audio_ms, answered=True)
+                return
+            self._stop(now_ms, actions)
+        passed.media_at_ms = now_ms
+        self._utterance = passed
+        self._consider_end(now_ms, actions)
+
+    def _consider_end(self, now_ms: float, actions: list[Action]) -> None:
+        """End the utterance if its silence, and what was recognised, say so."""
+        utterance = self._utterance
+        if utterance is None:
+            return
+        hearing = self._transcript.hearing
+        if utterance.awaits_words:
+            if hearing.text or self._transcript.heard_nothing(utterance.last_voiced_ms):
+                self._end_utterance(utterance.cause, now_ms, actions)
+            return
+        silence_ms = self._silence_ms(utterance)
+        ready = (
+            hearing.is_stable
+            and wording.reads_complete(hearing.text)
+            and self._transcript.covers(utterance.last_voiced_ms)
+        )
+        # The next window would be past the maximum: now, or too late.
+        last_chance = silence_ms + VAD_WINDOW_MS > self.policy.eou_max_ms
+        if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
+            self._end_utterance("silence", now_ms, actions)
+
+    def _end_utterance(self, cause: str, now_ms: float, actions: list[Action]) -> None:
+        """The silence was long enough. Answer, await the words, or let it pass."""
+        utterance = self._utterance
+        if utterance is None:
+            return
+        if self._digits:
+            self._drop_utterance(actions, answered=True)
+            return
+        hearing = self._transcript.hearing
+        if not utterance.awaits_words:
+            utterance.cause = cause
+            utterance.ended_silence_ms = self._silence_ms(utterance)
+            utterance.ended_at_ms = now_ms
+            utterance.words_due_ms = (
+                self._settle_due_ms if self._held else now_ms + self.policy.recognition_grace_ms
+            )
+        if not hearing.text:
+            nothing = self._transcript.heard_nothing(utterance.last_voiced_ms)
+            if now_ms < utterance.words_due_ms and not nothing:
+                return
+            if self._held or utterance.voiced_ms < self.policy.not_understood_ms:
+                self._passed = utterance
+                self._let_pass(now_ms, actions, answered=False)
+                return
+        elif self._held and self._is_listening_noise(hearing.text):
+            self._let_pass(now_ms, actions, answered=True)
+            return
+        source = "none" if not hearing.text else "final" if hearing.is_final else "interim"
+        ended = UtteranceEnded(
+            turn=self.turn + 1,
+            text=hearing.text,
+            source=source,
+            cause=utterance.cause,
+            eou_ms=utterance.ended_silence_ms or 0.0,
+            recognition_wait_ms=now_ms - utterance.ended_at_ms,
+            started_audio_ms=utterance.started_ms,
+            ended_audio_ms=utterance.last_voiced_ms,
+        )
+        self._answer(ended, text=hearing.text, digits="", now_ms=now_ms, actions=actions)
+
+    def _is_listening_noise(self, text: str) -> bool:
+        """Whether these words over the agent's own leave the floor with the agent."""
+        reply = self._reply
+        if reply is None:
+            return False
+        nearly_done = (
+            reply.brain_done
+            and reply.released_until_ms is not None
+            and reply.released_until_ms - self._stopped_ms <= self.policy.nearly_done_ms
+        )
+        return not nearly_done and wording.is_backchannel(
+            text, during_introduction=reply.introduction
+        )
+
+    def _let_pass(self, now_ms: float, actions: list[Action], *, answered: bool) -> None:
+        """It took no turn: forget it, and take up what it interrupted."""
+        self._drop_utterance(actions, answered=answered)
+        if self._held:
+            self._resume(now_ms, actions)
+
+    def _drop_utterance(self, actions: list[Action], *, answered: bool) -> None:
+        actions.append(UtteranceDropped(self._transcript.hearing.text))
+        self._close_utterance(answered=answered)
+
+    def _close_utterance(self, *, answered: bool) -> None:
+        """`answered`: its words are settled and must not be taken up again."""
+        if answered:
+            self._transcript.close(self._audio_ms)
+        self._utterance = None
+        self._run = _Run(last_ms=self._audio_ms)
+
+    def _resume(self, now_ms: float, actions: list[Action]) -> None:
+        reply = self._reply
+        self._held = False
+        if reply is None:
+            return
+        self.counters.false_interruptions += 1
+        self.state = State.THINKING if reply.released_until_ms is None else State.SPEAKING
+        reply.deadline_ms = now_ms + self.policy.think_ms
+        actions.append(ResumeSpeaking(reply.id))
+
+    def _answer(
+        self,
+        ended: UtteranceEnded,
+        *,
+        text: str,
+        digits: str,
+        now_ms: float,
+        actions: list[Action],
+    ) -> None:
+        """The turn changes hands: what was being said is given up, and this is answered."""
+        unanswered = ""
+        if reply := self._reply:
+            # Nobody heard a word of the reply to what was said before: that is still open.
+            if not reply.heard and not reply.introduction:
+                unanswered = reply.text
+            self._give_up(actions)
+        self.turn = ended.turn
+        self.counters.utterances += 1
+        self.counters.answers += 1
+        self._reprompts = 0
+        self._close_utterance(answered=True)
+        actions.append(ended)
+        reply = self._new_reply(now_ms, text=" ".join(part for part in (unanswered, text) if part))
+        actions.append(Think(reply.id, self.turn, reply.text, digits))
+
+    # --- keys -----------------------------------------------------------------------------
+
+    def _on_digit(self, digit: str, now_ms: float, actions: list[Action]) -> None:
+        if self.state is not State.LISTENING:
+            self._stop(now_ms, actions)
+        if digit != "#":
+            self._digits += digit
+            self._digits_due_ms = now_ms + self.policy.digit_gap_ms
+        elif self._digits:
+            self._end_digits(now_ms, actions)
+
+    def _end_digits(self, now_ms: float, actions: list[Action]) -> None:
+        digits, self._digits = self._digits, ""
+        if self._utterance is not None:
+            self._drop_utterance(actions, answered=True)
+        ended = UtteranceEnded(
+            turn=self.turn + 1,
+            text=digits,
+            source="dtmf",
+            cause="keys",
+            eou_ms=0.0,
+            recognition_wait_ms=0.0,
+            started_audio_ms=self._audio_ms,
+            ended_audio_ms=self._audio_ms,
+        )
+        self._answer(ended, text="", digits=digits, now_ms=now_ms, actions=actions)
+
+    # --- the agent's reply ----------------------------------------------------------------
+
+    def _new_reply(self, now_ms: float, *, text: str = "") -> _Reply:
+        self._last_reply += 1
+        self._held = False
+        self._reply = _Reply(
+            self._last_reply, self.turn, text, deadline_ms=now_ms + self.policy.think_ms
+        )
+        self.state = State.THINKING
+        return self._reply
+
+    def _current(self, reply: int) -> _Reply | None:
+        return self._reply if self._reply and self._reply.id == reply else None
+
+    def _on_sentence(self, event: ReplySentence, actions: list[Action]) -> None:
+        reply = self._current(event.reply)
+        if reply and not reply.brain_done:
+            reply.sentences += 1
+            actions.append(Speak(reply.id, event.text))
+
+    def _on_reply_ended(self, event: ReplyEnded, now_ms: float, actions: list[Action]) -> None:
+        reply = self._current(event.reply)
+        if reply is None or reply.brain_done:
+            return
+        reply.brain_done = True
+        reply.hang_up = "agent_hangup" if event.hang_up else None
+        actions.append(FinishReply(reply.id))
+        if not reply.sentences:
+            if reply.introduction or reply.hang_up:
+                self._on_played_out(reply.id, now_ms, actions)
+            else:
+                # A brain that answers with nothing has failed: the caller must not wait in silence.
+                self._apologise(now_ms, actions)
+
+    def _on_reply_failed(self, reply_id: int, now_ms: float, actions: list[Action]) -> None:
+        reply = self._current(reply_id)
+        if reply is None:
+            return
+        if self._held:
+            # Somebody else has the floor; what is left of the reply cannot be made any more.
+            reply.brain_done = True
+            actions.append(FinishReply(reply.id))
+            return
+        self._apologise(now_ms, actions)
+
+    def _apologise(self, now_ms: float, actions: list[Action]) -> None:
+        """Say that it did not work; if that cannot be said either, end the call in order."""
+        reply = self._reply
+        if reply is not None and (reply.apology or reply.hang_up is not None):
+            self._end(actions, hang_up="error")
+            return
+        if reply is None or reply.released_until_ms is None:
+            if reply is not None:
+                self._give_up(actions)
+            reply = self._new_reply(now_ms)
+        # What was released of a broken reply is good: the apology follows it.
+        reply.apology = True
+        reply.deadline_ms = now_ms + self.policy.think_ms
+        self._speak_phrase(reply, Phrase.APOLOGY, 0, actions)
+
+    def _speak_phrase(
+        self, reply: _Reply, phrase: Phrase, index: int, actions: list[Action]
+    ) -> None:
+        reply.sentences, reply.brain_done = 1, True
+        actions += [SpeakPhrase(reply.id, phrase, index), FinishReply(reply.id)]
+
+    def _on_audio_released(self, event: AudioReleased, now_ms: float) -> None:
+        reply = self._current(event.reply)
+        if reply is None:
+            return
+        reply.released_until_ms = event.until_ms
+        reply.deadline_ms = max(event.until_ms, now_ms) + self.policy.speak_slack_ms
+        if self.state is State.THINKING:
+            self.state = State.SPEAKING
+
+    def _on_played_out(self, reply_id: int, now_ms: float, actions: list[Action]) -> None:
+        reply = self._current(reply_id)
+        if reply is None or not reply.brain_done or self._held:
+            return
+        self._reply = None
+        actions.append(CompleteReply(reply.id))
+        if reply.hang_up is not None:
+            self._end(actions, hang_up=reply.hang_up)
+            return
+        self._listen(now_ms)
+
+    def _listen(self, now_ms: float) -> None:
+        self.state = State.LISTENING
+        # Not before the last mark: while the phone still plays, the caller is not idle.
+        self._idle_due_ms = now_ms + self.policy.idle_ms
+
+    def _give_up(self, actions: list[Action]) -> None:
+        if self._reply is not None:
+            actions.append(AbandonReply(self._reply.id))
+        self._reply = None
+        self._held = False
+
+    # --- beginning, idling, ending --------------------------------------------------------
+
+    def _on_begin(self, now_ms: float, actions: list[Action]) -> None:
+        if self._introduced:
+            return
+        self._introduced = True
+        reply = self._new_reply(now_ms)
+        reply.introduction = True
+        actions.append(Introduce(reply.id))
+
+    def _on_tick(self, now_ms: float, actions: list[Action]) -> None:
+        if self._digits and now_ms >= self._digits_due_ms:
+            self._end_digits(now_ms, actions)
+        if utterance := self._utterance:
+            if utterance.awaits_words:
+                if now_ms >= utterance.words_due_ms:
+                    self._end_utterance(utterance.cause, now_ms, actions)
+            elif now_ms >= utterance.media_at_ms + self.policy.media_gap_ms:
+                self._end_utterance("media_gap", now_ms, actions)
+        elif self._digits:
+            pass
+        elif self._held:
+            if now_ms >= self._settle_due_ms:
+                self._resume(now_ms, actions)
+        elif self.state is State.LISTENING and now_ms >= self._idle_due_ms:
+            self._reprompt(now_ms, actions)
+        if (
+            self.state in (State.THINKING, State.SPEAKING)
+            and self._reply is not None
+            and now_ms >= self._reply.deadline_ms
+        ):
+            self._on_overdue(self._reply, now_ms, actions)
+
+    def _on_overdue(self, reply: _Reply, now_ms: float, actions: list[Action]) -> None:
+        if self.state is State.SPEAKING and reply.brain_done:
+            # Spoken, but the phone never said so: marks are lost, or it sends none.
+            self._on_played_out(reply.id, now_ms, actions)
+        else:
+            self._apologise(now_ms, actions)
+
+    def _reprompt(self, now_ms: float, actions: list[Action]) -> None:
+        if self._reprompts >= self.policy.max_reprompts:
+            self._say_goodbye("idle", now_ms, actions)
+            return
+        reply = self._new_reply(now_ms)
+        self._speak_phrase(reply, Phrase.REPROMPT, self._reprompts, actions)
+        self._reprompts += 1
+        self.counters.reprompts += 1
+
+    def _on_farewell(self, now_ms: float, actions: list[Action]) -> None:
+        if not self._is_farewell():
+            self._say_goodbye("drain", now_ms, actions)
+
+    def _is_farewell(self) -> bool:
+        return self._reply is not None and self._reply.hang_up == "drain"
+
+    def _say_goodbye(self, reason: str, now_ms: float, actions: list[Action]) -> None:
+        if self._reply is not None:
+            self._give_up(actions)
+        reply = self._new_reply(now_ms)
+        reply.hang_up = reason
+        self._speak_phrase(reply, Phrase.GOODBYE, 0, actions)
+
+    def _end(self, actions: list[Action], *, hang_up: str | None) -> None:
+        if self._reply is not None:
+            self._give_up(actions)
+        self._utterance = None
+        self.state = State.ENDED
+        if hang_up is not None:
+            actions.append(HangUp(hang_up))

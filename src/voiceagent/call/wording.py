@@ -1,0 +1,94 @@
+"""How the words of an utterance bear on the turn: Hebrew and English.
+
+Pure judgements about a recognised text: is it only a listener's "mm-hm", is it
+an order to stop, does it read as finished. They decide nothing by themselves;
+`turns.py` does.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+_NIQQUD: Final = re.compile(r"[\u0591-\u05C7]")
+_NOT_WORD: Final = re.compile(r"[^\w\s]+|_")
+
+_BACKCHANNELS: Final = frozenset(
+    "mm mmm mhm mmhm hm hmm uhhuh uh huh aha ah oh ok okay yes yeah yep right sure um er eh "
+    "כן אהה אה אהמ מממ ממ המ אוקיי אוקי נכון בסדר טוב הבנתי יופי סבבה".split()
+)
+"""What a listener says without wanting the floor, word by word."""
+
+_BACKCHANNEL_PHRASES: Final = frozenset({"i see", "go on", "got it"})
+
+_GREETINGS: Final = frozenset("hello hi hey hallo halo שלום הלו היי".split())
+
+_COMMANDS: Final = frozenset(
+    "stop wait hold hang no רגע די עצור עצרי שנייה שניה חכה חכי לא תפסיק תפסיקי סליחה".split()
+)
+"""Words that take the floor whatever stands beside them."""
+
+_UNFINISHED_ENDINGS: Final = frozenset(
+    "and or but so because if that which who the a an to of for with in on at from by my your "
+    "i we is are um uh er like about "
+    "ו או אבל כי אם ש של את על עם אל מ ב ל ה אני אנחנו זה היא הוא אה אממ כמו בערך כדי".split()
+)
+"""A text that ends so is going on: conjunctions, prepositions, articles, fillers."""
+
+
+def normalise(text: str) -> str:
+    """Lower case, no punctuation, no niqqud, single spaces: what two hearings are compared by.
+
+    >>> normalise("  Hello,  World! ")
+    'hello world'
+    """
+    plain = _NIQQUD.sub("", unicodedata.normalize("NFC", text)).casefold()
+    return " ".join(_NOT_WORD.sub(" ", plain).split())
+
+
+def has_words(text: str) -> bool:
+    """Whether anything that could be a word is in it."""
+    return bool(normalise(text))
+
+
+def is_backchannel(text: str, *, during_introduction: bool = False) -> bool:
+    """Whether the text is nothing but a listener's noises ("כן", "mm-hm").
+
+    While the agent introduces itself, a plain greeting is one of them: people
+    say "hello?" into a phone that was just picked up.
+    """
+    plain = normalise(text)
+    words = plain.split()
+    # Up to four of them in a row are still a listener; more is somebody talking.
+    if not words or len(words) > 4:
+        return False
+    allowed = _BACKCHANNELS | _GREETINGS if during_introduction else _BACKCHANNELS
+    return plain in _BACKCHANNEL_PHRASES or allowed.issuperset(words)
+
+
+def takes_the_floor(text: str) -> bool:
+    """Whether a word of it orders the agent to stop ("רגע", "stop")."""
+    return not _COMMANDS.isdisjoint(normalise(text).split())
+
+
+def reads_complete(text: str) -> bool:
+    """Whether the text could be all that was meant: its last word does not ask for more."""
+    words = normalise(text).split()
+    return bool(words) and words[-1] not in _UNFINISHED_ENDINGS
+
+
+def without_overlap(text: str, said_before: str) -> str:
+    """The part of `text` that `said_before` does not already end with, cut at a word.
+
+    A recogniser's late final often begins with the words of the utterance that
+    was already answered.
+
+    >>> without_overlap("to buy a house tomorrow", "I want to buy a house")
+    'tomorrow'
+    """
+    words = text.split()
+    plain = [normalise(word) for word in words]
+    before = normalise(said_before).split()
+    for length in range(min(len(plain), len(before)), 0, -1):
+        if plain[:length] == before[-length:]:
+            return " ".join(words[length:])
+    return text
