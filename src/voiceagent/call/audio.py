@@ -46,7 +46,8 @@ def _encode_table() -> npt.NDArray[np.uint8]:
     magnitude = np.minimum(np.abs(value), _CLIP_14_BIT) + _BIAS_14_BIT
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 5
     mantissa = (magnitude >> (exponent + 1)) & 0x0F
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    codes: npt.NDArray[np.uint8] = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    return codes
 
 
 _TO_PCM: Final = _decode_table()
@@ -76,3 +77,16 @@ def bytes_of(milliseconds: float) -> int:
 def silence(milliseconds: float) -> bytes:
     """That much digital silence."""
     return bytes([ULAW_SILENCE]) * bytes_of(milliseconds)
+
+
+_ENERGY: Final = (_TO_PCM.astype(np.float64) / 32768.0) ** 2
+_FLOOR_DBFS: Final = -100.0
+
+
+def frame_levels_dbfs(ulaw: bytes) -> list[float]:
+    """RMS level of each whole 20 ms frame, dB relative to full scale, -100 at the lowest."""
+    frames = len(ulaw) // FRAME_BYTES
+    energy = _ENERGY[np.frombuffer(ulaw, dtype=np.uint8, count=frames * FRAME_BYTES)]
+    mean = energy.reshape(frames, FRAME_BYTES).mean(axis=1)
+    levels: list[float] = np.maximum(10.0 * np.log10(mean + 1e-12), _FLOOR_DBFS).tolist()
+    return levels

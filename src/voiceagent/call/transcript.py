@@ -15,6 +15,9 @@ STABLE_FROM: Final = 0.8
 _COVERS_SLACK_MS: Final = 400.0
 """How far behind the end of the voice a recognition may end and still be about all of it: engines
 stamp the end of the last word, the voice activity detector the end of its sound."""
+_LATE_SLACK_MS: Final = 200.0
+"""A recognition that ends this little after the answered voice is about that voice; the next
+utterance cannot begin before the silence that ended the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Transcript:
 
     def add(self, recognition: Recognition) -> bool:
         """Take a recognition in. False when it is late: about what was already answered."""
-        if recognition.end_ms <= self._answered_to_ms:
+        if recognition.end_ms <= self._answered_to_ms + _LATE_SLACK_MS and self._answered_to_ms:
             return False
         if recognition.start_ms < self._answered_to_ms and self._answered_text:
             rest = wording.without_overlap(recognition.text, self._answered_text)
@@ -70,7 +73,8 @@ class Transcript:
         self._pieces = [
             piece
             for piece in self._pieces
-            if piece.end_ms <= recognition.start_ms or piece.start_ms >= recognition.end_ms
+            if wording.has_words(piece.text)
+            and (piece.end_ms <= recognition.start_ms or piece.start_ms >= recognition.end_ms)
         ]
         self._pieces.append(recognition)
         self._pieces.sort(key=lambda piece: piece.start_ms)
@@ -88,7 +92,7 @@ class Transcript:
         )
 
     def close(self, to_ms: float) -> None:
-        """What was heard up to `to_ms` is settled: none of it counts again."""
+        """What was voiced up to `to_ms` is settled: none of it counts again."""
         self._answered_text = self.hearing.text
         self._answered_to_ms = max(self._answered_to_ms, to_ms)
         self._pieces = []

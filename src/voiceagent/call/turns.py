@@ -298,7 +298,7 @@ class Turns:
             return
         if self.state is not State.LISTENING:
             if wording.is_backchannel(self._transcript.hearing.text):
-                self._transcript.close(self._audio_ms, answered=True)
+                self._transcript.close(passed.last_voiced_ms)
                 return
             self._stop(now_ms, actions)
         passed.media_at_ms = now_ms
@@ -393,7 +393,8 @@ class Turns:
     def _close_utterance(self, *, answered: bool) -> None:
         """`answered`: its words are settled and must not be taken up again."""
         if answered:
-            self._transcript.close(self._audio_ms)
+            utterance = self._utterance
+            self._transcript.close(utterance.last_voiced_ms if utterance else self._audio_ms)
         self._utterance = None
         self._run = _Run(last_ms=self._audio_ms)
 
