@@ -1,0 +1,383 @@
+"""Every environment variable of the service, read and checked once, at the start.
+
+The environment flows in; one frozen `Settings` flows out, or a `SettingsError`
+with one sentence per fault. Nothing else in the package reads the environment,
+and no secret's value is ever printed.
+"""
+
+import json
+import logging
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import ValidationError as PydanticValidationError
+
+from voiceagent.errors import SettingsError
+
+Engine = Literal["google", "local", "bench"]
+
+_MAX_FILE_BYTES: Final = 64 * 1024
+_SECRETS: Final = (
+    "API_KEY",
+    "DATABASE_URL",
+    "GCP_CREDENTIALS_JSON",
+    "TWILIO_AUTH_TOKEN",
+)
+"""Never printed; each may also be given as a path in NAME_FILE."""
+_HOSTNAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+_YES: Final = frozenset({"1", "true", "yes", "on"})
+_NO: Final = frozenset({"0", "false", "no", "off"})
+_WORDING: Final = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_pattern_mismatch": "holds characters that it must not",
+}
+"""Pydantic's fault types whose own words say too little to an operator."""
+
+_log = logging.getLogger(__name__)
+
+
+def _switch(value: object) -> object:
+    """`1` or `0` (also true/false, yes/no, on/off)."""
+    if isinstance(value, str):
+        lowered = value.lower()
+        if lowered in _YES:
+            return True
+        if lowered in _NO:
+            return False
+        raise ValueError("must be 1 or 0")
+    return value
+
+
+def _base_url(value: str) -> str:
+    """`https://host[:port][/path]` without a trailing slash and without doubled ones."""
+    url = urlsplit(value)
+    if url.scheme.lower() != "https":
+        raise ValueError("must begin with https://")
+    _host_and_port(url.netloc)
+    if url.query or url.fragment:
+        raise ValueError("must be an address without ? and #")
+    if not re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", url.path):
+        raise ValueError("has a path with characters that no URL may hold")
+    path = "/".join(part for part in url.path.split("/") if part)
+    return f"https://{url.netloc}{'/' + path if path else ''}"
+
+
+def _host_and_port(netloc: str) -> None:
+    host, colon, port = netloc, "", ""
+    if not netloc.endswith("]"):
+        host, colon, port = netloc.rpartition(":") if ":" in netloc else (netloc, "", "")
+    if not _HOSTNAME.fullmatch(host):
+        raise ValueError("has no proper host name")
+    if colon and not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+        raise ValueError("has a port that is not a number from 1 to 65535")
+
+
+def _endpoint(value: str) -> str:
+    """`host[:port]` of another API endpoint, or `insecure://host:port`."""
+    _host_and_port(value.removeprefix("insecure://"))
+    return value
+
+
+def _language(value: str) -> str:
+    """A BCP 47 tag; the old code for Hebrew becomes today's."""
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError("must be a language tag such as he-IL")
+    return re.sub(r"^iw\b", "he", value, flags=re.IGNORECASE)
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://")
+    return value
+
+
+def _printable(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("must be printable ASCII without spaces")
+    return value
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Token = Annotated[SecretStr, AfterValidator(_printable)]
+Language = Annotated[str, AfterValidator(_language)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+ShortText = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
+
+
+class Settings(BaseModel):
+    """What the environment says, with every default filled in.
+
+    Each attribute is the variable of the same name in small letters. `None`
+    means unset. Made by `load_settings`, which also resolves the engines and
+    languages that depend on other variables.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: int = Field(8000, ge=0, le=65535)
+    """0: any free port."""
+    host: ShortText = "0.0.0.0"  # noqa: S104 - a container is reached from outside
+    public_base_url: Annotated[str, AfterValidator(_base_url)] | None = None
+    """`https://host[:port][/path]`, normalised. `None`: derived from each request."""
+    forwarded_allow_ips: ShortText = "127.0.0.1"
+    """Proxies whose forwarded headers are believed; uvicorn reads the same variable."""
+    deploy_id: Annotated[str, Field(max_length=200)] = "unknown"
+    git_commit: ShortText | None = None
+    data_dir: Path = Path("var")
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
+    """`None`: an embedded PostgreSQL in `data_dir`."""
+    api_key: Token | None = None
+    """`None`: generated once, see `ensure_api_key`."""
+
+    twilio_account_sid: Annotated[str, Field(pattern=r"^AC[0-9A-Za-z_]+$")] | None = None
+    twilio_auth_token: Token | None = None
+    twilio_signature_check: Switch = True
+
+    stt_engine: Engine = "local"
+    tts_engine: Engine = "local"
+    bench_engines: Switch = False
+    bench_reply_seconds: float = Field(3.0, gt=0, le=600, allow_inf_nan=False)
+    google_application_credentials: Path | None = None
+    gcp_credentials_json: SecretStr | None = None
+    google_stt_endpoint: Endpoint | None = None
+    google_tts_endpoint: Endpoint | None = None
+    stt_language: Language = "he-IL"
+    stt_model: ShortText | None = None
+    tts_voice: ShortText | None = None
+    agent_language: Language = "he-IL"
+    agent_file: Path | None = None
+    """`None`: the bundled agent."""
+
+    eou_min_ms: int = Field(300, ge=0, le=10_000)
+    eou_max_ms: int = Field(600, ge=0, le=10_000)
+    eou_unsafe: Switch = False
+    barge_in_min_ms: int = Field(120, ge=0, le=5_000)
+    max_calls: int = Field(100, ge=1, le=100_000)
+    drain_seconds: float = Field(600.0, ge=0, le=86_400, allow_inf_nan=False)
+    log_format: Literal["logfmt", "json"] = "logfmt"
+
+    @property
+    def checks_signatures(self) -> bool:
+        """Whether requests of Twilio must carry its signature."""
+        return self.twilio_auth_token is not None and self.twilio_signature_check
+
+    def warnings(self) -> list[str]:
+        """What the operator should know at start, one sentence each."""
+        sentences = []
+        if self.twilio_auth_token is None:
+            sentences.append(
+                "TWILIO_AUTH_TOKEN is not set: webhooks and sockets are taken from anybody."
+            )
+        elif not self.twilio_signature_check:
+            sentences.append(
+                "TWILIO_SIGNATURE_CHECK is 0: webhooks and sockets are taken from anybody."
+            )
+        if self.bench_engines:
+            sentences.append("BENCH_ENGINES is 1: callers hear a tone and nobody understands them.")
+        return sentences
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings that these environment variables make.
+
+    An empty variable counts as unset, foreign ones are ignored. Raises
+    `SettingsError` with every fault at once.
+    """
+    faults: list[str] = []
+    given = _given(environ, faults)
+    _check_credentials(given, faults)
+    _check_silences(given, faults)
+    if "AGENT_FILE" in given:
+        _read("AGENT_FILE", Path(given["AGENT_FILE"]), faults)
+    settings = _validate(given, faults)
+    if faults or settings is None:
+        raise SettingsError(faults)
+    return settings
+
+
+def _given(environ: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    """The variables that are ours and set, secrets read from their files."""
+    given = {}
+    for name in (field.upper() for field in Settings.model_fields):
+        value = environ.get(name, "").strip()
+        path = environ.get(f"{name}_FILE", "").strip() if name in _SECRETS else ""
+        if value and path:
+            faults.append(f"{name} and {name}_FILE are both set: keep one of them.")
+        elif path:
+            value = _read(f"{name}_FILE", Path(path), faults).strip()
+        if value:
+            given[name] = value
+    return given
+
+
+def _read(name: str, path: Path, faults: list[str]) -> str:
+    """The text of a small file; an unreadable one is a fault of the variable `name`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            faults.append(f"{name}: the file {path} is larger than 64 KB.")
+            return ""
+        text = content.decode()
+    except OSError as error:
+        faults.append(f"{name}: the file {path} cannot be read ({error.strerror}).")
+        return ""
+    except ValueError:
+        faults.append(f"{name}: the file {path} is not UTF-8 text.")
+        return ""
+    if not text.strip():
+        faults.append(f"{name}: the file {path} is empty.")
+    return text
+
+
+def _check_credentials(given: Mapping[str, str], faults: list[str]) -> None:
+    path = given.get("GOOGLE_APPLICATION_CREDENTIALS")
+    inline = given.get("GCP_CREDENTIALS_JSON")
+    if path and inline:
+        faults.append(
+            "GOOGLE_APPLICATION_CREDENTIALS and GCP_CREDENTIALS_JSON are both set: "
+            "keep exactly one of them."
+        )
+    if path:
+        text = _read("GOOGLE_APPLICATION_CREDENTIALS", Path(path), faults)
+        if text.strip() and not _is_credentials(text):
+            faults.append(
+                f"GOOGLE_APPLICATION_CREDENTIALS: the file {path} does not hold the JSON of a key."
+            )
+    if inline and not _is_credentials(inline):
+        faults.append("GCP_CREDENTIALS_JSON does not hold the whole JSON of a key.")
+
+
+def _is_credentials(text: str) -> bool:
+    try:
+        credentials = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(credentials, dict) and isinstance(credentials.get("type"), str)
+
+
+def _validate(given: Mapping[str, str], faults: list[str]) -> Settings | None:
+    values: dict[str, Any] = {name.lower(): value for name, value in given.items()}
+    values |= _engines(given, faults)
+    values.setdefault("deploy_id", f"start-{secrets.token_hex(6)}")
+    values.setdefault("stt_language", "en-US" if values["stt_engine"] == "local" else "he-IL")
+    values.setdefault("agent_language", values["stt_language"])
+    try:
+        return Settings.model_validate(values)
+    except PydanticValidationError as error:
+        # A language that is wrong would be told a second time as its follower's fault.
+        follower = "agent_language" if "AGENT_LANGUAGE" not in given else None
+        faults.extend(
+            _sentence(fault, given)
+            for fault in error.errors(include_url=False, include_context=False)
+            if fault["loc"][0] != follower
+        )
+        return None
+
+
+def _engines(given: Mapping[str, str], faults: list[str]) -> dict[str, Engine]:
+    """Which engine listens and which one speaks."""
+    try:
+        bench = _switch(given.get("BENCH_ENGINES", "0")) is True
+    except ValueError:
+        bench = False  # told as the fault of BENCH_ENGINES itself
+    has_key = "GOOGLE_APPLICATION_CREDENTIALS" in given or "GCP_CREDENTIALS_JSON" in given
+    engines: dict[str, Engine] = {}
+    for kind in ("STT", "TTS"):
+        engine: Engine = "local"
+        wanted = given.get(f"{kind}_ENGINE", "").lower()
+        if wanted not in {"", "google", "local"}:
+            faults.append(f"{kind}_ENGINE must be google or local, not {wanted[:60]!r}.")
+        if bench:
+            engine = "bench"
+        elif wanted == "google" or (not wanted and (has_key or f"GOOGLE_{kind}_ENDPOINT" in given)):
+            engine = "google"
+        engines[f"{kind.lower()}_engine"] = engine
+    return engines
+
+
+def _sentence(fault: Mapping[str, Any], given: Mapping[str, str]) -> str:
+    """A validation fault as one sentence that names the variable and hides secrets."""
+    name = str(fault["loc"][0]).upper()
+    said = _WORDING.get(fault["type"]) or (
+        fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    )
+    if name in _SECRETS:
+        return f"{name} {said}."
+    return f"{name} {said}, not {given.get(name, '')[:60]!r}."
+
+
+def _check_silences(given: Mapping[str, str], faults: list[str]) -> None:
+    """The silence that ends an utterance is 300 to 600 ms (playbook B4) unless that is waived."""
+    silences_ms = {"EOU_MIN_MS": 300, "EOU_MAX_MS": 600}
+    for name in silences_ms:
+        value = given.get(name, "")
+        if value.isascii() and value.isdecimal():
+            silences_ms[name] = int(value[:9])
+    if silences_ms["EOU_MIN_MS"] > silences_ms["EOU_MAX_MS"]:
+        faults.append(
+            "EOU_MIN_MS ({EOU_MIN_MS}) is greater than EOU_MAX_MS ({EOU_MAX_MS}).".format_map(
+                silences_ms
+            )
+        )
+    if given.get("EOU_UNSAFE", "0").lower() in _YES:
+        return
+    faults.extend(
+        f"{name} must be within 300 and 600 ms, not {value}; EOU_UNSAFE=1 allows others."
+        for name, value in silences_ms.items()
+        if not 300 <= value <= 600
+    )
+
+
+def ensure_api_key(settings: Settings) -> str:
+    """The key of `/api/*`: the one that was set, else the one kept in `data_dir/api_key`.
+
+    The file is made once, mode 0600, by whichever process comes first; its
+    place is logged, never its content. Raises `SettingsError` when it can be
+    neither read nor made.
+    """
+    if settings.api_key is not None:
+        return settings.api_key.get_secret_value()
+    path = settings.data_dir / "api_key"
+    try:
+        key = _kept_secret(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise SettingsError(
+            [f"DATA_DIR: {path} can be neither read nor made ({reason}); set API_KEY instead."]
+        ) from error
+    if not key:
+        raise SettingsError([f"DATA_DIR: {path} is empty; delete it or set API_KEY."])
+    _log.info("The API key is in %s", path.resolve())
+    return key
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in that file; when there is none yet, a new one, complete from the first byte."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(32) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            # A link fails when the name is taken: the first of two processes wins.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

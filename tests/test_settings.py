@@ -1,0 +1,322 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiceagent.errors import SettingsError
+from voiceagent.settings import Settings, ensure_api_key, load_settings
+
+KEY = json.dumps({"type": "service_account", "project_id": "p", "private_key": "top secret"})
+
+
+def faults(**environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ)
+    return caught.value.faults
+
+
+class TestDefaults:
+    def test_an_empty_environment_serves(self) -> None:
+        settings = load_settings({})
+        assert settings.host == "0.0.0.0"  # noqa: S104 - the address, not a socket
+        assert settings.port == 8000
+        assert (settings.stt_engine, settings.tts_engine) == ("local", "local")
+        assert (settings.eou_min_ms, settings.eou_max_ms) == (300, 600)
+        assert settings.barge_in_min_ms == 120
+        assert settings.max_calls == 100
+        assert settings.drain_seconds == 600
+        assert settings.data_dir == Path("var")
+        assert settings.log_format == "logfmt"
+        assert settings.database_url is None
+        assert not settings.checks_signatures
+
+    def test_every_start_has_its_own_id(self) -> None:
+        assert load_settings({}).deploy_id != load_settings({}).deploy_id
+        assert load_settings({"DEPLOY_ID": "blue 7"}).deploy_id == "blue 7"
+
+    def test_empty_and_foreign_variables_count_as_unset(self) -> None:
+        settings = load_settings({"PORT": " ", "API_KEY": "", "HOME": "/root", "PATH": ""})
+        assert settings.port == 8000
+        assert settings.api_key is None
+
+
+class TestEngines:
+    @pytest.mark.parametrize(
+        ("environ", "stt", "tts"),
+        [
+            ({"GCP_CREDENTIALS_JSON": KEY}, "google", "google"),
+            ({"GOOGLE_STT_ENDPOINT": "insecure://127.0.0.1:9001"}, "google", "local"),
+            ({"GOOGLE_TTS_ENDPOINT": "eu-texttospeech.googleapis.com"}, "local", "google"),
+            ({"GCP_CREDENTIALS_JSON": KEY, "STT_ENGINE": "local"}, "local", "google"),
+            ({"TTS_ENGINE": "google"}, "local", "google"),
+            ({"BENCH_ENGINES": "1", "GCP_CREDENTIALS_JSON": KEY}, "bench", "bench"),
+            ({"BENCH_ENGINES": "0"}, "local", "local"),
+        ],
+    )
+    def test_which_engine_listens_and_which_speaks(
+        self, environ: dict[str, str], stt: str, tts: str
+    ) -> None:
+        settings = load_settings(environ)
+        assert (settings.stt_engine, settings.tts_engine) == (stt, tts)
+
+    @pytest.mark.parametrize(
+        ("environ", "stt", "agent"),
+        [
+            ({}, "en-US", "en-US"),
+            ({"STT_ENGINE": "google"}, "he-IL", "he-IL"),
+            ({"BENCH_ENGINES": "1"}, "he-IL", "he-IL"),
+            ({"STT_LANGUAGE": "iw-IL"}, "he-IL", "he-IL"),
+            ({"STT_LANGUAGE": "en-GB"}, "en-GB", "en-GB"),
+            ({"AGENT_LANGUAGE": "he-IL"}, "en-US", "he-IL"),
+        ],
+    )
+    def test_languages(self, environ: dict[str, str], stt: str, agent: str) -> None:
+        settings = load_settings(environ)
+        assert (settings.stt_language, settings.agent_language) == (stt, agent)
+
+
+class TestPublicBaseUrl:
+    @pytest.mark.parametrize(
+        ("given_url", "normal"),
+        [
+            ("https://a.example.com", "https://a.example.com"),
+            ("https://a.example.com/", "https://a.example.com"),
+            ("https://a.example.com//", "https://a.example.com"),
+            ("HTTPS://a.example.com:8443//x///y//", "https://a.example.com:8443/x/y"),
+            ("https://[::1]:8443/", "https://[::1]:8443"),
+        ],
+    )
+    def test_is_normalised(self, given_url: str, normal: str) -> None:
+        assert load_settings({"PUBLIC_BASE_URL": given_url}).public_base_url == normal
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            "http://a.example.com",
+            "a.example.com",
+            "https://",
+            "https:///path",
+            "https://a b.example.com",
+            'https://a"><Say>',
+            "https://user:pass@a.example.com",
+            "https://a.example.com:0",
+            "https://a.example.com:99999",
+            "https://a.example.com/?x=1",
+            "https://a.example.com/#x",
+            "https://a.example.com/<x>",
+            "https://[::1",
+        ],
+    )
+    def test_is_refused(self, wrong: str) -> None:
+        (fault,) = faults(PUBLIC_BASE_URL=wrong)
+        assert fault.startswith("PUBLIC_BASE_URL ")
+
+
+class TestGoogleCredentials:
+    def test_both_forms_at_once_name_both(self, tmp_path: Path) -> None:
+        file = tmp_path / "key.json"
+        file.write_text(KEY)
+        (fault,) = faults(GOOGLE_APPLICATION_CREDENTIALS=str(file), GCP_CREDENTIALS_JSON=KEY)
+        assert "GOOGLE_APPLICATION_CREDENTIALS" in fault
+        assert "GCP_CREDENTIALS_JSON" in fault
+
+    def test_a_file_that_is_not_there(self) -> None:
+        (fault,) = faults(GOOGLE_APPLICATION_CREDENTIALS="/nowhere/key.json")
+        assert "GOOGLE_APPLICATION_CREDENTIALS" in fault
+        assert "/nowhere/key.json" in fault
+
+    @pytest.mark.parametrize(
+        "broken", ['{"type":"secret-word"', '["secret-word"]', "{}", "secret-word"]
+    )
+    def test_broken_json_is_never_printed(self, broken: str, tmp_path: Path) -> None:
+        file = tmp_path / "key.json"
+        file.write_text(broken)
+        (of_file,) = faults(GOOGLE_APPLICATION_CREDENTIALS=str(file))
+        (inline,) = faults(GCP_CREDENTIALS_JSON=broken)
+        assert of_file.startswith("GOOGLE_APPLICATION_CREDENTIALS")
+        assert inline.startswith("GCP_CREDENTIALS_JSON")
+        assert "secret-word" not in of_file + inline
+
+    def test_a_directory_or_a_binary_file(self, tmp_path: Path) -> None:
+        binary = tmp_path / "binary"
+        binary.write_bytes(b"\xff\xfe")
+        assert len(faults(GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path))) == 1
+        assert len(faults(GOOGLE_APPLICATION_CREDENTIALS=str(binary))) == 1
+
+
+class TestSecrets:
+    def test_a_secret_may_come_from_a_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "token"
+        file.write_text("t0ken\n")
+        settings = load_settings({"TWILIO_AUTH_TOKEN_FILE": str(file)})
+        assert settings.twilio_auth_token is not None
+        assert settings.twilio_auth_token.get_secret_value() == "t0ken"
+        assert settings.checks_signatures
+
+    def test_both_ways_at_once(self, tmp_path: Path) -> None:
+        (fault,) = faults(API_KEY="hush", API_KEY_FILE=str(tmp_path / "x"))
+        assert "API_KEY_FILE" in fault
+        assert "hush" not in fault
+
+    @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff", b"x" * 70_000])
+    def test_a_bad_file_names_its_variable(self, content: bytes | None, tmp_path: Path) -> None:
+        file = tmp_path / "token"
+        if content is not None:
+            file.write_bytes(content)
+        (fault,) = faults(API_KEY_FILE=str(file))
+        assert fault.startswith("API_KEY_FILE: ")
+
+    def test_nothing_prints_them(self) -> None:
+        settings = load_settings(
+            {
+                "API_KEY": "hush1",
+                "TWILIO_AUTH_TOKEN": "hush2",
+                "DATABASE_URL": "postgresql://u:hush3@h/d",
+                "GCP_CREDENTIALS_JSON": '{"type": "service_account", "k": "hush4"}',
+            }
+        )
+        assert "hush" not in f"{settings} {settings!r} {settings.model_dump_json()}"
+        wrong = faults(API_KEY="hush 1", TWILIO_AUTH_TOKEN="hush\x07", DATABASE_URL="hush3")
+        assert "hush" not in "".join(wrong)
+        assert [fault.split()[0] for fault in wrong] == [
+            "DATABASE_URL",
+            "API_KEY",
+            "TWILIO_AUTH_TOKEN",
+        ]
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("PORT", "http"),
+            ("PORT", "65536"),
+            ("HOST", "a b"),
+            ("STT_ENGINE", "whisper"),
+            ("TTS_ENGINE", "bench"),
+            ("BENCH_ENGINES", "maybe"),
+            ("BENCH_REPLY_SECONDS", "0"),
+            ("BENCH_REPLY_SECONDS", "nan"),
+            ("TWILIO_SIGNATURE_CHECK", "2"),
+            ("TWILIO_ACCOUNT_SID", "SK123"),
+            ("GOOGLE_STT_ENDPOINT", "https://speech.googleapis.com"),
+            ("GOOGLE_TTS_ENDPOINT", "insecure://"),
+            ("STT_LANGUAGE", "hebrew!"),
+            ("AGENT_LANGUAGE", "h"),
+            ("AGENT_FILE", "/nowhere/agent.toml"),
+            ("EOU_MIN_MS", "299"),
+            ("EOU_MAX_MS", "601"),
+            ("EOU_MIN_MS", "soon"),
+            ("BARGE_IN_MIN_MS", "-1"),
+            ("MAX_CALLS", "0"),
+            ("DRAIN_SECONDS", "-1"),
+            ("DRAIN_SECONDS", "inf"),
+            ("LOG_FORMAT", "xml"),
+            ("GIT_COMMIT", "a\nb"),
+        ],
+    )
+    def test_each_is_one_line_that_names_its_variable(self, name: str, value: str) -> None:
+        (fault,) = faults(**{name: value})
+        assert fault.startswith(name)
+        assert "\n" not in fault
+
+    def test_all_come_at_once(self) -> None:
+        told = faults(PORT="x", EOU_MIN_MS="100", STT_ENGINE="y", GCP_CREDENTIALS_JSON="z")
+        assert {fault.split()[0] for fault in told} == {
+            "PORT",
+            "EOU_MIN_MS",
+            "STT_ENGINE",
+            "GCP_CREDENTIALS_JSON",
+        }
+
+    def test_other_silences_need_a_word(self) -> None:
+        settings = load_settings({"EOU_MIN_MS": "100", "EOU_MAX_MS": "900", "EOU_UNSAFE": "1"})
+        assert (settings.eou_min_ms, settings.eou_max_ms) == (100, 900)
+        (fault,) = faults(EOU_MIN_MS="500", EOU_MAX_MS="400")
+        assert "greater" in fault
+
+    @given(
+        st.dictionaries(
+            st.sampled_from([name.upper() for name in Settings.model_fields]), st.text(max_size=30)
+        )
+    )
+    def test_any_environment_makes_settings_or_faults(self, environ: dict[str, str]) -> None:
+        told = ["none"]
+        try:
+            load_settings(environ)
+        except SettingsError as error:
+            told = error.faults
+        assert told
+        assert all("\n" not in fault for fault in told)
+
+
+class TestWarnings:
+    def test_they_say_what_is_open(self) -> None:
+        assert "TWILIO_AUTH_TOKEN" in load_settings({}).warnings()[0]
+        assert load_settings({"TWILIO_AUTH_TOKEN": "t"}).warnings() == []
+        off = load_settings({"TWILIO_AUTH_TOKEN": "t", "TWILIO_SIGNATURE_CHECK": "0"})
+        assert not off.checks_signatures
+        assert "TWILIO_SIGNATURE_CHECK" in off.warnings()[0]
+        assert "BENCH_ENGINES" in load_settings({"BENCH_ENGINES": "1"}).warnings()[1]
+
+
+class TestApiKey:
+    def test_the_one_that_was_set(self, tmp_path: Path) -> None:
+        settings = load_settings({"API_KEY": "mine", "DATA_DIR": str(tmp_path / "data")})
+        assert ensure_api_key(settings) == "mine"
+        assert not (tmp_path / "data").exists()
+
+    def test_made_once_and_for_its_owner_only(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = load_settings({"DATA_DIR": str(tmp_path / "data")})
+        with caplog.at_level("INFO"):
+            key = ensure_api_key(settings)
+        file = tmp_path / "data" / "api_key"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert len(key) >= 40
+        assert ensure_api_key(settings) == key
+        assert str(file) in caplog.text
+        assert key not in caplog.text
+        assert os.listdir(file.parent) == ["api_key"]  # noqa: PTH208 - names only
+
+    def test_two_processes_agree(self, tmp_path: Path) -> None:
+        program = (
+            "from voiceagent.settings import *; import sys; sys.stdin.read();"
+            "print(ensure_api_key(load_settings({'DATA_DIR': sys.argv[1]})))"
+        )
+        racers = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(tmp_path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(4)
+        ]
+        for racer in racers:
+            assert racer.stdin is not None
+            racer.stdin.close()
+        keys = set()
+        for racer in racers:
+            assert racer.stdout is not None
+            keys.add(racer.stdout.read())
+            racer.stdout.close()
+            assert racer.wait(30) == 0
+        assert len(keys) == 1
+
+    def test_an_empty_file_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "api_key").write_text("")
+        with pytest.raises(SettingsError, match="empty"):
+            ensure_api_key(load_settings({"DATA_DIR": str(tmp_path)}))
+
+    def test_a_data_dir_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "data").write_text("")
+        with pytest.raises(SettingsError, match="DATA_DIR"):
+            ensure_api_key(load_settings({"DATA_DIR": str(tmp_path / "data")}))
