@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, FRAME_MS, ULAW_SILENCE
+from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, ULAW_SILENCE
 
 _SILENT_DBFS: Final = -100.0
 _ECHO_MEMORY_MS: Final = 800.0

@@ -1,0 +1,181 @@
+"""Is the caller speaking? The rule, window by window, over what the model heard.
+
+In flow `Window`s (32 ms of inbound audio each: the model's probability and the
+level) and how loud the agent itself is; out flows voiced or not, and runs of
+voiced windows. Pure: it never sees audio, a model or a clock.
+
+The model alone takes a room full of people for a caller. So a window is voiced
+when it *sounds* like speech and *stands out*:
+
+1. probability: 0.5 to become voiced, 0.35 to stay so;
+2. never below -55 dBFS;
+3. floor: the level that a tenth of the last 2.5 s lay below. Speech dips below it
+   many times in that time, a steady noise never does. A window must rise 12 dB above
+   it, or 8 dB where the quiet windows do not sound like speech (the background is no
+   crowd, so the model itself rejects it);
+4. echo: while the agent is heard, no lower than 16 dB under the agent.
+"""
+
+from bisect import insort
+from collections import deque
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+WINDOW_MS: Final = 32.0
+"""One step of the Silero model: 256 samples at 8000 Hz."""
+
+LEVEL_FLOOR_DBFS: Final = -100.0
+"""What digital silence is said to have; one step of 16-bit PCM lies at -90."""
+
+_LINE_DEAD_DBFS: Final = -80.0
+"""Below the smallest signal that µ-law carries (one step, 8/32768, is -72 dBFS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """32 ms of inbound audio, measured."""
+
+    end_ms: float
+    """Audio time at its end: milliseconds of inbound audio of this call."""
+    probability: float
+    """The model's probability that it is speech, 0 to 1."""
+    level_dbfs: float
+    """RMS level without its direct current; -100 (digital silence) to 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityPolicy:
+    """The numbers of the rule. Measured figures: docs/decisions/0003-voice-activity.md."""
+
+    enter_probability: float = 0.5
+    """Silero's own default threshold."""
+    exit_probability: float = 0.35
+    """Silero's own default: 0.15 below the other. Bridges soft sounds within a word."""
+    quietest_speech_dbfs: float = -55.0
+    """A telephone line's own noise lies at -60 to -70, a faint talker at -45."""
+    floor_memory_ms: float = 2500.0
+    """Longer than a sentence without a pause, so that speech does not become the floor;
+    a new steady noise is the floor after nine tenths of it."""
+    floor_share: float = 0.1
+    """The floor is this quantile of the remembered levels: 250 ms of every 2.5 s. A minimum
+    would follow single odd windows: in babble it lies up to 18 dB under the peaks."""
+    rise_db: float = 12.0
+    """Ten overlapping talkers rise 11 dB above their floor for 96 ms in 20 s;
+    one talker 10 dB louder than all of them together rises at least 13."""
+    rise_over_plain_noise_db: float = 8.0
+    """The same, where the background does not sound like speech: noise of itself (traffic)
+    swings this far, and short words in it are kept."""
+    quiet_share: float = 0.3
+    """These quietest of the remembered windows are the background."""
+    crowd_probability: float = 0.2
+    """The background counts as a crowd in full from this mean probability on: the faintest
+    babble tried (-45 dBFS) has 0.3, traffic, music and hiss under 0.05."""
+    learning_ms: float = 500.0
+    """While less than this is remembered, the background is taken for a crowd."""
+    opening_ms: float = 1000.0
+    """Digital silence this early in the call is a line not yet open, not a quiet room."""
+    echo_loss_db: float = 16.0
+    """A speakerphone returns the agent at least 20 dB down; a caller at the agent's own
+    level is far above."""
+
+
+class ActivityDetector:
+    """Decides for one call, window by window, whether the caller is speaking."""
+
+    def __init__(self, policy: ActivityPolicy = ActivityPolicy()) -> None:  # noqa: B008 (frozen)
+        self._policy = policy
+        self._memory = ceil(policy.floor_memory_ms / WINDOW_MS)
+        self._learning = ceil(policy.learning_ms / WINDOW_MS)
+        self._recent: deque[tuple[float, float]] = deque()
+        self._by_level: list[tuple[float, float]] = []
+        """The same windows, quietest first: (level, probability)."""
+        self._voiced = False
+
+    def push(self, window: Window, agent_dbfs: float | None) -> bool:
+        """True when the caller speaks in this window.
+
+        `agent_dbfs` is the loudest RMS level of the agent's speech that the phone played
+        within about the last 500 ms (which covers the way back of an echo), None when the
+        agent was silent.
+        """
+        policy = self._policy
+        self._remember(window)
+        likely = window.probability >= (
+            policy.exit_probability if self._voiced else policy.enter_probability
+        )
+        self._voiced = likely and window.level_dbfs >= self._least_dbfs(agent_dbfs)
+        return self._voiced
+
+    def _least_dbfs(self, agent_dbfs: float | None) -> float:
+        """How loud the caller must be just now."""
+        policy = self._policy
+        least = policy.quietest_speech_dbfs
+        if self._by_level:
+            least = max(least, self.floor_dbfs + self._rise_db())
+        if agent_dbfs is not None:
+            least = max(least, agent_dbfs - policy.echo_loss_db)
+        return least
+
+    @property
+    def floor_dbfs(self) -> float:
+        """The tracked level of the background."""
+        if not self._by_level:
+            return LEVEL_FLOOR_DBFS
+        return self._by_level[int(self._policy.floor_share * len(self._by_level))][0]
+
+    def _rise_db(self) -> float:
+        policy = self._policy
+        if len(self._by_level) < self._learning:
+            return policy.rise_db
+        background = self._by_level[: max(1, int(policy.quiet_share * len(self._by_level)))]
+        crowd = sum(probability for _, probability in background) / len(background)
+        plain = policy.rise_over_plain_noise_db
+        return plain + (policy.rise_db - plain) * min(1.0, crowd / policy.crowd_probability)
+
+    def _remember(self, window: Window) -> None:
+        opening = window.end_ms <= self._policy.opening_ms
+        if opening and window.level_dbfs < _LINE_DEAD_DBFS:
+            return
+        measured = (window.level_dbfs, window.probability)
+        self._recent.append(measured)
+        insort(self._by_level, measured)
+        if len(self._recent) > self._memory:
+            self._by_level.remove(self._recent.popleft())
+
+
+class SpeechRun:
+    """Voiced windows that belong together: gaps of up to 64 ms (a plosive) are bridged.
+
+    One run may be noise of any kind; an utterance is a run with enough voice in it
+    (96 ms while listening, `BARGE_IN_MIN_MS` while the agent speaks).
+    """
+
+    BRIDGED_GAP_MS: Final = 64.0
+
+    def __init__(self) -> None:
+        self.start_ms: float | None = None
+        """Audio time at which the present run began; None between runs."""
+        self.voiced_ms = 0.0
+        """Voiced time in the present run, without the gaps; 0 between runs."""
+        self.last_voiced_end_ms: float | None = None
+        """Audio time at the end of the call's last voiced window; None before the first."""
+
+    def push(self, end_ms: float, voiced: bool) -> None:
+        """Take the next window, which ends at that audio time. Time may jump (lost audio)."""
+        silent_until_ms = end_ms - WINDOW_MS if voiced else end_ms
+        if (
+            self.last_voiced_end_ms is not None
+            and silent_until_ms - self.last_voiced_end_ms > self.BRIDGED_GAP_MS
+        ):
+            self.start_ms = None
+            self.voiced_ms = 0.0
+        if voiced:
+            if self.start_ms is None:
+                self.start_ms = end_ms - WINDOW_MS
+            self.voiced_ms += WINDOW_MS
+            self.last_voiced_end_ms = end_ms
+
+    def started(self, min_voiced_ms: float) -> bool:
+        """The present run has at least that much voice."""
+        return self.start_ms is not None and self.voiced_ms >= min_voiced_ms

@@ -1,0 +1,163 @@
+"""What was said in one call, and what of it was heard.
+
+Sentences and heard positions go in; the history that the brain may rely on comes
+out. It holds only words that really reached the caller. Nothing is said twice for
+no reason: the introduction comes once, a repeated sentence is held back. Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from voiceagent.brain.ports import Exchange
+from voiceagent.call import wording
+from voiceagent.speech.ports import WordTiming
+
+_MS_PER_CHARACTER: Final = 65.0
+"""Speaking rate where an engine tells no word timings and the sentence's length is not known yet:
+about 160 words a minute."""
+_HISTORY_LIMIT: Final = 400
+"""Exchanges kept; the oldest are forgotten first. A call of an hour has fewer."""
+
+
+@dataclass(slots=True)
+class _Sentence:
+    text: str
+    start_ms: float
+    end_ms: float | None = None
+    words: list[WordTiming] = field(default_factory=list)
+
+    def word_starts(self) -> list[tuple[int, float]]:
+        """Each word's first character and when it begins, in ms of the reply's audio."""
+        if self.words:
+            return [(word.char_start, self.start_ms + word.start_ms) for word in self.words]
+        length_ms = (
+            self.end_ms - self.start_ms
+            if self.end_ms is not None
+            else len(self.text) * _MS_PER_CHARACTER
+        )
+        starts = [0] + [i + 1 for i, char in enumerate(self.text) if char.isspace()]
+        return [(i, self.start_ms + length_ms * i / max(1, len(self.text))) for i in starts]
+
+
+@dataclass(slots=True)
+class _Reply:
+    sentences: list[_Sentence] = field(default_factory=list)
+    admitted: list[str] = field(default_factory=list)
+    """Normalised."""
+    held_back: list[str] = field(default_factory=list)
+
+
+class Conversation:
+    """The memory of one call. Positions are ms of a reply's audio."""
+
+    def __init__(self) -> None:
+        self._history: list[Exchange] = []
+        self._replies: dict[int, _Reply] = {}
+        self._introduction: frozenset[str] = frozenset()
+        self._last_said: tuple[str, ...] = ()
+
+    @property
+    def history(self) -> Sequence[Exchange]:
+        """Oldest first; the agent's words only as far as they were heard."""
+        return tuple(self._history)
+
+    def caller_said(self, text: str) -> None:
+        if text:
+            self._remember(Exchange("caller", text))
+
+    # --- what the agent is about to say -----------------------------------------------------
+
+    def introduce(self, sentences: Sequence[str]) -> None:
+        """These sentences are the introduction: its statements are said once in a call."""
+        self._introduction = frozenset(
+            wording.normalise(text) for text in sentences if not text.rstrip().endswith("?")
+        )
+
+    def admit(self, reply: int, text: str, *, introduction: bool = False) -> bool:
+        """Whether to say this sentence; a repetition is held back (see `held_back`)."""
+        state = self._replies.setdefault(reply, _Reply())
+        plain = wording.normalise(text)
+        if not plain:
+            return False
+        said_before = plain in self._last_said and not text.rstrip().endswith("?")
+        if (
+            plain in state.admitted
+            or (plain in self._introduction and not introduction)
+            or said_before
+        ):
+            state.held_back.append(text)
+            return False
+        state.admitted.append(plain)
+        return True
+
+    def held_back(self, reply: int) -> list[str]:
+        """Repetitions that must be said after all: the reply has nothing else to say."""
+        state = self._replies.get(reply)
+        if state is None or state.admitted:
+            return []
+        # The last of them: a reply that is all repetition is best cut to its point.
+        texts, state.held_back = state.held_back[-1:], []
+        state.admitted += [wording.normalise(text) for text in texts]
+        return texts
+
+    # --- what is being said -----------------------------------------------------------------
+
+    def sentence_begins(self, reply: int, text: str, at_ms: float) -> None:
+        self._replies.setdefault(reply, _Reply()).sentences.append(_Sentence(text, at_ms))
+
+    def words_known(self, reply: int, words: Sequence[WordTiming]) -> None:
+        """Timings of the sentence that began last."""
+        self._replies[reply].sentences[-1].words += words
+
+    def sentence_ends(self, reply: int, at_ms: float) -> None:
+        self._replies[reply].sentences[-1].end_ms = at_ms
+
+    def text(self, reply: int) -> str:
+        """All that was to be said so far."""
+        state = self._replies.get(reply)
+        return " ".join(sentence.text for sentence in state.sentences) if state else ""
+
+    def heard(self, reply: int, heard_ms: float) -> str:
+        """The words of the reply that were heard to their end."""
+        state = self._replies.get(reply)
+        if state is None:
+            return ""
+        parts: list[str] = []
+        for sentence in state.sentences:
+            if sentence.end_ms is not None and sentence.end_ms <= heard_ms:
+                parts.append(sentence.text)
+                continue
+            starts = sentence.word_starts()
+            # A word was heard when the next one had begun.
+            cut = [char for char, start_ms in starts[1:] if start_ms <= heard_ms]
+            if cut:
+                parts.append(sentence.text[: cut[-1]].rstrip())
+            break
+        return " ".join(parts)
+
+    def first_unheard_ms(self, reply: int, heard_ms: float) -> float:
+        """Where the first word begins that was not heard to its end."""
+        state = self._replies.get(reply)
+        for sentence in state.sentences if state else ():
+            if sentence.end_ms is not None and sentence.end_ms <= heard_ms:
+                continue
+            begun = [start_ms for _, start_ms in sentence.word_starts() if start_ms <= heard_ms]
+            return begun[-1] if begun else sentence.start_ms
+        return heard_ms
+
+    def settle(self, reply: int, heard_ms: float | None) -> Exchange | None:
+        """The reply is over (`heard_ms` None: all of it was heard); returns what is remembered."""
+        text = self.text(reply)
+        heard = text if heard_ms is None else self.heard(reply, heard_ms)
+        state = self._replies.pop(reply, None)
+        if state is None or not heard:
+            return None
+        self._last_said = tuple(state.admitted)
+        exchange = Exchange("agent", heard, cut=heard != text)
+        self._remember(exchange)
+        return exchange
+
+    def _remember(self, exchange: Exchange) -> None:
+        self._history.append(exchange)
+        del self._history[:-_HISTORY_LIMIT]
