@@ -83,7 +83,7 @@ class ActivityPolicy:
 class ActivityDetector:
     """Decides for one call, window by window, whether the caller is speaking."""
 
-    def __init__(self, policy: ActivityPolicy = ActivityPolicy()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, policy: ActivityPolicy = ActivityPolicy()) -> None:
         self._policy = policy
         self._memory = ceil(policy.floor_memory_ms / WINDOW_MS)
         self._learning = ceil(policy.learning_ms / WINDOW_MS)

@@ -68,7 +68,7 @@ class VadStream:
         self._chunks: deque[tuple[int, bytes]] = deque()
         self._fed = 0
         self._queued = False  # in the owner's `ready`; the worker clears it before it takes
-        self._closed = False
+        self.closed = False
         self.dropped_bytes = 0
         # Written by the worker:
         self.slot: int | None = None
@@ -81,7 +81,7 @@ class VadStream:
         When the worker lags by more than the owner's `max_lag_ms`, the oldest audio is
         dropped and counted in `dropped_bytes`; audio time goes on.
         """
-        if self._closed or not ulaw:
+        if self.closed or not ulaw:
             return
         start = self._fed
         self._fed += len(ulaw)
@@ -100,13 +100,13 @@ class VadStream:
 
     def close(self) -> None:
         """Give the call's place in the batch back; nothing is delivered afterwards."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._owner.forget(self)
 
     def deliver(self, windows: Sequence[Window]) -> None:
         """Called on the loop with what the worker measured."""
-        if not self._closed:
+        if not self.closed:
             self._on_windows(windows)
 
     def take(self, at_most: int) -> tuple[list[tuple[int, bytes]], bool]:
@@ -127,15 +127,12 @@ class VadStream:
                 start, chunk = self._chunks.popleft()
             except IndexError:
                 return taken, False
-            if start != self._position + len(partial):
+            expected = self._position + len(partial)
+            if start > expected:
+                # Audio was dropped: the broken window is lost, the next whole one counts.
                 partial.clear()
-                self._position = -(-start // WINDOW_BYTES) * WINDOW_BYTES
-                chunk = chunk[self._position - start :]
-                if not chunk:
-                    # Shorter than the rest of the broken window: go on at its end.
-                    self._position = start
-                    continue
-            partial += chunk
+                expected = self._position = -(-start // WINDOW_BYTES) * WINDOW_BYTES
+            partial += chunk[expected - start :]
         return taken, True
 
 
@@ -166,7 +163,7 @@ class VoiceActivity:
         self._ended = self._loop.create_future()
         loaded: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(
-            target=self._work, args=(loaded,), name="voice-activity", daemon=True
+            target=self._work, args=(loaded, self._ended), name="voice-activity", daemon=True
         )
         self._thread.start()
         try:
@@ -208,17 +205,16 @@ class VoiceActivity:
 
     # Everything below runs in the worker thread.
 
-    def _work(self, loaded: "asyncio.Future[None]") -> None:
+    def _work(self, loaded: "asyncio.Future[None]", ended: "asyncio.Future[None]") -> None:
         try:
             self._batches.load()
-        except Exception as error:  # noqa: BLE001 (handed to whoever started us)
+        except Exception as error:
             self._tell(functools.partial(_settle, loaded, error))
         else:
             self._tell(functools.partial(_settle, loaded, None))
             self._serve()
         finally:
-            assert self._ended is not None
-            self._tell(functools.partial(_settle, self._ended, None))
+            self._tell(functools.partial(_settle, ended, None))
 
     def _serve(self) -> None:
         next_run = 0.0
@@ -247,6 +243,8 @@ class VoiceActivity:
         lagging: list[VadStream] = []
         for _ in range(len(self._ready)):
             stream = self._ready.popleft()
+            if stream.closed:
+                continue  # its slot may be free again
             audio, more = stream.take(WINDOWS_AT_ONCE)
             if more:
                 lagging.append(stream)
@@ -268,9 +266,9 @@ class VoiceActivity:
         return bool(lagging)
 
     def _tell(self, action: Callable[[], object]) -> None:
-        assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(action)
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(action)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             self._stopping = True
 
