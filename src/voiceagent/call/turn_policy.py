@@ -1,10 +1,6 @@
 """Every figure of turn-taking, in ms, with where it comes from."""
 
 from dataclasses import dataclass
-from typing import Final
-
-VAD_WINDOW_MS: Final = 32.0
-"""Silero's window at 8 kHz: 256 samples. Silence is known in steps of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +15,6 @@ class TurnPolicy:
     """Voice that begins an utterance while listening: three windows; clicks are shorter."""
     barge_in_min_ms: float = 120.0
     """Voice that stops the agent."""
-    bridge_ms: float = 64.0
-    """A gap this short does not interrupt a run of voice: stops and glottal closures are silent."""
     pause_ms: float = 120.0
     """Silence after which the recogniser is asked what it has, so that it is there by eou_min."""
     utterance_max_ms: float = 30_000.0

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from voiceagent.call import wording
+from voiceagent.call.activity import WINDOW_MS, SpeechRun
 from voiceagent.call.transcript import Transcript
 from voiceagent.call.turn_events import (
     AbandonReply,
@@ -54,7 +55,7 @@ from voiceagent.call.turn_events import (
     UtteranceStarted,
     Voice,
 )
-from voiceagent.call.turn_policy import VAD_WINDOW_MS, TurnPolicy
+from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.speech.ports import Recognition
 
 
@@ -103,15 +104,6 @@ class _Reply:
 
 
 @dataclass(slots=True)
-class _Run:
-    """A run of voice that may become an utterance."""
-
-    started_ms: float = 0.0
-    last_ms: float = 0.0
-    voiced_ms: float = 0.0
-
-
-@dataclass(slots=True)
 class Counters:
     utterances: int = 0
     answers: int = 0
@@ -129,7 +121,8 @@ class Turns:
     turn: int = 0
     counters: Counters = field(default_factory=Counters)
     _transcript: Transcript = field(default_factory=Transcript)
-    _run: _Run = field(default_factory=_Run)
+    _run: SpeechRun = field(default_factory=SpeechRun)
+    """Voice that may become an utterance."""
     _utterance: _Utterance | None = None
     _passed: _Utterance | None = None
     """An utterance that was let pass for want of words: they may still come."""
@@ -218,6 +211,7 @@ class Turns:
     def _on_voice(self, event: Voice, now_ms: float, actions: list[Action]) -> None:
         self._audio_ms = event.audio_ms
         if self._utterance is None:
+            self._run.push(event.audio_ms, event.voiced)
             if event.voiced:
                 self._on_onset(event.audio_ms, now_ms, actions)
             return
@@ -225,7 +219,7 @@ class Turns:
         utterance.media_at_ms = now_ms
         if event.voiced:
             utterance.last_voiced_ms = event.audio_ms
-            utterance.voiced_ms += VAD_WINDOW_MS
+            utterance.voiced_ms += WINDOW_MS
             utterance.paused = False
             # The caller went on before the words of the first part had come.
             utterance.ended_silence_ms = None
@@ -239,20 +233,15 @@ class Turns:
 
     def _on_onset(self, audio_ms: float, now_ms: float, actions: list[Action]) -> None:
         """Voice outside an utterance: does it begin one?"""
-        policy, run = self.policy, self._run
-        if audio_ms - VAD_WINDOW_MS - run.last_ms > policy.bridge_ms:
-            run.started_ms = audio_ms - VAD_WINDOW_MS
-            run.voiced_ms = 0.0
-        run.last_ms = audio_ms
-        run.voiced_ms += VAD_WINDOW_MS
         if self._digits or self._is_farewell():
             # Keys are being pressed: they are the answer. Or nothing can be answered any more.
             return
         listening = self.state is State.LISTENING
-        if run.voiced_ms < (policy.speech_start_ms if listening else policy.barge_in_min_ms):
+        least_ms = self.policy.speech_start_ms if listening else self.policy.barge_in_min_ms
+        run = self._run
+        if run.start_ms is None or not run.started(least_ms):
             return
-        self._utterance = _Utterance(run.started_ms, audio_ms, run.voiced_ms, media_at_ms=now_ms)
-        self._run = _Run(last_ms=audio_ms)
+        self._utterance = _Utterance(run.start_ms, audio_ms, run.voiced_ms, media_at_ms=now_ms)
         self._passed = None
         if not listening:
             self._stop(now_ms, actions)
@@ -322,7 +311,7 @@ class Turns:
             and self._transcript.covers(utterance.last_voiced_ms)
         )
         # The next window would be past the maximum: now, or too late.
-        last_chance = silence_ms + VAD_WINDOW_MS > self.policy.eou_max_ms
+        last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
         if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
             self._end_utterance("silence", now_ms, actions)
 
@@ -396,7 +385,7 @@ class Turns:
             utterance = self._utterance
             self._transcript.close(utterance.last_voiced_ms if utterance else self._audio_ms)
         self._utterance = None
-        self._run = _Run(last_ms=self._audio_ms)
+        self._run = SpeechRun()
 
     def _resume(self, now_ms: float, actions: list[Action]) -> None:
         reply = self._reply
