@@ -6,6 +6,7 @@
     │   └── EngineTimeout    it did not answer before its deadline
     ├── ProtocolError        a peer sent what its protocol does not allow
     ├── NotFound             there is no such record
+    ├── InvalidCursor        a list's cursor is not one that this service gave out
     └── AgentFileError       the agent's TOML is wrong; names the key
 
 Domain errors know nothing of HTTP: `web/problems.py` maps them.
@@ -52,6 +53,10 @@ class ProtocolError(VoiceAgentError):
 
 class NotFound(VoiceAgentError):
     """There is no such record."""
+
+
+class InvalidCursor(VoiceAgentError):
+    """A list was asked to go on from a cursor that this service never gave out."""
 
 
 class AgentFileError(VoiceAgentError):

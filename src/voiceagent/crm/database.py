@@ -28,6 +28,8 @@ QUERY_DEADLINE_S = 5.0
 POOL_CLOSE_DEADLINE_S = 5.0
 POOL_MAX = 10
 
+CONFLICT_CLASS = "40"
+"""SQLSTATE class of deadlocks and serialization failures."""
 CONTENT_CLASSES = frozenset({"22", "23", "54"})
 """SQLSTATE classes that blame what was to be stored: data exception, constraint, size limit."""
 NEVER_HEALS_CLASSES = frozenset({"28", "42"})
@@ -40,6 +42,13 @@ class ContentRejected(ProviderError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"the database rejected the content: {reason}", retryable=False)
         self.reason = reason
+
+
+class TransactionConflict(ProviderError):
+    """Two transactions were in each other's way and this one gave in: try it again."""
+
+    def __init__(self) -> None:
+        super().__init__("the transaction gave way to another one", retryable=True)
 
 
 class Database:
@@ -155,6 +164,8 @@ def _driver_errors(doing: str) -> Iterator[None]:
         name, state = type(error).__name__, error.sqlstate or ""
         if state[:2] in CONTENT_CLASSES:
             raise ContentRejected(f"{name} {state}") from error
+        if state[:2] == CONFLICT_CLASS:
+            raise TransactionConflict from error
         retryable = state[:2] not in NEVER_HEALS_CLASSES
         raise ProviderError(f"{doing} failed: {name} {state}", retryable=retryable) from error
     except TimeoutError as error:

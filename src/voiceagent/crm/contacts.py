@@ -1,0 +1,164 @@
+"""Contacts: found by number, made when somebody new is met, and what is known of them.
+
+The SQL of the contacts table. The writing functions work inside a transaction of the
+caller; whatever the order in which they are told of things, they end in the same row.
+"""
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from voiceagent.crm.database import Connection, Database
+from voiceagent.crm.fields import LearntFields
+from voiceagent.crm.identity import uuid7
+from voiceagent.crm.paging import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    Position,
+    contains_pattern,
+    from_cursor,
+    number_pattern,
+    to_cursor,
+)
+from voiceagent.crm.views import ContactPage, ContactView
+from voiceagent.errors import InvalidCursor, NotFound
+
+_PAGE = """
+SELECT k.id, k.phone, k.name, k.fields, k.created_at, k.updated_at,
+       (SELECT max(c.started_at) FROM calls c WHERE c.contact_id = k.id) AS last_call_at
+FROM contacts k
+WHERE ($1::text IS NULL OR k.phone LIKE $1 OR k.phone LIKE $2 OR k.name ILIKE $1
+       OR EXISTS (SELECT 1 FROM jsonb_each_text(k.fields) f WHERE f.value ILIKE $1))
+  AND ($3::text IS NULL OR k.phone = $3)
+  AND ($4::timestamptz IS NULL OR (k.created_at, k.id) < ($4, $5::uuid))
+ORDER BY k.created_at DESC, k.id DESC
+LIMIT $6
+"""
+
+_ONE = """
+SELECT k.id, k.phone, k.name, k.fields, k.created_at, k.updated_at,
+       (SELECT max(c.started_at) FROM calls c WHERE c.contact_id = k.id) AS last_call_at
+FROM contacts k
+WHERE k.id = $1
+"""
+
+_BY_PHONE = """
+INSERT INTO contacts (id, phone, created_at, updated_at) VALUES ($1, $2, $3, $3)
+ON CONFLICT (phone) DO UPDATE
+SET created_at = LEAST(contacts.created_at, excluded.created_at),
+    updated_at = GREATEST(contacts.updated_at, excluded.updated_at)
+RETURNING id
+"""
+
+_ANONYMOUS = "INSERT INTO contacts (id, created_at, updated_at) VALUES ($1, $2, $2)"
+
+_LOCK = "SELECT fields, fields_at, created_at, updated_at FROM contacts WHERE id = $1 FOR UPDATE"
+
+_SET_FIELDS = """
+UPDATE contacts
+SET fields = $2, fields_at = $3, name = $4,
+    created_at = LEAST(created_at, $5), updated_at = GREATEST(updated_at, $6)
+WHERE id = $1
+"""
+
+
+class ContactsRepository:
+    """Reads contacts. Every method raises `ProviderError` when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self,
+        *,
+        q: str | None = None,
+        phone: str | None = None,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> ContactPage:
+        """Contacts, newest first; `q` searches number, name and fields.
+
+        Raises `InvalidCursor`.
+        """
+        after = from_cursor("contacts", cursor)
+        limit = min(limit, MAX_LIMIT)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _PAGE,
+                contains_pattern(q) if q else None,
+                number_pattern(q) if q else None,
+                phone,
+                after.at if after else None,
+                _contact_id(after) if after else None,
+                limit + 1,
+            )
+        items = [_view(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        last = Position(items[-1].created_at, str(items[-1].id)) if more else None
+        return ContactPage(items=items, next_cursor=to_cursor("contacts", last) if last else None)
+
+    async def get(self, contact_id: UUID) -> ContactView:
+        """One contact. Raises `NotFound`."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_ONE, contact_id)
+        if row is None:
+            raise NotFound(f"there is no contact {contact_id}")
+        return _view(row)
+
+
+async def contact_of_number(connection: Connection, phone: str, at: datetime) -> UUID:
+    """The contact with this E.164 number, made if need be; its row is locked."""
+    contact_id: UUID = await connection.fetchval(_BY_PHONE, uuid7(), phone, at)
+    return contact_id
+
+
+async def anonymous_contact(connection: Connection, at: datetime) -> UUID:
+    """A new contact without a number."""
+    contact_id = uuid7()
+    await connection.execute(_ANONYMOUS, contact_id, at)
+    return contact_id
+
+
+async def learn(
+    connection: Connection, contact_id: UUID, learnt: LearntFields, since: datetime, at: datetime
+) -> None:
+    """Merge what was learnt into a contact, known since `since` and last heard of at `at`."""
+    row = await connection.fetchrow(_LOCK, contact_id)
+    if row is None:
+        raise NotFound(f"there is no contact {contact_id}")
+    merged = _learnt(row).merged(learnt)
+    await connection.execute(
+        _SET_FIELDS,
+        contact_id,
+        json.dumps(merged.values, ensure_ascii=False),
+        json.dumps(merged.stamps, ensure_ascii=False),
+        merged.values.get("name"),
+        since,
+        at,
+    )
+
+
+async def absorb(connection: Connection, anonymous_id: UUID, contact_id: UUID) -> None:
+    """The anonymous contact turned out to be another: what it knew goes there, and it goes."""
+    row = await connection.fetchrow(_LOCK, anonymous_id)
+    if row is None:
+        return
+    await learn(connection, contact_id, _learnt(row), row["created_at"], row["updated_at"])
+    await connection.execute("DELETE FROM contacts WHERE id = $1", anonymous_id)
+
+
+def _learnt(row: asyncpg.Record) -> LearntFields:
+    return LearntFields(json.loads(row["fields"]), json.loads(row["fields_at"]))
+
+
+def _contact_id(position: Position) -> UUID:
+    try:
+        return UUID(position.id)
+    except ValueError as error:
+        raise InvalidCursor("the cursor is not one of this list") from error
+
+
+def _view(row: asyncpg.Record) -> ContactView:
+    return ContactView(**{**row, "fields": json.loads(row["fields"])})

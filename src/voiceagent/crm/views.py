@@ -1,0 +1,98 @@
+"""What the CRM shows: calls, their turns, the answers of their webhooks, contacts.
+
+The shapes that readers get, in the names of the HTTP interface. They hold what the
+tables hold and compute nothing.
+"""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Direction = Literal["inbound", "outbound"]
+CallStatus = Literal["ringing", "in-progress", "completed", "failed"]
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class TurnView(_View):
+    """Something that one side said."""
+
+    seq: int = Field(description="Order within the call, from 0.")
+    turn: int = Field(
+        description="Number of the caller's utterance that this is or answers; 0 is the greeting."
+    )
+    who: Literal["caller", "agent"]
+    text: str
+    heard: str = Field(description="What the other side heard of it.")
+    status: Literal["speaking", "complete", "interrupted", "abandoned"]
+    source: str
+    timings: dict[str, float] = Field(
+        description="Milliseconds: durations (`…_ms`) or since the call's start (`…_at_ms`)."
+    )
+    at: datetime
+
+
+class WebhookView(_View):
+    """How the service answered one webhook of a call, or what happened to its socket."""
+
+    id: UUID
+    at: datetime
+    route: str
+    status: int = Field(description="HTTP status; 101 for an upgrade; 1000-4999 for a close.")
+    event: str
+    detail: str
+
+
+class CallView(_View):
+    """One call, as in a list."""
+
+    call_sid: str
+    contact_id: UUID | None
+    from_: str = Field(alias="from")
+    to: str
+    direction: Direction
+    status: CallStatus
+    started_at: datetime
+    ended_at: datetime | None
+    turns: list[TurnView]
+
+
+class CallDetailView(CallView):
+    """One call with everything that is known of it."""
+
+    stream_sid: str | None
+    simulated: bool = Field(description="Placed by the simulated phone of this package.")
+    end_reason: str | None
+    counters: dict[str, int]
+    fields: dict[str, str] = Field(description="What was learnt in this call.")
+    webhooks: list[WebhookView]
+
+
+class ContactView(_View):
+    """Somebody who called or was called."""
+
+    id: UUID
+    phone: str | None = Field(description="E.164; null for a caller without a number.")
+    name: str | None
+    fields: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    last_call_at: datetime | None
+
+
+class CallPage(_View):
+    """Calls, newest first."""
+
+    items: list[CallView]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
+class ContactPage(_View):
+    """Contacts, newest first."""
+
+    items: list[ContactView]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page.")

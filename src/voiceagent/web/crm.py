@@ -1,0 +1,109 @@
+"""`/api/crm/calls` and `/api/crm/contacts`: lists and single records, read only.
+
+Requests go in, the repositories' views come out. Who may ask is decided where this
+router is included; what an error looks like, by the application's error handlers.
+"""
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime
+
+from voiceagent.crm.calls import CallFilter, CallsRepository
+from voiceagent.crm.contacts import ContactsRepository
+from voiceagent.crm.paging import (
+    DEFAULT_LIMIT,
+    MAX_CURSOR_CHARACTERS,
+    MAX_LIMIT,
+    MAX_SEARCH_CHARACTERS,
+)
+from voiceagent.crm.views import (
+    CallDetailView,
+    CallPage,
+    CallStatus,
+    ContactPage,
+    ContactView,
+    Direction,
+)
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+        },
+    }
+    return {
+        "description": description,
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    401: _problem("No API key, or a wrong one."),
+    422: _problem("A parameter is malformed, or the cursor is not one of this list."),
+    503: _problem("The database is away; try again later."),
+}
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: _problem("There is no such record.")}
+
+Cursor = Annotated[
+    str | None,
+    Query(max_length=MAX_CURSOR_CHARACTERS, description="`next_cursor` of the page before."),
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Records on a page.")]
+Search = Annotated[str | None, Query(max_length=MAX_SEARCH_CHARACTERS)]
+
+
+def crm_router(calls: CallsRepository, contacts: ContactsRepository) -> APIRouter:
+    """The routes; the includer adds the check of the API key."""
+    router = APIRouter(prefix="/api/crm", tags=["crm"], responses=ERRORS)
+
+    @router.get("/calls", summary="List calls with what was said, newest first")
+    async def list_calls(
+        *,
+        status: CallStatus | None = None,
+        contact_id: UUID | None = None,
+        direction: Direction | None = None,
+        since: Annotated[
+            AwareDatetime | None, Query(description="Started at this time or later (ISO 8601).")
+        ] = None,
+        until: Annotated[
+            AwareDatetime | None, Query(description="Started before this time (ISO 8601).")
+        ] = None,
+        q: Search = None,
+        cursor: Cursor = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> CallPage:
+        wanted = CallFilter(status, contact_id, direction, since, until, q)
+        return await calls.page(wanted, cursor=cursor, limit=limit)
+
+    @router.get(
+        "/calls/{call_sid}",
+        summary="Read one call: turns, timings, every webhook's answer",
+        responses=NOT_FOUND,
+    )
+    async def read_call(call_sid: Annotated[str, Path(max_length=200)]) -> CallDetailView:
+        return await calls.get(call_sid)
+
+    @router.get("/contacts", summary="List contacts, newest first")
+    async def list_contacts(
+        q: Search = None,
+        phone: Annotated[
+            str | None,
+            Query(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164; `+` is `%2B` in a URL."),
+        ] = None,
+        cursor: Cursor = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> ContactPage:
+        return await contacts.page(q=q, phone=phone, cursor=cursor, limit=limit)
+
+    @router.get("/contacts/{contact_id}", summary="Read one contact", responses=NOT_FOUND)
+    async def read_contact(contact_id: UUID) -> ContactView:
+        return await contacts.get(contact_id)
+
+    return router
