@@ -17,7 +17,6 @@ from prometheus_client import (
     generate_latest,
 )
 
-
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _EOU_BUCKETS_S: Final = (0.3, 0.32, 0.34, 0.36, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.8, 1.0)
