@@ -227,6 +227,16 @@ class Playout:
             now_ms + (len(audio.ulaw) - min(self._played_byte(now_ms), audio.sent)) / BYTES_PER_MS
         )
 
+    def is_complete(self, reply: int) -> bool:
+        """Whether all audio of the reply is here."""
+        audio = self._of(reply)
+        return audio is not None and audio.complete
+
+    def is_all_sent(self, reply: int) -> bool:
+        """Whether the reply is complete and its last frame was given out."""
+        audio = self._of(reply)
+        return audio is not None and audio.complete and audio.sent >= len(audio.ulaw)
+
     def is_played_out(self, reply: int) -> bool:
         """Whether the reply is complete and the phone acknowledged its last mark."""
         audio = self._of(reply)

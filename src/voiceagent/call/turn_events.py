@@ -83,6 +83,11 @@ class PlayedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class EarsLost:
+    """The recogniser failed for good: nothing more can be understood in this call."""
+
+
+@dataclass(frozen=True, slots=True)
 class Farewell:
     """The service is closing: say goodbye now and hang up."""
 
@@ -108,6 +113,7 @@ Event = (
     | AudioReleased
     | ReplyHeard
     | PlayedOut
+    | EarsLost
     | Farewell
     | Closed
     | Tick

@@ -30,6 +30,7 @@ from voiceagent.call.turn_events import (
     Closed,
     CompleteReply,
     Digit,
+    EarsLost,
     Event,
     Farewell,
     FinishReply,
@@ -145,6 +146,11 @@ class Turns:
         return self._reply.id if self._reply and self._held else None
 
     @property
+    def voice_began_audio_ms(self) -> float:
+        """Where the voice of the utterance under way began; the present if there is none."""
+        return self._utterance.started_ms if self._utterance else self._audio_ms
+
+    @property
     def next_deadline_ms(self) -> float | None:
         """When `Tick` is due next; None only once the call has ended."""
         if self.state is State.ENDED:
@@ -201,7 +207,9 @@ class Turns:
             case Begin():
                 self._on_begin(now_ms, actions)
             case Farewell():
-                self._on_farewell(now_ms, actions)
+                self._take_leave("drain", Phrase.GOODBYE, now_ms, actions)
+            case EarsLost():
+                self._take_leave("error", Phrase.APOLOGY, now_ms, actions)
             case Closed():
                 self._end(actions, hang_up=None)
         return actions
@@ -588,26 +596,29 @@ class Turns:
 
     def _reprompt(self, now_ms: float, actions: list[Action]) -> None:
         if self._reprompts >= self.policy.max_reprompts:
-            self._say_goodbye("idle", now_ms, actions)
+            self._take_leave("idle", Phrase.GOODBYE, now_ms, actions)
             return
         reply = self._new_reply(now_ms)
         self._speak_phrase(reply, Phrase.REPROMPT, self._reprompts, actions)
         self._reprompts += 1
         self.counters.reprompts += 1
 
-    def _on_farewell(self, now_ms: float, actions: list[Action]) -> None:
-        if not self._is_farewell():
-            self._say_goodbye("drain", now_ms, actions)
-
     def _is_farewell(self) -> bool:
-        return self._reply is not None and self._reply.hang_up == "drain"
+        """The last words are being spoken and nothing can be answered any more."""
+        return self._reply is not None and self._reply.hang_up in ("drain", "error")
 
-    def _say_goodbye(self, reason: str, now_ms: float, actions: list[Action]) -> None:
-        if self._reply is not None:
-            self._give_up(actions)
+    def _take_leave(
+        self, reason: str, phrase: Phrase, now_ms: float, actions: list[Action]
+    ) -> None:
+        """Say the last words of the call and hang up when they were heard."""
+        if self._is_farewell():
+            return
+        self._give_up(actions)
+        if self._utterance is not None:
+            self._drop_utterance(actions, answered=True)
         reply = self._new_reply(now_ms)
         reply.hang_up = reason
-        self._speak_phrase(reply, Phrase.GOODBYE, 0, actions)
+        self._speak_phrase(reply, phrase, 0, actions)
 
     def _end(self, actions: list[Action], *, hang_up: str | None) -> None:
         if self._reply is not None:

