@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
-from voiceagent.call.audio import FRAME_MS
+from voiceagent.call.audio import FRAME_MS, ulaw_to_pcm16
 from voiceagent.errors import ProtocolError, VoiceAgentError
 from voiceagent.simulator import media_socket, messages
 from voiceagent.simulator.behaviour import (
@@ -26,7 +27,7 @@ from voiceagent.simulator.behaviour import (
 )
 from voiceagent.simulator.phone import PhoneLine
 from voiceagent.simulator.results import CallResult, Uttered, heard_turns
-from voiceagent.simulator.sounds import Frame, line_noise
+from voiceagent.simulator.sounds import Frame, line_noise, write_stereo_wav
 from voiceagent.simulator.webhooks import (
     ACCOUNT_SID,
     StreamOrder,
@@ -157,6 +158,12 @@ class SimulatedCall:
     def now_ms(self) -> float:
         """The caller's clock: ms since the stream's start."""
         return self._ms(asyncio.get_running_loop().time())
+
+    def write_wav(self, path: Path) -> None:
+        """Caller left, agent right, as each was really heard. Raises `OSError`."""
+        until_ms = len(self.sent) * FRAME_MS
+        caller = ulaw_to_pcm16(b"".join(frame.ulaw for frame in self.sent))
+        write_stereo_wav(path, caller, ulaw_to_pcm16(self.line.audio(until_ms)))
 
     def tick(self, now_s: float) -> None:
         """Send what is due by now; called by the exchange."""

@@ -66,9 +66,12 @@ async def place_calls(
     *,
     calls: int,
     ramp_s: float,
+    wav: Path | None = None,
     on_result: Callable[[CallResult], None] = lambda _result: None,
 ) -> tuple[list[CallResult], float]:
     """Place that many calls, begun evenly over `ramp_s`, and wait for all.
+
+    With `wav`, both voices of the first call are written there (its plan keeps audio).
 
     The second value is the worst lag of the phone's own timer in ms: above some
     20 ms the generator, not the service, is the bottleneck.
@@ -79,7 +82,10 @@ async def place_calls(
     async def place(index: int) -> None:
         await asyncio.sleep(ramp_s * index / calls)
         one = replace(plan, caller=f"+97250{index + 1:07d}")
-        result = await SimulatedCall(one, destination).place(exchange)
+        call = SimulatedCall(one, destination)
+        result = await call.place(exchange)
+        if wav is not None and index == 0:
+            call.write_wav(wav)
         results.append(result)
         on_result(result)
 

@@ -1,0 +1,222 @@
+"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`.
+
+Arguments flow in, an exit code flows out: 0 done, 1 it did not work, 2 it was
+asked wrongly (arguments or environment). Each command imports only what it
+needs; nothing here knows how a command does its work.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from voiceagent.errors import SettingsError, VoiceAgentError
+
+FAILED = 1
+ASKED_WRONGLY = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        done: int = parsed.run(parsed)
+    except SettingsError as error:
+        for fault in error.faults:
+            _complain(fault)
+        return ASKED_WRONGLY
+    except VoiceAgentError as error:
+        _complain(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+    return done
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="voiceagent", description="Answers a business's phone and WhatsApp."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_serve(commands)
+    _add_migrate(commands)
+    _add_call(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    serve = commands.add_parser("serve", help="run the service, configured by the environment")
+    serve.add_argument(
+        "--migrate",
+        action="store_true",
+        help="first bring the database of DATABASE_URL up to date (an embedded one always is)",
+    )
+    serve.set_defaults(run=_serve)
+
+
+def _add_migrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    migrate = commands.add_parser("migrate", help="bring the database up to date and stop")
+    migrate.set_defaults(run=_migrate)
+
+
+def _add_call(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    call = commands.add_parser(
+        "call",
+        help="call a server with the simulated Twilio phone",
+        description="Calls any server that speaks Twilio Media Streams. With --base-url the"
+        " webhooks are posted as Twilio does, and the TwiML tells the address of the stream."
+        " Signed when TWILIO_AUTH_TOKEN is set.",
+    )
+    call.add_argument("--url", help="ws:// or wss:// address of the stream")
+    call.add_argument("--base-url", help="http(s) address of the service: posts the webhooks, too")
+    call.add_argument("--public-base-url", help="the address that Twilio signs, if another one")
+    what = call.add_mutually_exclusive_group()
+    what.add_argument("--say", action="append", metavar="TEXT", help="what to say; repeatable")
+    what.add_argument("--audio", action="append", type=Path, metavar="WAV", help="the same, played")
+    call.add_argument("--calls", type=_positive, default=1, help="how many at once")
+    call.add_argument("--ramp", type=float, metavar="S", help="begin them over so many seconds")
+    call.add_argument("--barge-in", type=float, metavar="MS", help="speak into every second answer")
+    call.add_argument("--gap", type=float, default=400, metavar="MS", help="silence before a turn")
+    call.add_argument("--stay", action="store_true", help="wait for the agent to hang up")
+    call.add_argument("--deadline", type=float, default=300, metavar="S", help="longest call")
+    call.add_argument("--subprotocol", action="store_true", help="offer audio.twilio.com")
+    call.add_argument("--any-frame-size", action="store_true", help="allow other than 160 bytes")
+    call.add_argument("--wav", type=Path, metavar="FILE", help="keep both voices of the first call")
+    call.add_argument("--json", action="store_true", help="print the results as JSON")
+    call.set_defaults(run=_call)
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    demo = commands.add_parser("demo", help="start the service and place one spoken call")
+    demo.add_argument(
+        "--out", type=Path, default=Path("var/demo"), help="where the report goes (var/demo)"
+    )
+    demo.set_defaults(run=_demo)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from voiceagent.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    if arguments.migrate and settings.database_url is not None:
+        _migrate(arguments)
+    import uvicorn  # noqa: PLC0415
+
+    from voiceagent.app import create_app  # noqa: PLC0415
+
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=65536,
+        ws_per_message_deflate=False,
+        ws_ping_interval=10,
+        ws_ping_timeout=20,
+        timeout_keep_alive=75,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+    )
+    return 0
+
+
+def _migrate(_arguments: argparse.Namespace) -> int:
+    from voiceagent.crm.database import Database  # noqa: PLC0415
+    from voiceagent.crm.migrate import migrate  # noqa: PLC0415
+    from voiceagent.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+
+    async def bring_up_to_date() -> list[str]:
+        database = Database(url, settings.data_dir)
+        try:
+            await database.start()
+            return await migrate(database)
+        finally:
+            await database.close()
+
+    applied = asyncio.run(bring_up_to_date())
+    print("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
+    return 0
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    from voiceagent.simulator import load, results  # noqa: PLC0415
+    from voiceagent.simulator.caller import CallPlan, Destination  # noqa: PLC0415
+
+    if not arguments.url and not arguments.base_url:
+        _complain("give --url wss://… or --base-url https://…")
+        return ASKED_WRONGLY
+    destination = Destination(
+        media_url=arguments.url,
+        base_url=arguments.base_url,
+        public_base_url=arguments.public_base_url,
+        auth_token=os.environ.get("TWILIO_AUTH_TOKEN") or None,
+        offer_subprotocol=arguments.subprotocol,
+        frame_bytes=None if arguments.any_frame_size else 160,
+    )
+    try:
+        if arguments.audio:
+            utterances = [load.recorded(path) for path in arguments.audio]
+        else:
+            utterances = load.spoken(arguments.say or load.PHRASES)
+    except (OSError, ValueError) as error:
+        _complain(str(error))
+        return ASKED_WRONGLY
+    if arguments.barge_in is None:
+        steps = load.polite(utterances, gap_ms=arguments.gap)
+    else:
+        steps = load.eager(utterances, gap_ms=arguments.gap, into_ms=arguments.barge_in)
+    plan = CallPlan(
+        steps=load.patient(steps) if arguments.stay else steps,
+        deadline_s=arguments.deadline,
+        keep_audio=arguments.wav is not None,
+    )
+    ramp_s = arguments.ramp if arguments.ramp is not None else min(10.0, arguments.calls * 0.05)
+    placed, worst_lag_ms = asyncio.run(
+        load.place_calls(
+            plan,
+            destination,
+            calls=arguments.calls,
+            ramp_s=ramp_s,
+            wav=arguments.wav,
+            on_result=lambda result: None if arguments.json else print(load.call_line(result)),
+        )
+    )
+    if arguments.json:
+        report = {
+            "totals": results.totals(placed) | {"own_timer_worst_lag_ms": round(worst_lag_ms, 1)},
+            "calls": [results.as_json(result) for result in placed],
+        }
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(load.totals_lines(placed, worst_lag_ms)))
+    fine = all(result.completed and not result.violations for result in placed)
+    return 0 if fine else FAILED
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from voiceagent.simulator import demo  # noqa: PLC0415
+
+    return asyncio.run(demo.run(arguments.out, dict(os.environ)))
+
+
+def _complain(sentence: str) -> None:
+    print(f"voiceagent: {sentence}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
