@@ -7,32 +7,19 @@ none of which ever waits. It decides nothing.
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from voiceagent.call.turn_events import UtteranceEnded
 from voiceagent.call.turns import Counters
 from voiceagent.crm.models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
 from voiceagent.crm.ports import Recorder
+from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import Recognition
 from voiceagent.telemetry import word
 
 _log = logging.getLogger(__name__)
 
 Status = Literal["speaking", "complete", "interrupted", "abandoned"]
-
-
-class CallMetrics(Protocol):
-    """What the service counts of its calls."""
-
-    def utterance(self, eou_ms: float, *, source: str) -> None: ...
-    def response(self, response_ms: float) -> None: ...
-    def barge_in(self) -> None: ...
-    def false_interruption(self) -> None: ...
-    def reply(self, source: str) -> None: ...
-    def call_started(self) -> None: ...
-    def call_ended(
-        self, reason: str, *, frames_in: int, frames_out: int, malformed: int
-    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -55,7 +42,7 @@ def _now() -> datetime:
 class CallDetail:
     """Writes down one call. Times ending in `_ms` are on the call's clock (0 at its start)."""
 
-    def __init__(self, call_sid: str, recorder: Recorder, metrics: CallMetrics) -> None:
+    def __init__(self, call_sid: str, recorder: Recorder, metrics: Metrics) -> None:
         self.call_sid = call_sid
         self._recorder = recorder
         self._metrics = metrics
@@ -68,7 +55,8 @@ class CallDetail:
 
     def started(self, stream_sid: str, *, simulated: bool, engines: str) -> None:
         word("WS_START", call_sid=self.call_sid, stream_sid=stream_sid, engines=engines)
-        self._metrics.call_started()
+        self._metrics.calls_started.inc()
+        self._metrics.calls_live.inc()
         self._recorder.record(
             CallStarted(
                 call_sid=self.call_sid, at=_now(), stream_sid=stream_sid, simulated=simulated
@@ -87,9 +75,12 @@ class CallDetail:
             frames_out=frames_out,
             malformed=malformed,
         )
-        self._metrics.call_ended(
-            reason, frames_in=frames_in, frames_out=frames_out, malformed=malformed
-        )
+        metrics = self._metrics
+        metrics.calls_live.dec()
+        metrics.calls_ended.labels(reason).inc()
+        metrics.frames_in.inc(frames_in)
+        metrics.frames_out.inc(frames_out)
+        metrics.malformed_messages.inc(malformed)
         failed = reason in ("error", "socket_lost", "send_timeout")
         self._recorder.record(
             CallEnded(
@@ -147,7 +138,8 @@ class CallDetail:
                 cause=ended.cause,
                 recognition_wait_ms=round(ended.recognition_wait_ms),
             )
-            self._metrics.utterance(ended.eou_ms, source=ended.source)
+            self._metrics.utterances.inc()
+            self._metrics.eou_seconds.observe(ended.eou_ms / 1000.0)
         self._utterance_timings = {
             "speech_started_at_ms": started_at_ms,
             "speech_ended_at_ms": ended_at_ms,
@@ -178,7 +170,6 @@ class CallDetail:
     def reply_begins(self, reply: int, turn: int, source: str) -> None:
         timings = dict(self._utterance_timings) if source == "reply" else {}
         self._replies[reply] = _ReplyDetail(self._next_seq(), turn, source, _now(), timings)
-        self._metrics.reply(source)
 
     def first_sentence(self, reply: int, now_ms: float) -> None:
         self._at(reply, "first_sentence_at_ms", now_ms)
@@ -202,7 +193,7 @@ class CallDetail:
             if "speech_ended_at_ms" in detail.timings:
                 response_ms = now_ms - detail.timings["speech_ended_at_ms"]
                 detail.timings["response_ms"] = response_ms
-                self._metrics.response(response_ms)
+                self._metrics.response_seconds.observe(response_ms / 1000.0)
 
     def synthesised(self, reply: int, length_ms: float) -> None:
         """The answer is released to the playout: all of it, or all that ever will be."""
@@ -247,7 +238,7 @@ class CallDetail:
             heard_ms=round(heard_ms),
             after_onset_ms=round(now_ms - onset_ms),
         )
-        self._metrics.barge_in()
+        self._metrics.barge_ins.inc()
         self._at(reply, "barge_in_onset_at_ms", onset_ms)
         self._at(reply, "barge_in_at_ms", now_ms)
 
@@ -259,7 +250,7 @@ class CallDetail:
             turn=detail.turn if detail else None,
             from_ms=round(from_ms),
         )
-        self._metrics.false_interruption()
+        self._metrics.false_interruptions.inc()
         self._at(reply, "resumed_at_ms", now_ms)
 
     def reply_over(

@@ -20,7 +20,7 @@ from voiceagent.call import turn_events as on
 from voiceagent.call.activity import ActivityDetector, Window
 from voiceagent.call.audio import BYTES_PER_MS
 from voiceagent.call.conversation import Conversation
-from voiceagent.call.detail import CallDetail, CallMetrics
+from voiceagent.call.detail import CallDetail
 from voiceagent.call.playout import Frame, Playout
 from voiceagent.call.speaking import ReplySpeech, Voice
 from voiceagent.call.turn_policy import TurnPolicy
@@ -28,6 +28,7 @@ from voiceagent.call.turns import Turns
 from voiceagent.call.vad import VoiceActivity
 from voiceagent.crm.ports import Recorder
 from voiceagent.errors import ProtocolError, ProviderError
+from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import RecognitionStream, SpeechRecognizer
 from voiceagent.twilio import media_stream as twilio
 
@@ -63,7 +64,7 @@ class CallServices:
     brain: Brain
     voice_activity: VoiceActivity
     recorder: Recorder
-    metrics: CallMetrics
+    metrics: Metrics
     policy: TurnPolicy
     language: str
     """What the caller is expected to speak, e.g. `he-IL`."""

@@ -141,7 +141,6 @@ class SileroBatches:
 
 def _levels_dbfs(windows: Floats) -> Floats:
     """RMS level of each row without its mean, at least -100."""
-    power = np.var(windows, axis=1)
-    floor = np.float32(10 ** (LEVEL_FLOOR_DBFS / 10))
-    levels: Floats = 10 * np.log10(np.maximum(power, floor))
+    power = np.maximum(np.var(windows, axis=1), np.float32(1e-20))
+    levels: Floats = np.maximum(10 * np.log10(power), np.float32(LEVEL_FLOOR_DBFS))
     return levels
