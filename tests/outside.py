@@ -1,0 +1,83 @@
+"""An application of the outside's own parts, for tests: routers, handlers, a recorder's list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from voiceagent.crm.models import CallAnnounced, CallRecord, WebhookAnswered
+from voiceagent.metrics import Metrics
+from voiceagent.settings import Settings, load_settings
+from voiceagent.web.health import Readiness, install_health_routes, version_report
+from voiceagent.web.problems import install_problem_handlers
+from voiceagent.web.telephony_webhooks import telephony_router
+
+
+class Records(list[CallRecord]):
+    """A recorder that keeps what it is given."""
+
+    def record(self, record: CallRecord) -> None:
+        self.append(record)
+
+    @property
+    def answers(self) -> list[WebhookAnswered]:
+        return [record for record in self if isinstance(record, WebhookAnswered)]
+
+    @property
+    def announced(self) -> list[CallAnnounced]:
+        return [record for record in self if isinstance(record, CallAnnounced)]
+
+
+@dataclass
+class Door:
+    """Lets calls in or not."""
+
+    is_open: bool = True
+
+    def open_for_calls(self) -> bool:
+        return self.is_open
+
+
+@dataclass
+class Outside:
+    settings: Settings
+    records: Records = field(default_factory=Records)
+    door: Door = field(default_factory=Door)
+    metrics: Metrics = field(default_factory=Metrics)
+    readiness: Readiness = field(
+        default_factory=lambda: Readiness(max_calls=2, live_calls=lambda: 0)
+    )
+    app: FastAPI = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.app = FastAPI(title="outside")
+        install_problem_handlers(self.app)
+        install_health_routes(
+            self.app,
+            self.readiness,
+            version_report(self.settings, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+            self.metrics,
+        )
+        self.app.include_router(
+            telephony_router(
+                self.settings,
+                self.records,
+                self.door,
+                self.metrics,
+                busy_phrase="כל הקווים תפוסים",
+                busy_language="he-IL",
+            )
+        )
+
+    def client(self, peer: str = "203.0.113.9", **options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(
+            self.app, raise_app_exceptions=False, client=(peer, 40_000), **options
+        )
+        return httpx.AsyncClient(transport=transport, base_url="http://voice.example.com")
+
+
+def outside(environ: Mapping[str, str] | None = None) -> Outside:
+    return Outside(load_settings(environ or {}))
