@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from voiceagent.call.audio import pcm16_to_ulaw, ulaw_to_pcm16
 from voiceagent.simulator.sounds import tone
 
-TONE = pcm16_to_ulaw((tone(440, 1200, -15) * 32767).astype(np.int16))
+TONE = pcm16_to_ulaw((tone(440, 800, -15) * 32767).astype(np.int16))
 LOUD = 600
 SILENT_FRAMES_TO_ANSWER = 15
 
