@@ -39,7 +39,7 @@ _WORDING: Final = {
     "int_parsing": "must be a whole number",
     "float_parsing": "must be a number",
     "finite_number": "must be a finite number",
-    "string_pattern_mismatch": "holds characters that it must not",
+    "string_pattern_mismatch": "must be printable ASCII without spaces",
 }
 """Pydantic's fault types whose own words say too little to an operator."""
 
@@ -95,6 +95,12 @@ def _language(value: str) -> str:
     return re.sub(r"^iw\b", "he", value, flags=re.IGNORECASE)
 
 
+def _account_sid(value: str) -> str:
+    if not re.fullmatch(r"AC[0-9A-Za-z_]+", value):
+        raise ValueError("must be an account sid, AC and 32 digits")
+    return value
+
+
 def _database_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://")
@@ -130,7 +136,7 @@ class Settings(BaseModel):
     host: ShortText = "0.0.0.0"  # noqa: S104 - a container is reached from outside
     public_base_url: Annotated[str, AfterValidator(_base_url)] | None = None
     """`https://host[:port][/path]`, normalised. `None`: derived from each request."""
-    forwarded_allow_ips: ShortText = "127.0.0.1"
+    forwarded_allow_ips: Annotated[str, Field(max_length=2000)] = "127.0.0.1"
     """Proxies whose forwarded headers are believed; uvicorn reads the same variable."""
     deploy_id: Annotated[str, Field(max_length=200)] = "unknown"
     git_commit: ShortText | None = None
@@ -140,7 +146,7 @@ class Settings(BaseModel):
     api_key: Token | None = None
     """`None`: generated once, see `ensure_api_key`."""
 
-    twilio_account_sid: Annotated[str, Field(pattern=r"^AC[0-9A-Za-z_]+$")] | None = None
+    twilio_account_sid: Annotated[str, AfterValidator(_account_sid)] | None = None
     twilio_auth_token: Token | None = None
     twilio_signature_check: Switch = True
 
