@@ -97,6 +97,8 @@ class _Reply:
     apology: bool = False
     sentences: int = 0
     brain_done: bool = False
+    broken: bool = False
+    """It failed while it was held."""
     hang_up: str | None = None
     """Reason, if the call ends once it was heard."""
     heard: bool = False
@@ -166,6 +168,8 @@ class Turns:
                 if not utterance.awaits_words
                 else utterance.words_due_ms
             )
+        elif self._digits:
+            pass
         elif self._held:
             due.append(self._settle_due_ms)
         elif self.state is State.LISTENING:
@@ -227,10 +231,13 @@ class Turns:
         utterance.media_at_ms = now_ms
         if event.voiced:
             utterance.last_voiced_ms = event.audio_ms
+            if utterance.awaits_words:
+                # The caller went on before the words of the first part had come. A row of
+                # coughs does not add up to speech.
+                utterance.ended_silence_ms = None
+                utterance.voiced_ms = 0.0
             utterance.voiced_ms += WINDOW_MS
             utterance.paused = False
-            # The caller went on before the words of the first part had come.
-            utterance.ended_silence_ms = None
             if event.audio_ms - utterance.started_ms >= self.policy.utterance_max_ms:
                 self._end_utterance("too_long", now_ms, actions)
             return
@@ -401,6 +408,9 @@ class Turns:
         if reply is None:
             return
         self.counters.false_interruptions += 1
+        if reply.broken and reply.released_until_ms is None:
+            self._apologise(now_ms, actions)
+            return
         self.state = State.THINKING if reply.released_until_ms is None else State.SPEAKING
         reply.deadline_ms = now_ms + self.policy.think_ms
         actions.append(ResumeSpeaking(reply.id))
@@ -489,16 +499,18 @@ class Turns:
                 self._on_played_out(reply.id, now_ms, actions)
             else:
                 # A brain that answers with nothing has failed: the caller must not wait in silence.
-                self._apologise(now_ms, actions)
+                self._on_reply_failed(reply.id, now_ms, actions)
 
     def _on_reply_failed(self, reply_id: int, now_ms: float, actions: list[Action]) -> None:
         reply = self._current(reply_id)
         if reply is None:
             return
         if self._held:
-            # Somebody else has the floor; what is left of the reply cannot be made any more.
-            reply.brain_done = True
-            actions.append(FinishReply(reply.id))
+            # The caller has the floor; if they give it back, what was made of the reply is said.
+            reply.broken = True
+            if not reply.brain_done:
+                reply.brain_done = True
+                actions.append(FinishReply(reply.id))
             return
         self._apologise(now_ms, actions)
 

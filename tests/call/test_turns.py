@@ -1,0 +1,469 @@
+"""Turn-taking, by behaviour; and its promises under random events."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from turns_world import World
+
+from voiceagent.call.turn_events import (
+    AbandonReply,
+    CompleteReply,
+    EarsLost,
+    Farewell,
+    HangUp,
+    Introduce,
+    LateRecognition,
+    Phrase,
+    ReplyFailed,
+    ResumeSpeaking,
+    SpeakPhrase,
+    StopSpeaking,
+    Think,
+    UtteranceDropped,
+    UtteranceEnded,
+    UtterancePaused,
+    UtteranceStarted,
+)
+from voiceagent.call.turns import State
+
+
+def listening() -> World:
+    """A call whose introduction was played."""
+    world = World()
+    world.begin()
+    world.answer()
+    world.play_out()
+    assert world.turns.state is State.LISTENING
+    return world
+
+
+def speaking(length_ms: float = 6000.0) -> World:
+    """A call in which the agent is answering and has begun to be heard."""
+    world = listening()
+    world.utter("I want to buy a house")
+    world.answer(length_ms)
+    assert world.turns.state is State.SPEAKING
+    return world
+
+
+def only(actions: list, kind: type):  # type: ignore[no-untyped-def, type-arg]
+    (found,) = [action for action in actions if isinstance(action, kind)]
+    return found
+
+
+def none_of(actions: list, *kinds: type) -> bool:  # type: ignore[type-arg]
+    return not any(isinstance(action, kinds) for action in actions)
+
+
+class TestIntroduction:
+    def test_comes_first(self) -> None:
+        world = World()
+        world.begin()
+        assert [type(action) for action in world.actions] == [Introduce]
+        assert world.turns.state is State.THINKING
+
+    def test_comes_once(self) -> None:
+        world = listening()
+        world.begin()
+        assert world.introductions == 1
+
+    def test_hello_into_the_phone_does_not_stop_it(self) -> None:
+        world = World()
+        world.begin()
+        world.answer(5000)
+        actions = world.utter("hello", windows=12)
+        only(actions, ResumeSpeaking)
+        assert none_of(actions, Think)
+
+    def test_words_take_its_place(self) -> None:
+        world = World()
+        world.begin()
+        world.answer(5000)
+        actions = world.utter("I want to buy a house")
+        assert only(actions, Think).text == "I want to buy a house"
+
+    def test_an_empty_one_leads_to_listening(self) -> None:
+        world = World()
+        world.begin()
+        world.end_reply(world.reply)
+        assert world.turns.state is State.LISTENING
+
+
+class TestEndOfUtterance:
+    def test_after_300_ms_when_the_words_are_there(self) -> None:
+        actions = listening().utter("I want to buy a house")
+        ended = only(actions, UtteranceEnded)
+        assert (ended.text, ended.source, ended.turn) == ("I want to buy a house", "final", 1)
+        assert 300 <= ended.eou_ms < 332
+        assert only(actions, Think).text == "I want to buy a house"
+
+    def test_a_stable_interim_is_enough(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.hear(4, voiced=False)
+        world.recognise("two rooms", final=False, ago_ms=128)
+        ended = only(world.hear(10, voiced=False), UtteranceEnded)
+        assert ended.source == "interim"
+        assert 300 <= ended.eou_ms < 332
+
+    def test_a_text_that_goes_on_waits_longer(self) -> None:
+        ended = only(listening().utter("I want to buy a house and"), UtteranceEnded)
+        assert 560 <= ended.eou_ms <= 600
+
+    def test_words_that_end_long_before_the_voice_wait_longer(self) -> None:
+        world = listening()
+        world.hear(60, voiced=True)
+        world.recognise("I want to", length_ms=600, ago_ms=900)
+        ended = only(world.hear(30, voiced=False), UtteranceEnded)
+        assert 560 <= ended.eou_ms <= 600
+
+    def test_a_pause_asks_for_the_words_once(self) -> None:
+        world = listening()
+        actions = world.hear(20, voiced=True) + world.hear(8, voiced=False)
+        only(actions, UtteranceStarted)
+        assert only(actions, UtterancePaused).audio_ms == 20 * 32
+
+    def test_a_short_pause_does_not_end_it(self) -> None:
+        world = listening()
+        actions = world.hear(20, voiced=True)
+        actions += world.hear(6, voiced=False)
+        world.recognise("three", ago_ms=192)
+        actions += world.hear(20, voiced=True)
+        assert none_of(actions, UtteranceEnded)
+        world.hear(4, voiced=False)
+        world.recognise("three rooms please", length_ms=1600, ago_ms=128)
+        assert only(world.hear(8, voiced=False), UtteranceEnded).text == "three rooms please"
+
+    def test_late_words_are_awaited_and_the_silence_told_as_it_was(self) -> None:
+        world = listening()
+        actions = world.hear(20, voiced=True) + world.hear(40, voiced=False)
+        assert none_of(actions, UtteranceEnded)
+        ended = only(world.recognise("yes please", ago_ms=1280), UtteranceEnded)
+        assert 560 <= ended.eou_ms <= 600
+        assert ended.recognition_wait_ms > 600
+
+    def test_missing_media_is_not_silence(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.recognise("I want to buy")
+        assert none_of(world.wait(1500), UtteranceEnded)
+        assert only(world.wait(1000), UtteranceEnded).cause == "media_gap"
+
+    def test_clicks_are_no_utterance(self) -> None:
+        world = listening()
+        for _ in range(20):
+            world.hear(2, voiced=True)
+            world.hear(3, voiced=False)
+        assert none_of(world.actions, UtteranceStarted)
+
+    def test_a_cough_is_let_pass_without_an_answer(self) -> None:
+        world = listening()
+        actions = world.hear(8, voiced=True) + world.hear(90, voiced=False)
+        only(actions, UtteranceDropped)
+        assert none_of(actions, UtteranceEnded)
+
+    def test_long_speech_without_words_deserves_a_retry(self) -> None:
+        world = listening()
+        actions = world.hear(40, voiced=True) + world.hear(90, voiced=False)
+        ended = only(actions, UtteranceEnded)
+        assert (ended.text, ended.source) == ("", "none")
+        only(actions, Think)
+
+    def test_an_endless_utterance_is_answered_as_it_stands(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.recognise("well you see", ago_ms=0)
+        assert only(world.hear(1000, voiced=True), UtteranceEnded).cause == "too_long"
+
+
+class TestOneAnswerPerUtterance:
+    def test_a_later_final_of_the_same_words_is_not_answered(self) -> None:
+        world = listening()
+        world.utter("two million")
+        actions = world.recognise("two million", length_ms=900, ago_ms=400)
+        only(actions, LateRecognition)
+        assert none_of(actions, Think)
+
+    def test_the_overlap_of_a_later_final_is_cut(self) -> None:
+        world = listening()
+        world.utter("I want to buy")
+        world.answer()
+        world.play_out()
+        world.hear(20, voiced=True)
+        world.hear(4, voiced=False)
+        world.recognise("to buy a house", length_ms=1800, ago_ms=128)
+        assert only(world.hear(16, voiced=False), UtteranceEnded).text == "a house"
+
+    def test_the_same_answer_to_the_next_question_counts(self) -> None:
+        world = listening()
+        world.utter("yes please")
+        world.answer()
+        world.play_out()
+        assert only(world.utter("yes please"), UtteranceEnded).turn == 2
+
+    def test_what_was_said_before_a_word_of_the_answer_was_heard_is_answered_together(self) -> None:
+        world = listening()
+        world.utter("I want to buy")
+        actions = world.utter("a flat not a house")
+        assert only(actions, Think).text == "I want to buy a flat not a house"
+
+
+class TestBargeIn:
+    def test_voice_stops_the_agent_at_once(self) -> None:
+        world = speaking()
+        actions = world.hear(3, voiced=True)
+        assert none_of(actions, StopSpeaking)
+        actions = world.hear(1, voiced=True)
+        assert [type(action) for action in actions] == [StopSpeaking, UtteranceStarted]
+        assert world.turns.state is State.LISTENING
+
+    def test_words_are_answered_and_the_rest_is_given_up(self) -> None:
+        world = speaking()
+        interrupted = world.reply
+        actions = world.utter("no wait I mean a flat")
+        assert only(actions, AbandonReply).reply == interrupted
+        assert only(actions, Think).text == "no wait I mean a flat"
+
+    def test_in_thought_it_stops_the_answer_too(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        assert world.turns.state is State.THINKING
+        only(world.hear(4, voiced=True), StopSpeaking)
+        assert world.turns.counters.barge_ins == 0, "nothing was being said"
+
+    def test_a_short_noise_does_not_stop_it(self) -> None:
+        world = speaking()
+        actions = world.hear(3, voiced=True) + world.hear(10, voiced=False)
+        assert none_of(actions, StopSpeaking)
+
+
+class TestFalseInterruption:
+    def test_a_cough_is_resumed_after_two_seconds(self) -> None:
+        world = speaking()
+        actions = world.hear(8, voiced=True) + world.hear(70, voiced=False)
+        assert only(actions, StopSpeaking).reply == only(actions, ResumeSpeaking).reply
+        assert none_of(actions, Think, AbandonReply)
+        assert world.turns.counters.false_interruptions == 1
+
+    def test_at_once_when_the_recogniser_says_there_was_nothing(self) -> None:
+        world = speaking()
+        world.hear(8, voiced=True)
+        world.hear(4, voiced=False)
+        world.recognise("", ago_ms=128)
+        only(world.hear(16, voiced=False), ResumeSpeaking)
+
+    def test_a_back_channel_leaves_the_floor_with_the_agent(self) -> None:
+        for text in ("mm-hm", "כן כן", "okay", "אהה"):
+            world = speaking()
+            only(world.utter(text, windows=10), ResumeSpeaking)
+            assert world.turns.state is State.SPEAKING
+
+    def test_a_word_of_command_takes_it(self) -> None:
+        for text in ("stop", "רגע", "no"):
+            world = speaking()
+            only(world.utter(text, windows=10), Think)
+
+    def test_yes_at_the_end_of_the_question_is_an_answer(self) -> None:
+        world = speaking(length_ms=900)
+        assert only(world.utter("yes", windows=10), UtteranceEnded).text == "yes"
+
+    def test_words_that_come_after_the_agent_went_on_are_answered_all_the_same(self) -> None:
+        world = speaking(length_ms=20_000)
+        world.hear(8, voiced=True)
+        world.hear(70, voiced=False)
+        assert world.turns.state is State.SPEAKING
+        actions = world.recognise("no stop", length_ms=250, ago_ms=70 * 32)
+        only(actions, StopSpeaking)
+        assert only(actions, Think).text == "no stop"
+
+    def test_while_the_caller_goes_on_speaking_the_agent_stays_silent(self) -> None:
+        world = speaking()
+        actions = world.hear(120, voiced=True)
+        assert none_of(actions, ResumeSpeaking)
+
+
+class TestDeadlines:
+    def test_a_brain_that_hangs_is_apologised_for(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        actions = world.wait(8000)
+        assert only(actions, SpeakPhrase).phrase is Phrase.APOLOGY
+
+    def test_a_brain_that_fails_is_apologised_for(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        actions = world.send(ReplyFailed(world.reply))
+        assert only(actions, SpeakPhrase).phrase is Phrase.APOLOGY
+
+    def test_an_answer_without_words_is_apologised_for(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        assert only(world.end_reply(world.reply), SpeakPhrase).phrase is Phrase.APOLOGY
+
+    def test_what_was_spoken_before_the_failure_is_kept(self) -> None:
+        world = speaking()
+        world.turns._reply.brain_done = False  # type: ignore[union-attr]
+        actions = world.send(ReplyFailed(world.reply))
+        assert only(actions, SpeakPhrase).reply == world.reply
+        assert none_of(actions, AbandonReply)
+
+    def test_an_apology_that_fails_ends_the_call(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        world.send(ReplyFailed(world.reply))
+        assert only(world.send(ReplyFailed(world.reply)), HangUp).reason == "error"
+
+    def test_lost_marks_do_not_leave_the_agent_speaking(self) -> None:
+        world = speaking(length_ms=3000)
+        only(world.wait(6000), CompleteReply)
+        assert world.turns.state is State.LISTENING
+
+
+class TestIdleCaller:
+    def test_is_asked_twice_then_told_goodbye(self) -> None:
+        world = listening()
+        phrases = []
+        for _ in range(3):
+            phrase = only(world.wait(12_000), SpeakPhrase)
+            phrases.append((phrase.phrase, phrase.index))
+            world.release(world.reply, 1000)
+            last = world.play_out()
+        assert phrases == [(Phrase.REPROMPT, 0), (Phrase.REPROMPT, 1), (Phrase.GOODBYE, 0)]
+        assert only(last, HangUp).reason == "idle"
+
+    def test_is_not_idle_while_the_phone_plays(self) -> None:
+        world = speaking(length_ms=20_000)
+        assert none_of(world.wait(19_000), SpeakPhrase)
+
+    def test_an_answer_starts_the_count_again(self) -> None:
+        world = listening()
+        world.wait(12_000)
+        world.release(world.reply, 1000)
+        world.play_out()
+        world.utter("I am here")
+        world.answer()
+        world.play_out()
+        assert only(world.wait(12_000), SpeakPhrase).index == 0
+
+    def test_noise_does_not_keep_an_idle_call_alive(self) -> None:
+        world = listening()
+        for _ in range(40):
+            world.hear(5, voiced=True)
+            world.hear(80, voiced=False)
+            if world.turns.state is not State.LISTENING:
+                world.release(world.reply, 1000)
+                world.play_out()
+        assert world.turns.state is State.ENDED
+
+
+class TestKeys:
+    def test_answer_after_a_pause(self) -> None:
+        world = listening()
+        world.other(3, 0)
+        ended = only(world.wait(1200), UtteranceEnded)
+        assert (ended.text, ended.source, ended.cause) == ("1", "dtmf", "keys")
+        assert only(world.actions[-2:], Think).digits == "1"
+
+    def test_hash_ends_them_at_once(self) -> None:
+        world = listening()
+        world.other(3, 0)
+        world.other(3, 0)
+        assert only(world.other(4, 0), Think).digits == "11"
+
+    def test_stop_the_agent(self) -> None:
+        world = speaking()
+        only(world.other(3, 0), StopSpeaking)
+        actions = world.wait(1200)
+        only(actions, AbandonReply)
+        assert only(actions, Think).digits == "1"
+
+
+class TestTheEnd:
+    def test_hangs_up_only_when_the_last_word_was_heard(self) -> None:
+        world = listening()
+        world.utter("that is all")
+        world.say(world.reply, "Goodbye.")
+        world.end_reply(world.reply, hang_up=True)
+        world.release(world.reply, 1000)
+        assert none_of(world.actions, HangUp)
+        assert only(world.play_out(), HangUp).reason == "agent_hangup"
+
+    def test_a_draining_service_says_goodbye_and_cannot_be_talked_out_of_it(self) -> None:
+        world = speaking()
+        assert only(world.send(Farewell()), SpeakPhrase).phrase is Phrase.GOODBYE
+        world.release(world.reply, 1500)
+        assert none_of(world.utter("but I was not finished"), Think, StopSpeaking)
+        assert only(world.play_out(), HangUp).reason == "drain"
+
+    def test_lost_ears_are_said(self) -> None:
+        world = listening()
+        assert only(world.send(EarsLost()), SpeakPhrase).phrase is Phrase.APOLOGY
+        world.release(world.reply, 1500)
+        assert only(world.play_out(), HangUp).reason == "error"
+
+    def test_nothing_happens_after_it(self) -> None:
+        world = speaking()
+        world.other(9, 0)
+        assert world.turns.state is State.ENDED
+        assert world.turns.next_deadline_ms is None
+        assert not world.utter("hello?")
+
+
+TEXTS = st.sampled_from(
+    ["yes", "I want to buy a house", "mm-hm", "", "stop", "כן", "רגע לא ככה", "two rooms and", "…"]
+)
+STEPS = st.one_of(
+    st.tuples(st.just("speech"), st.integers(1, 30)),
+    st.tuples(st.just("silence"), st.integers(1, 40)),
+    st.tuples(st.just("wait"), st.integers(1, 15_000)),
+    st.tuples(st.just("words"), TEXTS, st.booleans(), st.integers(0, 2500)),
+    st.tuples(st.just("sentence"), st.integers(0, 2)),
+    st.tuples(st.just("reply end"), st.integers(0, 2), st.booleans()),
+    st.tuples(st.just("audio"), st.integers(0, 2), st.integers(20, 8000)),
+    st.tuples(st.just("answer"), st.integers(100, 8000)),
+    st.tuples(
+        st.just("played out"),
+    ),
+    st.tuples(st.just("utterance"), TEXTS),
+    st.tuples(st.just("other"), st.integers(0, 9), st.integers(0, 2)),
+)
+
+
+def play(world: World, step: tuple) -> None:  # type: ignore[type-arg]
+    match step:
+        case ("speech", windows):
+            world.hear(windows, voiced=True)
+        case ("silence", windows):
+            world.hear(windows, voiced=False)
+        case ("wait", ms):
+            world.wait(ms)
+        case ("words", text, final, ago_ms):
+            world.recognise(text, final=final, ago_ms=ago_ms)
+        case ("sentence", back):
+            world.say(world.reply - back)
+        case ("reply end", back, hang_up):
+            world.end_reply(world.reply - back, hang_up=hang_up)
+        case ("audio", back, length_ms):
+            world.release(world.reply - back, length_ms)
+        case ("answer", length_ms):
+            world.answer(length_ms)
+        case ("played out",):
+            world.play_out()
+        case ("utterance", text):
+            world.utter(text, windows=10)
+        case ("other", kind, back):
+            world.other(kind, world.reply - back)
+
+
+@settings(
+    max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+@given(st.lists(STEPS, min_size=5, max_size=25))
+def test_the_promises_hold_whatever_happens(steps: list) -> None:  # type: ignore[type-arg]
+    world = World()
+    world.begin()
+    for step in steps:
+        play(world, step)
+    # Left alone, with a dead line and a dead brain, every call comes to its end.
+    for _ in range(40):
+        world.wait(10_000)
+    assert world.turns.state is State.ENDED

@@ -1,0 +1,227 @@
+"""A world around the turn-taking machine: random callers, brains and phones, and the promises.
+
+`World` plays events into `Turns` on a made-up clock and checks, after each, what the
+machine promises whatever happens. The steps that a caller of `World` may take are the
+ones that the shell around the machine can bring about.
+"""
+
+from dataclasses import dataclass, field
+
+from voiceagent.call.activity import WINDOW_MS
+from voiceagent.call.turn_events import (
+    AbandonReply,
+    Action,
+    AudioReleased,
+    Begin,
+    Closed,
+    CompleteReply,
+    Digit,
+    EarsLost,
+    Event,
+    Farewell,
+    HangUp,
+    Introduce,
+    PlayedOut,
+    Recognised,
+    ReplyEnded,
+    ReplyFailed,
+    ReplyHeard,
+    ReplySentence,
+    ResumeSpeaking,
+    Speak,
+    SpeakPhrase,
+    StopSpeaking,
+    Think,
+    Tick,
+    UtteranceEnded,
+    Voice,
+)
+from voiceagent.call.turns import State, Turns
+from voiceagent.speech.ports import Recognition
+
+
+@dataclass
+class World:
+    turns: Turns = field(default_factory=Turns)
+    now_ms: float = 0.0
+    audio_ms: float = 0.0
+    actions: list[Action] = field(default_factory=list)
+    introductions: int = 0
+    answered_turns: list[int] = field(default_factory=list)
+    replies: list[int] = field(default_factory=list)
+    over: set[int] = field(default_factory=set)
+    stopped: int | None = None
+    stopped_at_ms: float = 0.0
+    last_voice_ms: float = 0.0
+    """Wall time of the last voiced window."""
+
+    # --- steps ----------------------------------------------------------------------------
+
+    def send(self, event: Event) -> list[Action]:
+        state_before = self.turns.state
+        actions = self.turns.handle(event, self.now_ms)
+        self.actions += actions
+        self._check(state_before, actions)
+        return actions
+
+    def begin(self) -> None:
+        self.send(Begin())
+
+    def hear(self, windows: int, *, voiced: bool) -> list[Action]:
+        """So many windows of inbound audio, in real time; deadlines ring as they pass."""
+        actions: list[Action] = []
+        for _ in range(windows):
+            actions += self.wait(WINDOW_MS)
+            self.audio_ms += WINDOW_MS
+            if voiced:
+                self.last_voice_ms = self.now_ms
+            actions += self.send(Voice(self.audio_ms, voiced))
+        return actions
+
+    def wait(self, ms: float) -> list[Action]:
+        """Time passes; every deadline that falls into it rings on time."""
+        actions: list[Action] = []
+        until = self.now_ms + ms
+        rings = 0
+        while (due := self.turns.next_deadline_ms) is not None and due <= until:
+            rings = rings + 1 if due <= self.now_ms else 0
+            assert rings < 5, "a deadline that rings for ever"
+            self.now_ms = max(self.now_ms, due)
+            actions += self.send(Tick())
+        self.now_ms = until
+        return actions
+
+    def recognise(
+        self, text: str, *, final: bool = True, length_ms: float = 800.0, ago_ms: float = 0.0
+    ) -> list[Action]:
+        end_ms = max(0.0, self.audio_ms - ago_ms)
+        start_ms = max(0.0, end_ms - length_ms)
+        stability = 1.0 if final else 0.9
+        return self.send(Recognised(Recognition(text, final, stability, start_ms, end_ms)))
+
+    @property
+    def reply(self) -> int:
+        """The reply made last."""
+        return self.replies[-1] if self.replies else 0
+
+    def say(self, reply: int, text: str = "Fine.") -> list[Action]:
+        return self.send(ReplySentence(reply, text))
+
+    def end_reply(self, reply: int, *, hang_up: bool = False) -> list[Action]:
+        return self.send(ReplyEnded(reply, hang_up))
+
+    def release(self, reply: int, length_ms: float = 3000.0) -> list[Action]:
+        if self.turns.held_reply == reply:
+            return []  # the playout holds it
+        return self.send(AudioReleased(reply, self.now_ms + length_ms))
+
+    def answer(self, length_ms: float = 3000.0) -> None:
+        """The brain answers the last turn with one sentence, which begins to be heard."""
+        reply = self.reply
+        self.say(reply)
+        self.end_reply(reply)
+        self.release(reply, length_ms)
+        self.send(ReplyHeard(reply))
+
+    def play_out(self) -> list[Action]:
+        return self.send(PlayedOut(self.reply))
+
+    def utter(self, text: str, *, windows: int = 20) -> list[Action]:
+        """The caller says something that is recognised in time, and falls silent."""
+        actions = self.hear(windows, voiced=True)
+        actions += self.hear(4, voiced=False)
+        actions += self.recognise(text, length_ms=windows * WINDOW_MS, ago_ms=4 * WINDOW_MS)
+        return actions + self.hear(16, voiced=False)
+
+    def other(self, kind: int, reply: int) -> list[Action]:
+        """Everything that can go wrong around a call."""
+        events: list[Event] = [
+            ReplyFailed(reply),
+            ReplyHeard(reply),
+            PlayedOut(reply),
+            Digit("1"),
+            Digit("#"),
+            Farewell(),
+            EarsLost(),
+            Begin(),
+            Tick(),
+            Closed(),
+        ]
+        return self.send(events[kind % len(events)])
+
+    # --- promises -------------------------------------------------------------------------
+
+    def _check(self, state_before: State, actions: list[Action]) -> None:
+        if state_before is State.ENDED:
+            assert not actions, "something happened after the end"
+        for index, action in enumerate(actions):
+            self._check_action(index, action, actions)
+        self._check_deadlines()
+
+    def _check_action(self, index: int, action: Action, actions: list[Action]) -> None:
+        reply = getattr(action, "reply", None)
+        if reply is not None:
+            assert reply not in self.over, f"{action} after its reply was over"
+        match action:
+            case Introduce():
+                self.introductions += 1
+                assert self.introductions == 1, "a second introduction"
+                self._new_reply(action.reply)
+            case UtteranceEnded():
+                self._check_end_of_utterance(index, action, actions)
+            case Think():
+                assert isinstance(actions[index - 1], UtteranceEnded), "an answer to nothing"
+                assert action.turn not in self.answered_turns, "an utterance answered twice"
+                self.answered_turns.append(action.turn)
+                self._new_reply(action.reply)
+            case SpeakPhrase():
+                if action.reply != self.reply:
+                    self._new_reply(action.reply)
+                assert self.stopped != action.reply, "the agent speaks while it is stopped"
+            case Speak():
+                assert action.reply == self.reply
+            case StopSpeaking():
+                assert self.stopped is None, "a second stop before the first was settled"
+                self.stopped, self.stopped_at_ms = action.reply, self.now_ms
+            case ResumeSpeaking():
+                assert self.stopped == action.reply, "resumed what was not stopped"
+                self.stopped = None
+            case AbandonReply() | CompleteReply():
+                if isinstance(action, CompleteReply):
+                    assert self.stopped != action.reply, "a stopped reply was completed"
+                self.over.add(action.reply)
+                if self.stopped == action.reply:
+                    self.stopped = None
+            case HangUp():
+                assert self.turns.state is State.ENDED
+
+    def _new_reply(self, reply: int) -> None:
+        assert reply > self.reply, "a reply's number used twice"
+        assert all(old in self.over for old in self.replies), "two replies at once"
+        self.replies.append(reply)
+
+    def _check_end_of_utterance(
+        self, index: int, ended: UtteranceEnded, actions: list[Action]
+    ) -> None:
+        policy = self.turns.policy
+        followers = [a for a in actions[index:] if isinstance(a, Think) and a.turn == ended.turn]
+        assert len(followers) == 1, "an utterance that is not answered exactly once"
+        if ended.cause == "silence":
+            assert policy.eou_min_ms <= ended.eou_ms <= policy.eou_max_ms, ended
+        if ended.source not in ("none", "dtmf"):
+            assert ended.text
+
+    def _check_deadlines(self) -> None:
+        turns, policy = self.turns, self.turns.policy
+        due = turns.next_deadline_ms
+        if turns.state is State.ENDED:
+            assert due is None
+            return
+        if not self.introductions:
+            return
+        assert due is not None, f"{turns.state} without a deadline"
+        if turns.state is State.THINKING:
+            assert due <= self.now_ms + policy.think_ms, "THINKING without a near deadline"
+        if self.stopped is not None:
+            longest = max(policy.resume_after_ms, policy.media_gap_ms, policy.recognition_grace_ms)
+            assert due <= self.now_ms + longest, "a stop that nothing settles"
