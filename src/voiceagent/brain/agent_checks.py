@@ -140,12 +140,12 @@ def _wrong_conditions(profile: AgentProfile) -> Iterator[str]:
             if question.accept != "answers":
                 anything.add(question.save_as)
     for question in profile.questions:
-        for name, values in question.only_if.items():
+        for name, wanted in question.only_if.items():
             where = f"questions.{question.id}.only_if.{name}"
             if name not in possible:
                 yield f'{where}: nothing is saved as "{name}"'
             elif name not in anything:
-                for value in sorted(set(values) - possible[name]):
+                for value in (value for value in wanted if value not in possible[name]):
                     yield f'{where}: no answer has the value "{value}"'
 
 

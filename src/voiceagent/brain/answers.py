@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from voiceagent.brain.lexicon import Lexicon, lexicon_of
 from voiceagent.brain.numerals import as_number
-from voiceagent.brain.spelling import forms_of
+from voiceagent.brain.spelling import stem_of, without_prefixes
 from voiceagent.brain.utterance import Word, texts_of, words_of
 
 OVERLAP_THRESHOLD: Final = 0.6
@@ -24,8 +24,6 @@ NEGATION_REACH: Final = 6
 
 _NUMERAL_WEIGHT: Final = 2
 """A number says more than the noun beside it: "four" is "four rooms"."""
-
-Forms = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,21 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class _Form:
+    """A word without its ending, and the same without its prefixes."""
+
+    stem: str
+    forms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Phrase:
     choice: Choice | None
     """None: a phrase that only hides what lies inside it, such as "I don't know"."""
     texts: tuple[str, ...]
-    forms: tuple[Forms, ...]
+    words: tuple[_Form, ...]
+    polar: bool
+    """A way of saying yes, no or "I don't know"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +94,23 @@ class AnswerMatcher:
         return self._overlap(texts) if loosely else None
 
     def _add(self, choice: Choice | None, phrases: Iterable[str]) -> None:
+        polar = choice is None or choice.means is not None
         for phrase in phrases:
             if texts := texts_of(phrase, self._lexicon):
-                forms = tuple(self._forms(text, choice) for text in texts)
-                self._phrases.append(_Phrase(choice, texts, forms))
-
-    def _forms(self, text: str, choice: Choice | None) -> Forms:
-        """A yes or a no is two letters in Hebrew: only a conjunction may be taken off there."""
-        if choice is None or choice.means:
-            return forms_of(text, prefixes=self._lexicon.conjunctions, endings=())
-        return _loose(text, self._lexicon)
+                wanted = tuple(_wanted(text, self._lexicon, polar=polar) for text in texts)
+                self._phrases.append(_Phrase(choice, texts, wanted, polar))
 
     def _hits(self, texts: Sequence[str]) -> list[_Hit]:
-        loose = [_loose(text, self._lexicon) for text in texts]
-        strict = [self._forms(text, None) for text in texts]
+        heard = {
+            polar: [_heard(text, self._lexicon, polar=polar) for text in texts]
+            for polar in (True, False)
+        }
         hits = []
         for phrase in self._phrases:
-            polar = phrase.choice is None or phrase.choice.means
-            said = strict if polar else loose
             length = len(phrase.texts)
             for start in range(len(texts) - length + 1):
                 end = start + length
-                if all(
-                    not wanted.isdisjoint(heard)
-                    for wanted, heard in zip(phrase.forms, said[start:end], strict=True)
-                ):
+                if all(map(_fits, phrase.words, heard[phrase.polar][start:end])):
                     literal = tuple(texts[start:end]) == phrase.texts
                     hits.append(_Hit(phrase.choice, start, end, literal))
         return hits
@@ -158,11 +158,11 @@ class AnswerMatcher:
         lexicon = self._lexicon
         if any(_is_negation(text, lexicon) for text in texts):
             return None
-        said = frozenset[str]().union(*(_loose(text, lexicon) for text in texts))
+        heard = [_heard(text, lexicon, polar=False) for text in texts]
         best: dict[str, float] = {}
         for phrase in self._phrases:
             if phrase.choice is not None and not phrase.choice.means:
-                share = _share(phrase, said, lexicon)
+                share = _share(phrase, heard, lexicon)
                 best[phrase.choice.key] = max(share, best.get(phrase.choice.key, 0.0))
         ranked = sorted(best, key=lambda key: best[key], reverse=True)
         if not ranked or best[ranked[0]] < OVERLAP_THRESHOLD:
@@ -200,13 +200,32 @@ def numbers_in(said: str, language: str) -> tuple[Decimal, ...]:
     return ()
 
 
-def _loose(text: str, lexicon: Lexicon) -> Forms:
-    return forms_of(text, prefixes=lexicon.prefixes, endings=lexicon.endings)
+def _wanted(text: str, lexicon: Lexicon, *, polar: bool) -> _Form:
+    """A word of an expected phrase: callers may leave its preposition away."""
+    if polar:
+        return _Form(text, frozenset([text]))
+    stem = stem_of(text, lexicon.endings)
+    return _Form(stem, without_prefixes(stem, lexicon.prepositions))
+
+
+def _heard(text: str, lexicon: Lexicon, *, polar: bool) -> _Form:
+    """A word that was said: callers may put prefixes before it.
+
+    A yes or a no is two letters in Hebrew: only a conjunction may stand there.
+    """
+    if polar:
+        return _Form(text, without_prefixes(text, lexicon.conjunctions))
+    stem = stem_of(text, lexicon.endings)
+    return _Form(stem, without_prefixes(stem, lexicon.prefixes))
+
+
+def _fits(wanted: _Form, heard: _Form) -> bool:
+    """The same word, with prefixes on one side at most: "ביום" is not "היום"."""
+    return wanted.stem in heard.forms or heard.stem in wanted.forms
 
 
 def _is_negation(text: str, lexicon: Lexicon) -> bool:
-    forms = forms_of(text, prefixes=lexicon.conjunctions, endings=())
-    return not forms.isdisjoint(lexicon.negations)
+    return not without_prefixes(text, lexicon.conjunctions).isdisjoint(lexicon.negations)
 
 
 def _outermost(hits: Sequence[_Hit]) -> list[_Hit]:
@@ -259,12 +278,12 @@ def _joined(words: Sequence[Word], first: int, second: int, lexicon: Lexicon) ->
     return all(text in lexicon.either | lexicon.until for text in between)
 
 
-def _share(phrase: _Phrase, said: Forms, lexicon: Lexicon) -> float:
+def _share(phrase: _Phrase, heard: Sequence[_Form], lexicon: Lexicon) -> float:
     total = matched = 0
-    for text, forms in zip(phrase.texts, phrase.forms, strict=True):
+    for text, wanted in zip(phrase.texts, phrase.words, strict=True):
         if text in lexicon.unimportant:
             continue
         weight = 1 if as_number(text) is None else _NUMERAL_WEIGHT
         total += weight
-        matched += weight * (not forms.isdisjoint(said))
+        matched += weight * any(_fits(wanted, word) for word in heard)
     return matched / total if total else 0.0

@@ -107,14 +107,15 @@ class _Sum:
             if self.last_scale and value >= self.last_scale:
                 return False
             self.group = value
-        elif value < self.room:
-            self.group += value
-        elif ten_follows_unit and value == 10 and 0 < self.group % 10 and self.room == 1:
+        elif value < self.room or (ten_follows_unit and value == 10 and self._ends_in_unit()):
             self.group += value
         else:
             return False
         self.room = _room_below(value)
         return True
+
+    def _ends_in_unit(self) -> bool:
+        return self.group is not None and self.room == 1 and self.group % 10 > 0
 
     def scale(self, scale: int) -> bool:
         if self.last_scale and (scale >= self.last_scale or self.group is None):

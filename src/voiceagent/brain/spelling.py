@@ -18,18 +18,18 @@ def spell(text: str) -> str:
     return _QUOTES.sub("", _NIQQUD.sub("", text)).lower().translate(_FINAL_LETTERS)
 
 
-def forms_of(word: str, *, prefixes: str, endings: tuple[str, ...]) -> frozenset[str]:
-    """The forms under which a spelled word may be found.
-
-    The word itself; without its endings, while three letters remain; and
-    without one or two letters of `prefixes` before it, while two remain.
-    """
-    forms = {word}
-    stem = word
+def stem_of(word: str, endings: tuple[str, ...]) -> str:
+    """A spelled word without its endings, in their order, while three letters remain."""
     for ending in endings:
-        if stem.endswith(ending) and len(stem) - len(ending) >= 3:
-            stem = stem.removesuffix(ending)
-    forms.add(stem)
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word.removesuffix(ending)
+    return word
+
+
+def without_prefixes(word: str, prefixes: str) -> frozenset[str]:
+    """A spelled word, and what is left of it without one or two letters of `prefixes` before
+    it, while two letters remain."""
+    forms = {word}
     for cut in (1, 2):
         if len(word) - cut < 2 or word[cut - 1] not in prefixes:
             break
