@@ -13,7 +13,7 @@ say() {
 # Runs the sidecar for as long as the API lives, whose process id is $1. After a
 # failure it waits 1, 2, 4 ... 60 seconds, so that a broken sidecar costs nothing.
 guard_sidecar() {
-    local api=$1 wait_s=1 sidecar=0
+    local api=$1 wait_s=1 sidecar=0 began_s=0
     if [ ! -f node/baileys/package.json ]; then
         say warning "no WhatsApp: there is no node/baileys here"
         return
@@ -27,7 +27,7 @@ guard_sidecar() {
     while kill -0 "$api" 2>/dev/null; do
         if [ -d node_modules ] || npm ci --omit=peer --legacy-peer-deps --ignore-scripts; then
             node . &
-            sidecar=$!
+            sidecar=$! began_s=$SECONDS
             while kill -0 "$sidecar" 2>/dev/null; do
                 if ! kill -0 "$api" 2>/dev/null; then
                     kill "$sidecar"
@@ -36,10 +36,11 @@ guard_sidecar() {
                 sleep 1
             done
             wait "$sidecar"
-            say warning "the WhatsApp sidecar ended with $?; again in ${wait_s} s"
+            say warning "the WhatsApp sidecar ended with $?"
             sidecar=0
+            [ $((SECONDS - began_s)) -gt 60 ] && wait_s=1
         else
-            say warning "npm failed; no WhatsApp, again in ${wait_s} s"
+            say warning "npm failed: no WhatsApp for now"
         fi
         sleep "$wait_s"
         wait_s=$((wait_s < 30 ? wait_s * 2 : 60))

@@ -8,6 +8,7 @@ It changes nothing of what is sent, and the endpoint works without it as well.
 """
 
 import logging
+import time
 from typing import Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -24,9 +25,13 @@ _log = logging.getLogger(__name__)
 class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
     """Logs each keepalive ping, its pong with the round trip, and a pong that never came."""
 
+    _pinged_at_s = 0.0
+
     def send_keepalive_ping(self) -> None:
         """A ping is due: send it, unless the socket is closing."""
         before = self.pending_ping_payload
+        # Our own clock: the loop's may stand still within a millisecond.
+        self._pinged_at_s = time.perf_counter()
         super().send_keepalive_ping()
         if self.pending_ping_payload is not before:
             word("PNG_PONG_TX", call_sid=self._call_sid())
@@ -39,7 +44,7 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
             word(
                 "PNG_PONG_RX",
                 call_sid=self._call_sid(),
-                rtt_ms=round(self.last_ping_rtt * 1000, 1),
+                rtt_ms=round((time.perf_counter() - self._pinged_at_s) * 1000, 1),
             )
 
     def keepalive_timeout(self) -> None:
@@ -48,6 +53,6 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
 
     def _call_sid(self) -> str:
-        """Empty until the endpoint knows its call."""
+        """A dash until the endpoint knows its call."""
         call_sid = self.scope.get("state", {}).get(CALL_SID_STATE)
-        return call_sid if isinstance(call_sid, str) else ""
+        return call_sid if isinstance(call_sid, str) and call_sid else "-"

@@ -1,0 +1,207 @@
+"""The files at the root that a platform runs: `asgi.py`, `Procfile`, `.replit`, `start_all.sh`."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL_APPLICATION = """
+from fastapi import FastAPI
+from voiceagent.telemetry import configure_logging
+
+configure_logging("logfmt")
+app = FastAPI(title="loaded by path")
+
+@app.get("/healthz")
+async def healthz() -> str:
+    return __file__
+"""
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Path:
+    """The files of the root beside a small `main app`, in a folder with a space in its name."""
+    root = tmp_path / "a deployment"
+    root.mkdir()
+    for name in ("asgi.py", "Procfile", ".replit", "start_all.sh"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "main app").write_text(SMALL_APPLICATION)
+    return root
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def environ(port: int) -> dict[str, str]:
+    """As a platform gives it; `python3` is the one that runs the tests."""
+    return {
+        "PORT": str(port),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+
+
+def web_line() -> str:
+    lines = dict(
+        line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line
+    )
+    return lines["web"]
+
+
+class TestAsgi:
+    def test_main_app_is_loaded_by_path_from_any_directory(
+        self, deployment: Path, tmp_path: Path
+    ) -> None:
+        said = subprocess.run(
+            [sys.executable, "-W", "error", "-c", "import asgi; print(asgi.app.title)"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(deployment)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said.stdout == "loaded by path\n"
+
+    def test_an_error_in_main_app_is_not_hidden(self, deployment: Path) -> None:
+        (deployment / "main app").write_text("raise RuntimeError('broken on purpose')\n")
+        said = subprocess.run(
+            [sys.executable, "-c", "import asgi"],
+            cwd=deployment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said.returncode != 0
+        assert "broken on purpose" in said.stderr
+
+    def test_main_app_is_small_and_says_app(self) -> None:
+        text = (ROOT / "main app").read_text()
+        assert len(text.splitlines()) <= 12
+        assert "\napp = create_app()" in text
+
+
+class TestRunLines:
+    def test_procfile_and_replit_run_the_same_api_and_nothing_else(self) -> None:
+        replit = tomllib.loads((ROOT / ".replit").read_text())
+        assert replit["run"] == web_line()
+        for word in ("node", "npm", "baileys", "&&", ";"):
+            assert word not in web_line()
+
+    def test_the_options_that_the_platform_and_twilio_need(self) -> None:
+        line = web_line()
+        for option in (
+            "asgi:app",
+            "--host 0.0.0.0",
+            "--port $PORT",
+            "--timeout-keep-alive 75",
+            "--access-log",
+            "--log-level info",
+            "--ws voiceagent.web.websocket_protocol:TwilioWebSocketProtocol",
+            "--ws-max-size 65536",
+            "--ws-per-message-deflate false",
+        ):
+            assert option in line
+        interval = re.search(r"--ws-ping-interval (\d+)", line)
+        assert interval
+        assert 5 <= int(interval.group(1)) <= 15
+
+    def test_start_all_gives_the_same_options(self) -> None:
+        script = re.sub(r"\s*\\\n\s*", " ", (ROOT / "start_all.sh").read_text())
+        options = web_line().partition("--timeout-keep-alive")[2]
+        assert options in script
+
+    def test_the_web_line_serves(self, deployment: Path, free_port: int) -> None:
+        with Server(
+            ["sh", "-c", f"exec env {web_line()}"], cwd=deployment, environ=environ(free_port)
+        ) as server:
+            assert server.port == free_port
+            answer = httpx.get(f"http://127.0.0.1:{free_port}/healthz")
+            assert answer.json() == str(deployment / "main app")
+            server.wait_for(r'level=info logger=uvicorn\.access msg=".*GET /healthz HTTP/1\.1')
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="start_all.sh is for bash")
+class TestStartAll:
+    def sidecar(self, deployment: Path, npm: str, node: str) -> dict[str, str]:
+        """A sidecar's folder, and these programs in the place of npm and node."""
+        (deployment / "node" / "baileys").mkdir(parents=True)
+        (deployment / "node" / "baileys" / "package.json").write_text("{}")
+        programs = deployment / "programs"
+        programs.mkdir()
+        for name, body in (("npm", npm), ("node", node)):
+            (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+            (programs / name).chmod(0o755)
+        return {"PATH": f"{programs}:{Path(sys.executable).parent}:/usr/bin:/bin"}
+
+    def run(self, deployment: Path, port: int, more: dict[str, str]) -> Server:
+        return Server(
+            ["bash", str(deployment / "start_all.sh")],
+            cwd=deployment.parent,
+            environ=environ(port) | more,
+        )
+
+    def lives(self, port: int) -> bool:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+
+    def test_without_a_sidecar(self, deployment: Path, free_port: int) -> None:
+        with self.run(deployment, free_port, {}) as server:
+            server.wait_for("level=warning .*no WhatsApp: there is no node/baileys")
+            assert server.port == free_port
+            assert self.lives(free_port)
+
+    @pytest.mark.parametrize(
+        ("npm", "node", "told"),
+        [
+            ("exit 1", "exit 0", "npm failed"),
+            ("mkdir -p node_modules", "exit 7", "sidecar ended with 7"),
+            ("mkdir -p node_modules", "kill -9 $$", "sidecar ended with 137"),
+        ],
+    )
+    def test_a_sidecar_that_fails_is_a_line(
+        self, deployment: Path, free_port: int, npm: str, node: str, told: str
+    ) -> None:
+        more = self.sidecar(deployment, npm, node)
+        with self.run(deployment, free_port, more) as server:
+            server.wait_for(f"level=warning .*{told}")
+            assert server.port == free_port
+            assert self.lives(free_port)
+
+    def test_the_sidecar_ends_with_the_api(self, deployment: Path, free_port: int) -> None:
+        node = (
+            'trap "echo sidecar is down; exit 0" TERM; echo "sidecar is up";'
+            " while :; do sleep 0.1; done"
+        )
+        more = self.sidecar(deployment, "mkdir -p node_modules", node)
+        with self.run(deployment, free_port, more) as server:
+            server.wait_for("sidecar is up")
+            assert server.port == free_port
+        assert "sidecar is down" in server.output
+
+
+def test_no_outside_library_is_loaded_before_it_is_needed() -> None:
+    program = (
+        "import sys, voiceagent.telemetry, voiceagent.settings, voiceagent.metrics,"
+        "voiceagent.web.health, voiceagent.web.telephony_webhooks, voiceagent.web.security,"
+        "voiceagent.web.websocket_protocol, voiceagent.web.problems;"
+        "print(sorted({m.partition('.')[0] for m in sys.modules} &"
+        " {'twilio', 'grpc', 'google', 'openai', 'asyncpg', 'onnxruntime', 'numpy', 'aiohttp'}))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "[]\n"
