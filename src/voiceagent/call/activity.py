@@ -7,7 +7,7 @@ voiced windows. Pure: it never sees audio, a model or a clock.
 The model alone takes a room full of people for a caller. So a window is voiced
 when it *sounds* like speech and *stands out*:
 
-1. probability: 0.5 to become voiced, 0.35 to stay so;
+1. probability: 0.4 to become voiced, 0.3 to stay so;
 2. never below -55 dBFS;
 3. floor: the level that a tenth of the last 2.5 s lay below. Speech dips below it
    many times in that time, a steady noise never does. A window must rise 12 dB above
@@ -48,10 +48,11 @@ class Window:
 class ActivityPolicy:
     """The numbers of the rule. Measured figures: docs/decisions/0003-voice-activity.md."""
 
-    enter_probability: float = 0.5
-    """Silero's own default threshold."""
-    exit_probability: float = 0.35
-    """Silero's own default: 0.15 below the other. Bridges soft sounds within a word."""
+    enter_probability: float = 0.4
+    """Silero's default is 0.5; the rise rejects what this lets in, and first syllables that
+    begin softly are heard a window earlier."""
+    exit_probability: float = 0.3
+    """A little below the other: bridges soft sounds within a word."""
     quietest_speech_dbfs: float = -55.0
     """A telephone line's own noise lies at -60 to -70, a faint talker at -45."""
     floor_memory_ms: float = 2500.0
@@ -71,8 +72,10 @@ class ActivityPolicy:
     crowd_probability: float = 0.2
     """The background counts as a crowd in full from this mean probability on: the faintest
     babble tried (-45 dBFS) has 0.3, traffic, music and hiss under 0.05."""
-    learning_ms: float = 500.0
-    """While less than this is remembered, the background is taken for a crowd."""
+    learning_ms: float = 1000.0
+    """While less than this is remembered, the floor may be one odd dip."""
+    rise_while_learning_db: float = 16.0
+    """Crowds rose up to 15.5 dB above what was known of them after half a second."""
     opening_ms: float = 1000.0
     """Digital silence this early in the call is a line not yet open, not a quiet room."""
     echo_loss_db: float = 16.0
@@ -127,7 +130,7 @@ class ActivityDetector:
     def _rise_db(self) -> float:
         policy = self._policy
         if len(self._by_level) < self._learning:
-            return policy.rise_db
+            return policy.rise_while_learning_db
         background = self._by_level[: max(1, int(policy.quiet_share * len(self._by_level)))]
         crowd = sum(probability for _, probability in background) / len(background)
         plain = policy.rise_over_plain_noise_db

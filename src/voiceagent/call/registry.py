@@ -57,10 +57,8 @@ class CallRegistry:
             self._sockets -= 1
         return True
 
-    async def hold_call(self, call: LiveCall, run: Callable[[], Awaitable[None]]) -> bool:
-        """Run the call as one of the live ones; False, and nothing is done, if there is no room."""
-        if not self.has_room:
-            return False
+    async def hold_call(self, call: LiveCall, run: Callable[[], Awaitable[None]]) -> None:
+        """Run the call as one of the live ones. Ask `has_room` first."""
         self._live.add(call)
         self._empty.clear()
         try:
@@ -69,7 +67,6 @@ class CallRegistry:
             self._live.discard(call)
             if not self._live:
                 self._empty.set()
-        return True
 
     async def drain(self, deadline_s: float) -> None:
         """Take no more calls; wait for the live ones, then say goodbye, then cut what is left."""

@@ -1,0 +1,259 @@
+"""The application: the only place where its parts are put together.
+
+Settings flow in, an ASGI application flows out. Ports are given their adapters
+here, and the lifespan says in which order things come up and go down. The port is
+bound before anything slow happens: the warm-up runs behind it.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import Depends, FastAPI
+
+from voiceagent.brain.agent_file import load_agent
+from voiceagent.brain.ports import Brain, Say
+from voiceagent.brain.script import ScriptedBrain
+from voiceagent.call.registry import CallRegistry
+from voiceagent.call.session import CallServices
+from voiceagent.call.speaking import PhraseBook, Voice
+from voiceagent.call.turn_policy import TurnPolicy
+from voiceagent.call.vad import VoiceActivity
+from voiceagent.crm.calls import CallsRepository
+from voiceagent.crm.contacts import ContactsRepository
+from voiceagent.crm.database import Database
+from voiceagent.crm.migrate import migrate
+from voiceagent.crm.recorder import CallRecorder
+from voiceagent.drain import Drain
+from voiceagent.errors import AgentFileError, SettingsError
+from voiceagent.metrics import Metrics
+from voiceagent.settings import Settings, ensure_api_key, load_settings
+from voiceagent.speech.ports import SpeechRecognizer, SpeechSynthesizer
+from voiceagent.telemetry import configure_logging, dropped_lines, shutdown_logging
+from voiceagent.warm_up import WarmUp
+from voiceagent.web.crm import crm_router
+from voiceagent.web.health import Readiness, install_health_routes, version_report
+from voiceagent.web.problems import install_problem_handlers
+from voiceagent.web.security import api_key_required
+from voiceagent.web.self_check import check_handshake
+from voiceagent.web.telephony import media_router
+from voiceagent.web.telephony_webhooks import telephony_router
+
+_RECORDS_S: Final = 10.0
+"""How long the last records may take to reach the database; then they go to the journal."""
+_WATCH_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service, configured by `settings` or by the environment.
+
+    With a fault in the environment the process ends with code 2 after one line per
+    fault on standard error, since a server would bury it under a traceback.
+    """
+    try:
+        settings = settings or load_settings(os.environ)
+        return _assemble(settings)
+    except SettingsError as error:
+        faults = error.faults
+    except AgentFileError as error:
+        faults = str(error).splitlines()
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    raise SystemExit(2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Engines:
+    """What hears, speaks and thinks."""
+
+    recognizer: SpeechRecognizer
+    synthesizer: SpeechSynthesizer
+    brain: Brain
+
+
+def _engines(settings: Settings) -> _Engines:
+    """The engines that the settings name; the vendor libraries are imported in their warm-up."""
+    for variable, engine in (
+        ("STT_ENGINE", settings.stt_engine),
+        ("TTS_ENGINE", settings.tts_engine),
+    ):
+        if engine == "google":
+            raise SettingsError(
+                [f"{variable}: this version has no google engine yet; set {variable}=local."]
+            )
+    if settings.bench_engines:
+        from voiceagent.speech.bench_engines import (  # noqa: PLC0415
+            CannedBrain,
+            CannedRecognizer,
+            ToneSynthesizer,
+        )
+
+        tone = ToneSynthesizer(settings.bench_reply_seconds)
+        return _Engines(CannedRecognizer(), tone, CannedBrain())
+    from voiceagent.speech.local_stt import LocalRecognizer  # noqa: PLC0415
+    from voiceagent.speech.local_tts import LocalSynthesizer  # noqa: PLC0415
+
+    agent = load_agent(settings.agent_file, settings.agent_language)
+    return _Engines(
+        LocalRecognizer(), LocalSynthesizer(voice=settings.tts_voice), ScriptedBrain(agent)
+    )
+
+
+def _assemble(settings: Settings) -> FastAPI:
+    configure_logging(settings.log_format)
+    for warning in settings.warnings():
+        _log.warning("%s", warning)
+    engines = _engines(settings)
+    api_key = ensure_api_key(settings)
+    metrics = Metrics()
+    metrics.count_log_lines_dropped(dropped_lines)
+    registry = CallRegistry(settings.max_calls)
+    readiness = Readiness(settings.max_calls, lambda: registry.live)
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    database = Database(url, settings.data_dir)
+
+    async def start_database() -> None:
+        await database.start()
+        if database.embedded:
+            await migrate(database)
+
+    recorder = CallRecorder(database, settings.data_dir, revive=start_database)
+    voice_activity = VoiceActivity()
+    phrase_book = PhraseBook()
+    voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
+
+    async def warm_up_voice() -> None:
+        await engines.synthesizer.warm_up()
+        for text in _fixed_sentences(engines.brain):
+            await phrase_book.learn(engines.synthesizer, text, voice.language)
+
+    def tell(part: str, works: bool) -> None:
+        match part:
+            case "db":
+                readiness.db = "ok" if works else "err"
+            case "stt":
+                readiness.stt = "ok" if works else "pending"
+            case "tts":
+                readiness.tts = "ok" if works else "pending"
+            case "ws":
+                readiness.ws = "ok" if works else "pending"
+
+    def first_warm_up_ended() -> None:
+        readiness.warmed_up = True
+
+    async def check_socket() -> None:
+        await check_handshake(settings)
+
+    warm_up = WarmUp(
+        {
+            "vad": voice_activity.start,
+            "tts": warm_up_voice,
+            "stt": engines.recognizer.warm_up,
+            "db": start_database,
+            "ws": check_socket,
+        },
+        tell,
+        first_warm_up_ended,
+    )
+    services = CallServices(
+        recognizer=engines.recognizer,
+        voice=voice,
+        brain=engines.brain,
+        voice_activity=voice_activity,
+        recorder=recorder,
+        metrics=metrics,
+        policy=TurnPolicy(
+            eou_min_ms=settings.eou_min_ms,
+            eou_max_ms=settings.eou_max_ms,
+            barge_in_min_ms=settings.barge_in_min_ms,
+        ),
+        language=settings.stt_language,
+        report_failure=warm_up.report_failure,
+    )
+
+    async def drain_calls() -> None:
+        readiness.draining = True
+        await registry.drain(settings.drain_seconds)
+
+    async def watch() -> None:
+        """Carry what other parts know into what probes are told."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if readiness.warmed_up:
+                readiness.db = "ok" if recorder.healthy else "err"
+            metrics.records_queued.set(recorder.queued)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(shutdown_logging)
+            stack.push_async_callback(database.close)
+            await recorder.start()
+            stack.push_async_callback(recorder.close, _RECORDS_S)
+            stack.push_async_callback(engines.synthesizer.close)
+            stack.push_async_callback(engines.recognizer.close)
+            stack.push_async_callback(voice_activity.close)
+            drain = Drain(drain_calls)
+            drain.install()
+            stack.push_async_callback(drain.close)
+            for work in (warm_up.run(), watch()):
+                task = asyncio.create_task(work)
+                stack.push_async_callback(_cancelled, task)
+            yield
+
+    app = FastAPI(
+        title="voiceagent",
+        summary="Answers a business's phone and WhatsApp.",
+        version=version_report(settings, datetime.now(UTC)).version,
+        lifespan=lifespan,
+    )
+    install_problem_handlers(app)
+    install_health_routes(app, readiness, version_report(settings, datetime.now(UTC)), metrics)
+    app.include_router(
+        telephony_router(
+            settings,
+            recorder,
+            _Admission(readiness, registry),
+            metrics,
+            busy_phrase=engines.brain.phrases.busy,
+            busy_language=engines.brain.language,
+        )
+    )
+    app.include_router(media_router(settings, registry, services))
+    app.include_router(
+        crm_router(CallsRepository(database), ContactsRepository(database)),
+        dependencies=[Depends(api_key_required(api_key))],
+    )
+    return app
+
+
+class _Admission:
+    """Whether one more call can be taken (for the webhook)."""
+
+    def __init__(self, readiness: Readiness, registry: CallRegistry) -> None:
+        self._readiness = readiness
+        self._registry = registry
+
+    def open_for_calls(self) -> bool:
+        return self._readiness.serving and self._registry.has_room
+
+
+def _fixed_sentences(brain: Brain) -> list[str]:
+    """What is said in every call, word for word: synthesised ahead, so that it sounds at once."""
+    phrases = brain.phrases
+    opening = [event.text for event in brain.open("").opening() if isinstance(event, Say)]
+    return [*opening, *phrases.reprompts, phrases.apology, phrases.goodbye]
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    """End a task of the service's own."""
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,140 @@
+"""The media socket: where a phone call comes in.
+
+The upgrade, Twilio's first messages and the hand-over to a `CallSession` happen
+here; from there on `call/session.py` has the call. Every upgrade that is allowed
+gets a 101 with the subprotocol that was offered; every socket is closed in order.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, WebSocket, WebSocketException
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from voiceagent.call.registry import CallRegistry
+from voiceagent.call.session import CallServices, CallSession
+from voiceagent.crm.identity import uuid7
+from voiceagent.crm.models import WebhookAnswered
+from voiceagent.errors import ProtocolError
+from voiceagent.settings import Settings
+from voiceagent.twilio import media_stream as twilio
+from voiceagent.twilio.twiml import MEDIA_PATH
+from voiceagent.web.security import websocket_signature_ok
+from voiceagent.web.websocket_protocol import CALL_SID_STATE
+
+SUBPROTOCOL: Final = "audio.twilio.com"
+_START_S: Final = 10.0
+"""Twilio sends `connected` and `start` at once."""
+_MAX_BEFORE_START: Final = 100
+"""Messages that may come before `start`, most of which would be malformed."""
+_CLOSED_BY_US: Final = 1005
+"""RFC 6455: no status code was present."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Socket:
+    """Starlette's WebSocket as the session wants it."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self.close_code: int | None = None
+        """How the socket was closed, by whichever side was first."""
+
+    async def receive(self) -> str | bytes | None:
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            self.close_code = self.close_code or message.get("code") or _CLOSED_BY_US
+            return None
+        text: str | None = message.get("text")
+        return text if text is not None else message.get("bytes") or b""
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._websocket.send({"type": "websocket.send", "text": text})
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:
+            # Starlette's ways of saying that the peer has gone.
+            raise ConnectionError("the socket is closed") from error
+
+    async def close(self, code: int, reason: str) -> None:
+        if self.close_code is not None:
+            return
+        self.close_code = code
+        if self._websocket.application_state is WebSocketState.CONNECTED:
+            with suppress(WebSocketDisconnect, RuntimeError, OSError):
+                await self._websocket.close(code, reason)
+
+
+def media_router(settings: Settings, registry: CallRegistry, services: CallServices) -> APIRouter:
+    """`WS /ws/twilio-media`: Twilio Media Streams."""
+    router = APIRouter()
+
+    @router.websocket(MEDIA_PATH)
+    async def twilio_media(websocket: WebSocket) -> None:
+        if not websocket_signature_ok(websocket.scope, settings):
+            raise WebSocketException(1008, "signature")  # before accept: HTTP 403
+        offered = websocket.scope.get("subprotocols", ())
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        socket = _Socket(websocket)
+        try:
+            held = await registry.hold_socket(lambda: _serve(websocket, socket))
+            if not held:
+                await socket.close(1013, "no room for another call")
+        finally:
+            await socket.close(1011, "internal error")
+
+    async def _serve(websocket: WebSocket, socket: _Socket) -> None:
+        start = await _await_start(socket)
+        if start is None:
+            return
+        setattr(websocket.state, CALL_SID_STATE, start.call_sid)
+        _keep(start.call_sid, HTTPStatus.SWITCHING_PROTOCOLS, "stream started")
+        if registry.has_room:
+            session = CallSession(socket, start, services)
+            await registry.hold_call(session, session.run)
+        else:
+            await socket.close(1013, "no room for another call")
+        _keep(start.call_sid, socket.close_code or _CLOSED_BY_US, "socket closed")
+
+    async def _await_start(socket: _Socket) -> twilio.Start | None:
+        """The `start` message; None when the peer left, or was closed for never sending it."""
+        try:
+            async with asyncio.timeout(_START_S):
+                for _ in range(_MAX_BEFORE_START):
+                    message = await socket.receive()
+                    if message is None:
+                        return None
+                    start = _start_in(message)
+                    if start is not None:
+                        return start
+        except TimeoutError:
+            pass
+        await socket.close(1008, "no start message")
+        return None
+
+    def _start_in(message: str | bytes) -> twilio.Start | None:
+        try:
+            decoded = None if isinstance(message, bytes) else twilio.decode(message)
+        except ProtocolError as error:
+            services.metrics.malformed_messages.inc()
+            _log.debug("malformed message before start: %s", error)
+            return None
+        return decoded if isinstance(decoded, twilio.Start) else None
+
+    def _keep(call_sid: str, status: int, detail: str) -> None:
+        services.recorder.record(
+            WebhookAnswered(
+                call_sid=call_sid,
+                at=datetime.now(UTC),
+                id=str(uuid7()),
+                route=MEDIA_PATH,
+                status=status,
+                detail=detail,
+            )
+        )
+
+    return router
