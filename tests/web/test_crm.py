@@ -5,16 +5,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 
 from crm.records import BUSINESS, CALLER, announced, learnt, turn, whole_call
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
-from voiceagent.errors import InvalidCursor, NotFound, ProviderError
 from voiceagent.web.crm import crm_router
+from voiceagent.web.problems import install_problem_handlers
 
 __all__ = ["_server", "database", "database_url"]
 
@@ -24,12 +23,7 @@ UUID_OF_NOBODY = "00000000-0000-7000-8000-000000000000"
 def application(database: Database) -> FastAPI:
     app = FastAPI()
     app.include_router(crm_router(CallsRepository(database), ContactsRepository(database)))
-    for error, status in ((NotFound, 404), (InvalidCursor, 422), (ProviderError, 503)):
-
-        async def answer(_: Request, __: Exception, status: int = status) -> JSONResponse:
-            return JSONResponse({}, status)
-
-        app.add_exception_handler(error, answer)
+    install_problem_handlers(app)
     return app
 
 
@@ -202,7 +196,7 @@ def test_every_route_documents_itself_and_its_errors(tmp_path: Path) -> None:
         read = methods["get"]
         assert read["summary"]
         assert "$ref" in read["responses"]["200"]["content"]["application/json"]["schema"]
-        wanted = {"200", "401", "422", "503"} | ({"404"} if "{" in path else set())
+        wanted = {"200", "401", "422", "503", "default"} | ({"404"} if "{" in path else set())
         assert set(read["responses"]) == wanted
         for status in wanted - {"200"}:
             assert list(read["responses"][status]["content"]) == ["application/problem+json"]

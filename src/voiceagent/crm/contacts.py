@@ -23,7 +23,7 @@ from voiceagent.crm.paging import (
     to_cursor,
 )
 from voiceagent.crm.views import ContactPage, ContactView
-from voiceagent.errors import InvalidCursor, NotFound
+from voiceagent.errors import NotFound
 
 _PAGE = """
 SELECT k.id, k.phone, k.name, k.fields, k.created_at, k.updated_at,
@@ -91,7 +91,7 @@ class ContactsRepository:
                 number_pattern(q) if q else None,
                 phone,
                 after.at if after else None,
-                _contact_id(after) if after else None,
+                UUID(after.id) if after else None,
                 limit + 1,
             )
         items = [_view(row) for row in rows[:limit]]
@@ -151,13 +151,6 @@ async def absorb(connection: Connection, anonymous_id: UUID, contact_id: UUID) -
 
 def _learnt(row: asyncpg.Record) -> LearntFields:
     return LearntFields(json.loads(row["fields"]), json.loads(row["fields_at"]))
-
-
-def _contact_id(position: Position) -> UUID:
-    try:
-        return UUID(position.id)
-    except ValueError as error:
-        raise InvalidCursor("the cursor is not one of this list") from error
 
 
 def _view(row: asyncpg.Record) -> ContactView:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from voiceagent.errors import InvalidCursor
 
@@ -45,8 +46,10 @@ def from_cursor(name: ListName, cursor: str | None) -> Position | None:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         written_for, at, identity = json.loads(raw)
+        if written_for == "contacts":
+            UUID(identity)
         position = Position(datetime.fromisoformat(at), identity)
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError, TypeError, AttributeError) as error:
         raise InvalidCursor("the cursor is not one of this service") from error
     good = written_for == name and isinstance(identity, str) and "\x00" not in identity
     if not good or position.at.tzinfo is None:

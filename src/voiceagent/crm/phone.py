@@ -1,4 +1,4 @@
-"""Telephone numbers as keys of contacts and as words of a log line.
+"""Telephone numbers as keys of contacts.
 
 What Twilio sent as a caller goes in; a number that identifies somebody, or nothing,
 comes out. Pure: looks nothing up.
@@ -19,18 +19,3 @@ def identifying_number(number: str) -> str | None:
     if number in WITHHELD or E164.fullmatch(number) is None:
         return None
     return number
-
-
-def masked(number: str) -> str:
-    """A number for a log line: its last two digits at most, e.g. `+*********67`."""
-    digits = sum(character.isdigit() for character in number)
-    shown = 2 if digits >= 7 else 0
-    seen = 0
-    characters = []
-    for character in number:
-        if character.isdigit():
-            seen += 1
-            characters.append(character if seen > digits - shown else "*")
-        else:
-            characters.append(character if character == "+" else "*")
-    return "".join(characters)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from voiceagent.crm.calls import CallFilter, CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
@@ -17,6 +17,8 @@ from voiceagent.crm.paging import (
     MAX_CURSOR_CHARACTERS,
     MAX_LIMIT,
     MAX_SEARCH_CHARACTERS,
+    ListName,
+    from_cursor,
 )
 from voiceagent.crm.views import (
     CallDetailView,
@@ -26,35 +28,36 @@ from voiceagent.crm.views import (
     ContactView,
     Direction,
 )
+from voiceagent.errors import InvalidCursor
 
-
-def _problem(description: str) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-        },
-    }
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": schema}},
-    }
-
-
+# The body of each is filled in by the application: all its errors are problem details.
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    401: _problem("No API key, or a wrong one."),
-    422: _problem("A parameter is malformed, or the cursor is not one of this list."),
-    503: _problem("The database is away; try again later."),
+    401: {"description": "No API key, or a wrong one."},
+    422: {"description": "A parameter is malformed, or the cursor is not one of this list."},
+    503: {"description": "The database is away; try again later."},
 }
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: _problem("There is no such record.")}
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"description": "There is no such record."}
+}
 
-Cursor = Annotated[
-    str | None,
-    Query(max_length=MAX_CURSOR_CHARACTERS, description="`next_cursor` of the page before."),
-]
+_CURSOR = Query(max_length=MAX_CURSOR_CHARACTERS, description="`next_cursor` of the page before.")
+
+
+def _cursor_of(name: ListName) -> AfterValidator:
+    """A cursor that is not one of the list is a malformed parameter like any other."""
+
+    def check(cursor: str | None) -> str | None:
+        try:
+            from_cursor(name, cursor)
+        except InvalidCursor as error:
+            raise ValueError(str(error)) from error
+        return cursor
+
+    return AfterValidator(check)
+
+
+CallsCursor = Annotated[str | None, _CURSOR, _cursor_of("calls")]
+ContactsCursor = Annotated[str | None, _CURSOR, _cursor_of("contacts")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Records on a page.")]
 Search = Annotated[str | None, Query(max_length=MAX_SEARCH_CHARACTERS)]
 
@@ -76,7 +79,7 @@ def crm_router(calls: CallsRepository, contacts: ContactsRepository) -> APIRoute
             AwareDatetime | None, Query(description="Started before this time (ISO 8601).")
         ] = None,
         q: Search = None,
-        cursor: Cursor = None,
+        cursor: CallsCursor = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> CallPage:
         wanted = CallFilter(status, contact_id, direction, since, until, q)
@@ -97,7 +100,7 @@ def crm_router(calls: CallsRepository, contacts: ContactsRepository) -> APIRoute
             str | None,
             Query(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164; `+` is `%2B` in a URL."),
         ] = None,
-        cursor: Cursor = None,
+        cursor: ContactsCursor = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> ContactPage:
         return await contacts.page(q=q, phone=phone, cursor=cursor, limit=limit)
