@@ -10,7 +10,6 @@ Source: Twilio's "Webhooks security".
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -27,29 +26,38 @@ def sign(auth_token: str, url: str, fields: Fields = ()) -> str:
 
     A field that is given twice with the same value counts once.
     """
-    signed = url + "".join(name + value for name, value in sorted(set(fields)))
-    digest = hmac.new(auth_token.encode(), signed.encode(errors="replace"), hashlib.sha1).digest()
-    return base64.b64encode(digest).decode("ascii")
+    return _sign(auth_token, url, _joined(fields))
 
 
 def is_signed(auth_token: str, urls: Iterable[str], fields: Fields, signature: str) -> bool:
     """Whether the signature is right for one of the addresses the request may have had.
 
     Each address counts with and without its port, since Twilio is not of one
-    mind about it. The comparison takes the same time wherever it fails.
+    mind about it. A comparison takes the same time wherever it fails.
     """
     given = signature.strip().encode(errors="replace")
-    right = False
-    for url in urls:
-        for variant in _with_and_without_port(url):
-            right |= hmac.compare_digest(sign(auth_token, variant, fields).encode(), given)
-    return right
+    joined = _joined(fields)
+    return any(
+        hmac.compare_digest(_sign(auth_token, variant, joined).encode(), given)
+        for url in urls
+        for variant in _with_and_without_port(url)
+    )
 
 
 def is_upgrade_signed(auth_token: str, urls: Iterable[str], signature: str) -> bool:
     """The same for a WebSocket upgrade: no fields, with and without a trailing slash."""
     bare = [url.rstrip("/") for url in urls]
     return is_signed(auth_token, (form for url in bare for form in (url, url + "/")), (), signature)
+
+
+def _joined(fields: Fields) -> str:
+    return "".join([name + value for name, value in sorted(set(fields))])
+
+
+def _sign(auth_token: str, url: str, joined: str) -> str:
+    signed = (url + joined).encode(errors="replace")
+    digest = hmac.digest(auth_token.encode(), signed, "sha1")
+    return base64.b64encode(digest).decode("ascii")
 
 
 def _with_and_without_port(url: str) -> tuple[str, ...]:
