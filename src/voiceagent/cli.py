@@ -17,6 +17,7 @@ from voiceagent.errors import SettingsError, VoiceAgentError
 
 FAILED = 1
 ASKED_WRONGLY = 2
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VoiceAgentError as error:
         _complain(str(error))
         return FAILED
-    except KeyboardInterrupt:
-        return 130
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
     return done
 
 
@@ -117,11 +118,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     uvicorn.run(
         create_app(settings),
+        access_log=True,
+        log_level="info",
         host=settings.host,
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws="voiceagent.web.websocket_protocol:TwilioWebSocketProtocol",
         ws_max_size=65536,
         ws_per_message_deflate=False,
         ws_ping_interval=10,
@@ -211,7 +214,12 @@ def _call(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from voiceagent.simulator import demo  # noqa: PLC0415
 
-    return asyncio.run(demo.run(arguments.out, dict(os.environ)))
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _complain(f"{arguments.out}: {error.strerror}")
+        return ASKED_WRONGLY
+    return asyncio.run(demo.run(arguments.out, os.environ))
 
 
 def _complain(sentence: str) -> None:

@@ -44,7 +44,10 @@ async def test_a_conversation_is_twilio_from_connected_to_stop() -> None:
     assert (events[0], events[1], events[-1]) == ("connected", "start", "stop")
     start = seen.messages[1]
     assert start["start"]["callSid"] == one.call_sid
-    assert start["start"]["customParameters"] == {"call_sid": one.call_sid}
+    assert start["start"]["customParameters"] == {
+        "call_sid": one.call_sid,
+        "simulated": "1",
+    }
     assert start["start"]["mediaFormat"]["sampleRate"] == 8000
     numbers = [int(message["sequenceNumber"]) for message in seen.messages[1:]]
     assert numbers == list(range(1, len(numbers) + 1))

@@ -282,7 +282,9 @@ class SimulatedCall:
         self._observe(uttered)
 
     def _send_start(self, parameters: Mapping[str, str]) -> None:
-        started = messages.start(ACCOUNT_SID, self.stream_sid, self.call_sid, parameters)
+        # The service notes by it that this call was not a real one.
+        custom = {**parameters, "simulated": "1"}
+        started = messages.start(ACCOUNT_SID, self.stream_sid, self.call_sid, custom)
         self._socket_send(messages.CONNECTED)
         self._send(started)
 
