@@ -27,6 +27,9 @@ Value = str | int | float | bool | None
 
 _QUEUE_LINES: Final = 10_000
 _BATCH_LINES: Final = 500
+_GATHER_SECONDS: Final = 0.02
+"""Lines are written together that come within this time: waking a thread for each costs more
+than writing it, and takes the interpreter from the loop."""
 _FLUSH_SECONDS: Final = 2.0
 """How long a stop waits for the writer; a stream that hangs longer loses its lines."""
 _MAX_VALUE_CHARS: Final = 8_000
@@ -200,7 +203,7 @@ class _Writer(logging.Handler):
         self._capacity = capacity
         self._records: deque[logging.LogRecord] = deque()
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self.dropped = 0
         self._dropping = threading.Lock()
         self._told_dropped = 0
@@ -226,17 +229,18 @@ class _Writer(logging.Handler):
 
     def stop(self) -> None:
         """Write what is queued, for at most two seconds, and end the thread."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         self._thread.join(_FLUSH_SECONDS)
 
     def _run(self) -> None:
         while True:
             self._wake.wait()
+            is_last = self._stopping.wait(_GATHER_SECONDS)
             self._wake.clear()
             while lines := self._next_lines():
                 self._write(lines)
-            if self._stopping:
+            if is_last:
                 return
 
     def _next_lines(self) -> list[str]:
