@@ -142,6 +142,7 @@ class WordTable(_Table):
     back_channel: Phrases = ()
     command: Phrases = ()
     repeat: Phrases = ()
+    """Ask for the question again; offered to the recogniser with every question."""
 
 
 class AgentProfile(_Table):

@@ -103,12 +103,12 @@ class Lexicon:
 
 ENGLISH: Final = Lexicon(
     yes=_phrases(
-        "yes|yeah|yep|yup|yes please|sure|of course|right|correct|exactly|absolutely|definitely"
+        "yes|yes please|yeah|yep|yup|sure|of course|right|correct|exactly|absolutely|definitely"
         "|certainly|okay|ok|fine|perfect|great|sounds good|that works|i do|it is|all right|alright"
         "|go ahead|please do|no problem|not a problem|why not|i don't mind|true"
     ),
     no=_phrases(
-        "no|nope|nah|no thanks|no thank you|not really|not at all|not quite|of course not"
+        "no|no thank you|nope|nah|no thanks|not really|not at all|not quite|of course not"
         "|absolutely not|definitely not|certainly not|i don't|i do not|wrong|incorrect|never"
     ),
     unsure=_phrases(

@@ -48,8 +48,12 @@ class QuestionListener:
         ]
         self._matcher = AnswerMatcher(choices, profile.language)
         self._has_polar = any(answer.means for answer in question.answers)
-        phrases = chain.from_iterable(answer.say for answer in question.answers)
-        self.phrases = tuple(dict.fromkeys([*phrases, *question.expect]))
+        lexicon = lexicon_of(profile.language)
+        built_in = {"yes": lexicon.yes[:2], "no": lexicon.no[:2]}
+        phrases = chain.from_iterable(
+            answer.say or built_in.get(answer.means or "", ()) for answer in question.answers
+        )
+        self.phrases = tuple(dict.fromkeys([*phrases, *question.expect, *profile.words.repeat]))
         """What is likely to be said, for the recogniser."""
 
     def hear(self, said: str) -> Outcome | None:
