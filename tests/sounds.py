@@ -5,6 +5,7 @@ arguments and a seed alone. Speech is eSpeak NG. `ulaw` turns samples into what
 a phone would send. Nothing here is used outside tests.
 """
 
+import _ctypes
 import ctypes
 from functools import cache
 from typing import Final
@@ -54,13 +55,27 @@ _SynthCallback = ctypes.CFUNCTYPE(
 
 
 @cache
-def _espeak() -> tuple[ctypes.CDLL, int, list[bytes]]:
-    """The library, its sample rate, and the list its callback appends PCM bytes to."""
+def speech(text: str, voice: str = "en", words_a_minute: int = 165, pitch: int = 50) -> Sound:
+    """`text` spoken, silence at both ends cut off, active level -20 dBFS. Read-only."""
+    pcm, rate_hz = _spoken(text, voice, words_a_minute, pitch)
+    resampled = soxr.resample(pcm, rate_hz, SAMPLE_RATE_HZ)
+    loud = np.flatnonzero(np.abs(resampled) > 10 ** (-50 / 20))
+    sound = speech_at(resampled[loud[0] : loud[-1] + 1], -20)
+    sound.flags.writeable = False
+    return sound
+
+
+def _spoken(text: str, voice: str, words_a_minute: int, pitch: int) -> tuple[Sound, int]:
+    """The samples of eSpeak NG and their rate.
+
+    Loaded afresh and seeded each time: its hoarseness is random, and phases of the
+    sentence before live on in its static variables.
+    """
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     data = espeakng_loader.get_data_path().encode()
     rate_hz = library.espeak_Initialize(_ESPEAK_SYNCHRONOUS, 0, data, 0)
-    if rate_hz <= 0:
-        raise RuntimeError("eSpeak NG did not start")
+    if rate_hz <= 0 or library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise RuntimeError(f"eSpeak NG did not start with the voice {voice}")
     pieces: list[bytes] = []
 
     def take(samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: object) -> int:
@@ -70,27 +85,15 @@ def _espeak() -> tuple[ctypes.CDLL, int, list[bytes]]:
 
     callback = _SynthCallback(take)
     library.espeak_SetSynthCallback(callback)
-    library.kept_callback = callback  # the C side holds no reference
-    return library, rate_hz, pieces
-
-
-@cache
-def speech(text: str, voice: str = "en", words_a_minute: int = 165, pitch: int = 50) -> Sound:
-    """`text` spoken, silence at both ends cut off, active level -20 dBFS. Read-only."""
-    library, rate_hz, pieces = _espeak()
-    pieces.clear()
-    if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise ValueError(f"eSpeak NG has no voice {voice}")
     library.espeak_SetParameter(_ESPEAK_RATE, words_a_minute, 0)
     library.espeak_SetParameter(_ESPEAK_PITCH, pitch, 0)
+    library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+    ctypes.CDLL(None).srand(1)
     said = text.encode()
     library.espeak_Synth(said, len(said) + 1, 0, 0, 0, _ESPEAK_UTF8, None, None)
-    pcm = np.frombuffer(b"".join(pieces), dtype=np.int16).astype(np.float64) / 32768
-    resampled = soxr.resample(pcm, rate_hz, SAMPLE_RATE_HZ)
-    loud = np.flatnonzero(np.abs(resampled) > 10 ** (-50 / 20))
-    sound = speech_at(resampled[loud[0] : loud[-1] + 1], -20)
-    sound.flags.writeable = False
-    return sound
+    library.espeak_Terminate()
+    _ctypes.dlclose(library._handle)
+    return np.frombuffer(b"".join(pieces), dtype=np.int16).astype(np.float64) / 32768, rate_hz
 
 
 def level_dbfs(sound: Sound) -> float:

@@ -10,9 +10,9 @@ when it *sounds* like speech and *stands out*:
 1. probability: 0.4 to become voiced, 0.3 to stay so;
 2. never below -55 dBFS;
 3. floor: the level that a tenth of the last 2.5 s lay below. Speech dips below it
-   many times in that time, a steady noise never does. A window must rise 12 dB above
+   many times in that time, a steady noise never does. A window must rise 13 dB above
    it, or 8 dB where the quiet windows do not sound like speech (the background is no
-   crowd, so the model itself rejects it);
+   crowd, so the model itself rejects it), or 16 dB in the call's first second;
 4. echo: while the agent is heard, no lower than 16 dB under the agent.
 """
 
@@ -61,9 +61,9 @@ class ActivityPolicy:
     floor_share: float = 0.1
     """The floor is this quantile of the remembered levels: 250 ms of every 2.5 s. A minimum
     would follow single odd windows: in babble it lies up to 18 dB under the peaks."""
-    rise_db: float = 12.0
-    """Ten overlapping talkers rise 11 dB above their floor for 96 ms in 20 s;
-    one talker 10 dB louder than all of them together rises at least 13."""
+    rise_db: float = 13.0
+    """Ten overlapping talkers rise 12.25 dB above their floor for 96 ms within half an hour;
+    one talker 10 dB louder than all of them together rises at least 14 in every phrase."""
     rise_over_plain_noise_db: float = 8.0
     """The same, where the background does not sound like speech: noise of itself (traffic)
     swings this far, and short words in it are kept."""
@@ -71,7 +71,7 @@ class ActivityPolicy:
     """These quietest of the remembered windows are the background."""
     crowd_probability: float = 0.2
     """The background counts as a crowd in full from this mean probability on: the faintest
-    babble tried (-45 dBFS) has 0.3, traffic, music and hiss under 0.05."""
+    babble tried (-45 dBFS) has 0.3, traffic, music and hiss under 0.02."""
     learning_ms: float = 1000.0
     """While less than this is remembered, the floor may be one odd dip."""
     rise_while_learning_db: float = 16.0

