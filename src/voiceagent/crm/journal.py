@@ -166,7 +166,7 @@ class Journal:
         for number in self._segments():
             if number >= self._done.segment:
                 start = self._done.offset if number == self._done.segment else 0
-                self._pending += sum(1 for _ in _entries(self._path(number), number, start, None))
+                self._pending += _count_lines(self._path(number), start)
 
     def _open_segment(self, number: int) -> None:
         path = self._path(number)
@@ -234,9 +234,13 @@ def _finished_bytes(path: Path) -> int:
     return 0
 
 
-def _entries(
-    path: Path, number: int, start: int, limit_bytes: int | None = READ_LIMIT_BYTES
-) -> Iterator[Entry]:
+def _count_lines(path: Path, start: int) -> int:
+    with path.open("rb") as file:
+        file.seek(start)
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(65_536), b""))
+
+
+def _entries(path: Path, number: int, start: int) -> Iterator[Entry]:
     with path.open("rb") as file:
         file.seek(start)
         offset = start
@@ -245,7 +249,7 @@ def _entries(
                 return
             offset += len(line)
             yield Entry(decode(line[:-1]), line[:-1], Place(number, offset))
-            if limit_bytes is not None and offset - start >= limit_bytes:
+            if offset - start >= READ_LIMIT_BYTES:
                 return
 
 

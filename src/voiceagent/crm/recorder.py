@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 QUEUE_LIMIT = 10_000
 JOURNAL_FROM = 2_000
 """Queued records from which the journal is used though the database works: it is faster."""
-BATCH_LIMIT = 200
+BATCH_LIMIT = 100
 WRITE_DEADLINE_S = 5.0
 PING_INTERVAL_S = 5.0
 RETRY_FIRST_S = 0.5
@@ -278,8 +278,7 @@ class CallRecorder:
     async def _replay(self) -> None:
         journal = next(journal for journal in self._journals if journal.pending)
         try:
-            entries = await self._on_disk(journal.read, BATCH_LIMIT)
-            records, unreadable = _parse(entries)
+            entries, records, unreadable = await self._on_disk(_read, journal)
             await self._write(records)
             for raw, reason in unreadable:
                 await self._bury(raw, reason)
@@ -358,8 +357,11 @@ class CallRecorder:
         self._pending = sum(journal.pending for journal in self._journals)
 
 
-def _parse(entries: Sequence[Entry]) -> tuple[list[CallRecord], list[tuple[str, str]]]:
-    """The records of journal lines, and the lines that hold none, each with the reason."""
+def _read(
+    journal: Journal,
+) -> tuple[list[Entry], list[CallRecord], list[tuple[str, str]]]:
+    """The next lines of a journal, their records, and the lines that hold none with the reason."""
+    entries = journal.read(BATCH_LIMIT)
     records: list[CallRecord] = []
     unreadable: list[tuple[str, str]] = []
     for entry in entries:
@@ -370,4 +372,4 @@ def _parse(entries: Sequence[Entry]) -> tuple[list[CallRecord], list[tuple[str, 
             records.append(_RECORD.validate_json(entry.text))
         except ValidationError:
             unreadable.append((entry.text, "not a record of this version"))
-    return records, unreadable
+    return entries, records, unreadable
