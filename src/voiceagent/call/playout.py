@@ -92,6 +92,7 @@ class Playout:
     def begin(self, reply: int) -> None:
         """Start a new reply; what was left of an earlier one is dropped."""
         self._audio = _Audio(reply)
+        self._held = False
         self._new_generation(0)
 
     def push(self, reply: int, ulaw: bytes, levels_dbfs: list[float]) -> None:

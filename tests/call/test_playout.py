@@ -1,0 +1,323 @@
+"""The outgoing buffer, against a phone that plays as Twilio does."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voiceagent.call.audio import FRAME_BYTES, FRAME_MS, silence
+from voiceagent.call.playout import Frame, MarkAfter, Playout, whole_frames
+
+LEVEL_DBFS = -20.0
+
+
+@dataclass
+class Phone:
+    """Plays frames in order in real time; returns marks when the audio before them has played."""
+
+    play_end_ms: float = 0.0
+    marks: list[tuple[float, str, float]] = field(default_factory=list)
+    """(when it returns, name, audio played by then)"""
+    played_ms: float = 0.0
+    dry_ms: float = 0.0
+
+    def take(self, item: Frame | MarkAfter, now_ms: float) -> None:
+        if isinstance(item, Frame):
+            assert len(item.ulaw) == FRAME_BYTES
+            if self.play_end_ms < now_ms:
+                self.dry_ms += now_ms - self.play_end_ms
+                self.play_end_ms = now_ms
+            self.play_end_ms += FRAME_MS
+        else:
+            self.marks.append((max(self.play_end_ms, now_ms), item.name, self.play_end_ms))
+
+    def returned(self, now_ms: float) -> list[str]:
+        due = [name for when, name, _ in self.marks if when <= now_ms]
+        self.marks = [mark for mark in self.marks if mark[0] > now_ms]
+        return due
+
+    def clear(self, now_ms: float) -> list[str]:
+        names = [name for _, name, _ in self.marks]
+        self.marks, self.play_end_ms = [], now_ms
+        return names
+
+
+@dataclass
+class Line:
+    """A playout and a phone on one clock."""
+
+    playout: Playout = field(default_factory=Playout)
+    phone: Phone = field(default_factory=Phone)
+    now_ms: float = 0.0
+    sent: list[Frame | MarkAfter] = field(default_factory=list)
+
+    def speak(self, reply: int, *sentences_ms: float, complete: bool = True) -> None:
+        self.playout.begin(reply)
+        for length_ms in sentences_ms:
+            self.push(reply, length_ms)
+            self.playout.end_sentence(reply)
+        if complete:
+            self.playout.finish(reply)
+
+    def push(self, reply: int, length_ms: float) -> None:
+        ulaw = whole_frames(silence(length_ms))
+        self.playout.push(reply, ulaw, [LEVEL_DBFS] * (len(ulaw) // FRAME_BYTES))
+
+    def run(self, ms: float) -> None:
+        """Time passes in steps of 5 ms, as an attentive sender would have it."""
+        until = self.now_ms + ms
+        while self.now_ms < until:
+            self.now_ms += 5
+            due_ms = self.playout.next_poll_ms(self.now_ms)
+            if due_ms is not None and due_ms <= self.now_ms:
+                self.send()
+            for name in self.phone.returned(self.now_ms):
+                self.playout.acknowledge(name)
+
+    def send(self) -> list[Frame | MarkAfter]:
+        items = self.playout.poll(self.now_ms)
+        for item in items:
+            self.phone.take(item, self.now_ms)
+        self.sent += items
+        return items
+
+    @property
+    def frames(self) -> int:
+        return sum(isinstance(item, Frame) for item in self.sent)
+
+    @property
+    def marks(self) -> list[str]:
+        return [item.name for item in self.sent if isinstance(item, MarkAfter)]
+
+
+class TestPacing:
+    def test_sends_400_ms_ahead_and_no_further(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.send()
+        assert line.frames == 20
+        assert line.send() == []
+
+    def test_sends_more_when_200_ms_are_left(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.send()
+        assert line.playout.next_poll_ms(line.now_ms) == 200
+        line.now_ms = 199
+        assert line.send() == []
+        line.now_ms = 200
+        assert sum(isinstance(item, Frame) for item in line.send()) == 10
+
+    def test_never_runs_dry_within_a_reply(self) -> None:
+        line = Line()
+        line.speak(1, 1500, 1500)
+        line.run(4000)
+        assert line.frames == 150
+        assert line.phone.dry_ms == 5, "only before its first frame"
+
+    def test_a_late_chunk_starts_the_clock_anew(self) -> None:
+        line = Line()
+        line.speak(1, 200, complete=False)
+        line.run(1000)
+        line.push(1, 1000)
+        line.playout.finish(1)
+        assert sum(isinstance(item, Frame) for item in line.send()) == 20
+
+    def test_has_room_for_30_seconds(self) -> None:
+        line = Line()
+        line.speak(1, 29_000, complete=False)
+        assert line.playout.has_room()
+        line.push(1, 2000)
+        assert not line.playout.has_room()
+
+
+class TestMarks:
+    def test_each_200_ms_and_at_the_end_of_a_sentence(self) -> None:
+        line = Line()
+        line.speak(1, 500, 300)
+        line.run(2000)
+        assert line.marks == ["g1:200", "g1:400", "g1:end0:500", "g1:700", "g1:end1:800"]
+
+    def test_an_end_that_was_known_late_is_marked_late(self) -> None:
+        line = Line()
+        line.speak(1, complete=False)
+        line.push(1, 300)
+        line.run(600)
+        assert line.marks == ["g1:200"]
+        line.playout.finish(1)
+        line.run(10)
+        assert line.marks[-1] == "g1:end0:300"
+
+    def test_played_out_when_the_last_one_is_back(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(900)
+        assert not line.playout.is_played_out(1)
+        line.run(200)
+        assert line.playout.is_played_out(1)
+        assert line.playout.heard_ms(1) == 1000
+
+    def test_one_that_was_never_sent_tells_nothing(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.send()
+        assert not line.playout.acknowledge("g1:800")
+        assert not line.playout.acknowledge("nonsense")
+        assert line.playout.heard_ms(1) == 0
+
+
+class TestStop:
+    def test_sends_nothing_more(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(1000)
+        assert line.playout.stop(1, line.now_ms)
+        sent = line.frames
+        line.run(3000)
+        assert line.frames == sent
+        assert line.playout.next_poll_ms(line.now_ms) is None
+
+    def test_marks_that_a_clear_returns_are_not_heard(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(1000)
+        heard_ms = line.playout.heard_ms(1)
+        line.playout.stop(1, line.now_ms)
+        returned = line.phone.clear(line.now_ms)
+        assert returned
+        assert not any(line.playout.acknowledge(name) for name in returned)
+        assert line.playout.heard_ms(1) == heard_ms
+
+    def test_needs_no_clear_when_the_phone_is_silent(self) -> None:
+        line = Line()
+        line.speak(1, complete=False)
+        assert not line.playout.stop(1, line.now_ms)
+
+    def test_goes_on_from_where_it_is_told(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(1000)
+        line.playout.stop(1, line.now_ms)
+        line.phone.clear(line.now_ms)
+        sent = line.frames
+        line.playout.resume(1, 705.0)
+        line.run(4000)
+        assert line.frames - sent == (3000 - 700) / FRAME_MS
+        assert line.playout.is_played_out(1)
+        assert line.playout.heard_ms(1) == 3000
+
+    def test_the_new_generation_has_new_names(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(1000)
+        line.playout.stop(1, line.now_ms)
+        before = set(line.marks)
+        line.playout.resume(1, 0)
+        line.run(4000)
+        assert before.isdisjoint(line.marks[len(before) :])
+
+    def test_audio_that_comes_while_it_is_held_waits(self) -> None:
+        line = Line()
+        line.speak(1, 1000, complete=False)
+        line.run(500)
+        line.playout.stop(1, line.now_ms)
+        line.push(1, 1000)
+        line.playout.finish(1)
+        line.run(500)
+        assert line.playout.length_ms(1) == 2000
+        line.playout.resume(1, 400)
+        line.run(3000)
+        assert line.playout.is_played_out(1)
+
+    def test_a_dropped_reply_is_forgotten(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(500)
+        assert line.playout.drop(1, line.now_ms)
+        line.push(1, 1000)
+        line.run(1000)
+        assert line.playout.length_ms(1) == 0
+        assert not line.playout.is_played_out(1)
+
+
+class TestEchoReference:
+    def test_is_silent_before_anything_was_played(self) -> None:
+        assert Playout().loudest_dbfs(0) is None
+
+    def test_is_the_level_of_what_was_played_lately(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(500)
+        assert line.playout.loudest_dbfs(line.now_ms) == LEVEL_DBFS
+
+    def test_fades_after_the_echo_can_no_longer_come(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(1500)
+        assert line.playout.loudest_dbfs(line.now_ms) == LEVEL_DBFS
+        line.run(500)
+        assert line.playout.loudest_dbfs(line.now_ms) is None
+
+    def test_frames_that_were_cleared_are_not_expected_back(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(100)
+        line.playout.stop(1, line.now_ms)
+        line.run(850)
+        assert line.playout.loudest_dbfs(line.now_ms) is None
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("speak"), st.lists(st.integers(1, 2500), max_size=3), st.booleans()),
+    st.tuples(st.just("push"), st.integers(1, 1500)),
+    st.tuples(st.just("finish")),
+    st.tuples(st.just("run"), st.integers(5, 2500)),
+    st.tuples(st.just("stop")),
+    st.tuples(st.just("resume"), st.integers(0, 4000)),
+    st.tuples(st.just("drop")),
+)
+
+
+@settings(max_examples=1500, deadline=None, database=None)
+@given(st.lists(STEPS, max_size=15))
+def test_heard_is_what_was_played_and_nothing_plays_after_a_stop(steps: list) -> None:  # type: ignore[type-arg]
+    line, reply, held, alive = Line(), 0, False, False
+    acknowledged_ms = 0.0
+    for step in steps:
+        before = line.frames
+        match step:
+            case ("speak", sentences_ms, complete):
+                line.phone.clear(line.now_ms)
+                reply, held, alive, acknowledged_ms = reply + 1, False, True, 0.0
+                line.speak(reply, *sentences_ms, complete=complete)
+            case ("push", length_ms):
+                line.push(reply, length_ms)
+            case ("finish",):
+                line.playout.finish(reply)
+            case ("run", ms):
+                line.run(ms)
+                if held:
+                    assert line.frames == before, "something was sent after a stop"
+            case ("stop",):
+                held = alive
+                heard_ms = line.playout.heard_ms(reply)
+                line.playout.stop(reply, line.now_ms)
+                for name in line.phone.clear(line.now_ms):
+                    line.playout.acknowledge(name)
+                assert line.playout.heard_ms(reply) == heard_ms, "a cleared mark counted as heard"
+            case ("resume", from_ms):
+                if held:
+                    line.playout.resume(reply, min(from_ms, line.playout.heard_ms(reply)))
+                    held = False
+            case ("drop",):
+                line.playout.drop(reply, line.now_ms)
+                line.phone.clear(line.now_ms)
+                held, alive, acknowledged_ms = False, False, 0.0
+        heard_ms = line.playout.heard_ms(reply)
+        assert acknowledged_ms <= heard_ms <= line.playout.length_ms(reply)
+        assert heard_ms <= line.frames * FRAME_MS
+        acknowledged_ms = heard_ms
+    if reply and not held and line.playout.length_ms(reply):
+        line.playout.finish(reply)
+        line.run(12_000)
+        assert line.playout.is_played_out(reply)
