@@ -27,7 +27,6 @@ class _ReplyDetail:
     seq: int
     turn: int
     source: str
-    at: datetime
     timings: dict[str, float] = field(default_factory=dict)
     released: bool = False
     length_logged: bool = False
@@ -169,7 +168,7 @@ class CallDetail:
 
     def reply_begins(self, reply: int, turn: int, source: str) -> None:
         timings = dict(self._utterance_timings) if source == "reply" else {}
-        self._replies[reply] = _ReplyDetail(self._next_seq(), turn, source, _now(), timings)
+        self._replies[reply] = _ReplyDetail(self._next_seq(), turn, source, timings)
 
     def first_sentence(self, reply: int, now_ms: float) -> None:
         self._at(reply, "first_sentence_at_ms", now_ms)
@@ -271,7 +270,8 @@ class CallDetail:
         self._recorder.record(
             TurnSpoken(
                 call_sid=self.call_sid,
-                at=detail.at,
+                # Of this version of the record: the youngest one counts.
+                at=_now(),
                 seq=detail.seq,
                 turn=detail.turn,
                 who="agent",

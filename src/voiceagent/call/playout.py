@@ -233,9 +233,10 @@ class Playout:
         audio = self._of(reply)
         return audio is not None and audio.complete
 
-    def is_all_sent(self, reply: int) -> bool:
-        """Whether the reply is complete and its last frame was given out."""
-        audio = self._of(reply)
+    @property
+    def is_all_sent(self) -> bool:
+        """Whether the reply under way is complete and its last frame was given out."""
+        audio = self._audio
         return audio is not None and audio.complete and audio.sent >= len(audio.ulaw)
 
     def is_played_out(self, reply: int) -> bool:

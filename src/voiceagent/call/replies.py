@@ -1,0 +1,321 @@
+"""The agent's side of one call: from a thought to a voice on the line, and back to memory.
+
+The machine's orders about replies come in (introduce, think, speak, stop, resume,
+give up); events about what became of them go out. One reply is under way at a time.
+It never decides whose turn it is.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing
+from typing import cast
+
+from voiceagent.brain.ports import Brain, BrainEvent, CallerTurn, Expect, HangUp, Save, Say
+from voiceagent.call import turn_events as on
+from voiceagent.call.conversation import Conversation
+from voiceagent.call.detail import CallDetail
+from voiceagent.call.playout import Playout
+from voiceagent.call.speaking import ReplySpeech, Voice
+from voiceagent.errors import ProviderError
+
+_log = logging.getLogger(__name__)
+
+
+class Replies:
+    """Makes, speaks and remembers the replies of one call. Loop thread only."""
+
+    def __init__(
+        self,
+        call_sid: str,
+        brain: Brain,
+        voice: Voice,
+        playout: Playout,
+        detail: CallDetail,
+        *,
+        now_ms: Callable[[], float],
+        dispatch: Callable[[on.Event], None],
+        expect: Callable[[Sequence[str]], None],
+        wake: Callable[[], None],
+        silence: Callable[[bool], None],
+        report_failure: Callable[[str, str], None],
+    ) -> None:
+        """`expect` tells the recogniser what may be answered; `wake` and `silence(needs_clear)`
+        reach the sender; `report_failure(part, why)` the warm-up."""
+        self._call_sid = call_sid
+        self._phrases = brain.phrases
+        self._dialogue = brain.open(call_sid)
+        self._voice = voice
+        self._playout = playout
+        self._detail = detail
+        self._now_ms = now_ms
+        self._dispatch = dispatch
+        self._expect = expect
+        self._wake = wake
+        self._silence = silence
+        self._report_failure = report_failure
+        self._conversation = Conversation()
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._speech: ReplySpeech | None = None
+        self._reply = 0
+        self._held = False
+        self._committed = True
+        self._unsaved: dict[str, str] = {}
+
+    def open(self, tasks: asyncio.TaskGroup) -> None:
+        """Replies made from now on work in this group."""
+        self._group = tasks
+
+    def close(self) -> None:
+        """Stop all work; the group waits for its end."""
+        for task in self._tasks:
+            task.cancel()
+
+    # --- thinking ---------------------------------------------------------------------------
+
+    def caller_said(self, text: str) -> None:
+        self._conversation.caller_said(text)
+
+    def introduce(self, reply: int) -> None:
+        """Open the conversation as this reply."""
+        opening = self._dialogue.opening()
+        self._conversation.introduce([event.text for event in opening if isinstance(event, Say)])
+        self._begin(reply, 0, "opening")
+        self._spawn(self._think(reply, _each(opening), introduction=True))
+
+    def think(self, action: on.Think) -> None:
+        """Let the brain answer as this reply."""
+        self._begin(action.reply, action.turn, "reply")
+        turn = CallerTurn(action.text, action.digits, self._conversation.history)
+        self._spawn(self._think(action.reply, self._dialogue.reply(turn)))
+
+    async def _think(
+        self, reply: int, events: AsyncIterator[BrainEvent], *, introduction: bool = False
+    ) -> None:
+        """Carry one reply of the brain to the machine."""
+        hang_up = False
+        try:
+            async with aclosing(cast("AsyncGenerator[BrainEvent]", events)) as stream:
+                async for event in stream:
+                    match event:
+                        case Say(text):
+                            self._on_sentence(reply, text, introduction=introduction)
+                        case Expect(phrases):
+                            self._expect(phrases)
+                        case Save(fields):
+                            self._save(dict(fields))
+                        case HangUp():
+                            hang_up = True
+        except ProviderError as error:
+            self._report_failure("brain", str(error))
+            self._dispatch(on.ReplyFailed(reply))
+            return
+        except Exception:
+            _log.exception("the brain failed", extra={"call_sid": self._call_sid})
+            self._dispatch(on.ReplyFailed(reply))
+            return
+        for text in self._conversation.held_back(reply):
+            self._dispatch(on.ReplySentence(reply, text))
+        self._dispatch(on.ReplyEnded(reply, hang_up))
+
+    def _on_sentence(self, reply: int, text: str, *, introduction: bool) -> None:
+        self._detail.first_sentence(reply, self._now_ms())
+        if self._conversation.admit(reply, text, introduction=introduction):
+            self._dispatch(on.ReplySentence(reply, text))
+
+    def _save(self, fields: dict[str, str]) -> None:
+        """What was learnt counts once its answer is being heard."""
+        if self._committed:
+            self._detail.learn(fields)
+        else:
+            self._unsaved |= fields
+
+    def _commit(self) -> None:
+        if self._committed:
+            return
+        self._committed = True
+        self._dialogue.commit()
+        if self._unsaved:
+            self._detail.learn(self._unsaved)
+            self._unsaved = {}
+
+    # --- speaking ---------------------------------------------------------------------------
+
+    def say(self, reply: int, text: str) -> None:
+        """Speak this sentence as the next of this reply."""
+        if self._speech is None or reply != self._reply:
+            return
+        try:
+            self._speech.say(text)
+        except ProviderError as error:
+            self._report_failure("brain", str(error))
+            self._dispatch(on.ReplyFailed(reply))
+
+    def say_phrase(self, action: on.SpeakPhrase, turn: int) -> None:
+        """Speak a fixed phrase as the last of this reply, which may begin with it."""
+        text = {
+            on.Phrase.REPROMPT: self._phrases.reprompts[
+                action.index % len(self._phrases.reprompts)
+            ],
+            on.Phrase.APOLOGY: self._phrases.apology,
+            on.Phrase.GOODBYE: self._phrases.goodbye,
+        }[action.phrase]
+        if action.reply != self._reply:
+            self._begin(action.reply, turn, action.phrase.value)
+        else:
+            # The reply broke in the middle: its own work is done for, the phrase follows
+            # what was already spoken.
+            self._cancel()
+            self._start_speech(action.reply)
+        self.say(action.reply, text)
+
+    def finish(self, reply: int) -> None:
+        """Nothing will be added to this reply."""
+        if self._speech is not None and reply == self._reply:
+            self._speech.finish()
+
+    def _begin(self, reply: int, turn: int, source: str) -> None:
+        self._reply = reply
+        self._held = False
+        self._committed = source not in ("opening", "reply")
+        self._unsaved = {}
+        self._playout.begin(reply)
+        self._detail.reply_begins(reply, turn, source)
+        self._start_speech(reply)
+
+    def _start_speech(self, reply: int) -> None:
+        self._speech = ReplySpeech(
+            reply, self._voice, self._playout, self._conversation, lambda: self._on_audio(reply)
+        )
+        self._spawn(self._speak(reply, self._speech))
+
+    async def _speak(self, reply: int, speech: ReplySpeech) -> None:
+        try:
+            await speech.run()
+        except ProviderError as error:
+            self._report_failure("tts", str(error))
+            self._dispatch(on.ReplyFailed(reply))
+        except Exception:
+            _log.exception("the voice failed", extra={"call_sid": self._call_sid})
+            self._dispatch(on.ReplyFailed(reply))
+
+    def _on_audio(self, reply: int) -> None:
+        """More of the reply is in the playout, or all of it."""
+        if reply != self._reply or self._playout.length_ms(reply) == 0:
+            return
+        playout = self._playout
+        self._detail.audio_released(reply, self._conversation.text(reply), self._now_ms())
+        if playout.is_complete(reply):
+            self._detail.synthesised(reply, playout.length_ms(reply))
+        self._tell_released(reply)
+        self._wake()
+
+    def _tell_released(self, reply: int) -> None:
+        if self._held or reply != self._reply:
+            return
+        if self._playout.length_ms(reply) > 0:
+            until_ms = self._playout.played_by_ms(reply, self._now_ms())
+            self._dispatch(on.AudioReleased(reply, until_ms))
+        self._tell_played_out()
+
+    def _tell_played_out(self) -> None:
+        if self._playout.is_played_out(self._reply):
+            self._dispatch(on.PlayedOut(self._reply))
+
+    # --- what the phone tells ---------------------------------------------------------------
+
+    def on_mark(self, name: str) -> None:
+        """The phone returned a mark."""
+        if not self._playout.acknowledge(name):
+            return
+        reply = self._reply
+        if self._playout.heard_ms(reply) > 0:
+            self._commit()
+            self._detail.heard_first(reply, self._now_ms())
+            self._dispatch(on.ReplyHeard(reply))
+        self._tell_played_out()
+
+    def frames_begin(self, frames_before: int) -> None:
+        self._detail.frames_begin(self._reply, frames_before, self._now_ms())
+
+    def frames_end(self, *, stopped: bool) -> None:
+        self._detail.frames_end(
+            self._reply,
+            self._playout.frames_sent,
+            length_ms=self._playout.length_ms(self._reply),
+            stopped=stopped,
+        )
+
+    # --- stopping, going on, ending -----------------------------------------------------------
+
+    def stop(self, reply: int, onset_ms: float) -> None:
+        """Fall silent and hold the reply. `onset_ms`: when the voice that stops it arrived."""
+        heard_ms = self._playout.heard_ms(reply)
+        needs_clear = self._playout.stop(reply, self._now_ms())
+        self._held = True
+        self._silence(needs_clear)
+        if needs_clear:
+            self._detail.barge_in(reply, heard_ms, self._now_ms(), onset_ms=onset_ms)
+
+    def resume(self, reply: int) -> None:
+        """Go on from the first word that was not heard."""
+        playout = self._playout
+        from_ms = self._conversation.first_unheard_ms(reply, playout.heard_ms(reply))
+        playout.resume(reply, from_ms)
+        self._held = False
+        self._detail.resumed(reply, from_ms, self._now_ms())
+        self._tell_released(reply)
+        self._wake()
+
+    def abandon(self, reply: int) -> None:
+        """Give the reply up; only what was heard of it is remembered."""
+        heard_ms = self._playout.heard_ms(reply)
+        self._settle(reply, heard_ms, abandoned=True)
+        self._silence(self._playout.drop(reply, self._now_ms()))
+        self._cancel()
+        self._speech = None
+
+    def complete(self, reply: int) -> None:
+        """All of the reply was played."""
+        self._commit()
+        # A phone that returns no marks at all has heard what it was sent.
+        heard_ms = self._playout.heard_ms(reply) or self._playout.length_ms(reply)
+        self._settle(reply, heard_ms, abandoned=False)
+        self._playout.drop(reply, self._now_ms())
+        self._speech = None
+
+    def _settle(self, reply: int, heard_ms: float, *, abandoned: bool) -> None:
+        text = self._conversation.text(reply)
+        whole = 0 < self._playout.length_ms(reply) <= heard_ms and not abandoned
+        exchange = self._conversation.settle(reply, None if whole else heard_ms)
+        heard = exchange.text if exchange else ""
+        self._detail.reply_over(
+            reply,
+            text=text,
+            heard=heard,
+            heard_ms=heard_ms,
+            status="complete" if not abandoned else "interrupted" if heard else "abandoned",
+            now_ms=self._now_ms(),
+        )
+
+    # --- tasks ------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        if self._group is None:
+            work.close()
+            return
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(self._group.create_task(work))
+
+    def _cancel(self) -> None:
+        """Stop the reply's tasks, but for the one that this is called from."""
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+
+
+async def _each(events: Sequence[BrainEvent]) -> AsyncGenerator[BrainEvent]:
+    for event in events:
+        yield event
