@@ -343,3 +343,28 @@ def _listed(dialogue: Dialogue, turn: CallerTurn) -> list[BrainEvent]:
             events.append(done.value)
         except StopAsyncIteration:
             return events
+
+
+def test_the_answer_at_the_end_of_a_long_speech_counts() -> None:
+    speech = "well you see it is a long story and " * 40 + "I would like some tea"
+    assert _saved(_talk(speech)) == {"drink": "tea"}
+
+
+def test_the_introduction_is_given_once_even_when_asked_for_again() -> None:
+    dialogue = ScriptedBrain(_SHOP).open("CA1")
+    assert _said(dialogue.opening()) == ["Corner Shop.", "Tea or coffee?"]
+    assert _said(dialogue.opening()) == ["Tea or coffee?"]
+
+
+@pytest.mark.parametrize("said", ["what?", "hold on", "", "mm-hm", "bla", "what what"])
+def test_a_caller_who_never_answers_is_let_go(said: str) -> None:
+    answers = _talk(*[said] * _most_turns(_SHOP))
+    assert any(HangUp() in events for events in answers)
+
+
+def test_a_sentence_is_not_said_twice_in_a_row() -> None:
+    toml = _TOML.replace('lead_ins = ["my name is"]', 'confirm = "Thanks."').replace(
+        '"Thank you, {name}."', '"Thanks."'
+    )
+    script = Script(read_agent(toml, "shop.toml", "en-US"))
+    assert _said(_talk("coffee", "no", "one", "Ada", script=script)[-1]) == ["Thanks.", "Goodbye."]

@@ -105,8 +105,14 @@ class AnswerMatcher:
             polar: [_heard(text, self._lexicon, polar=polar) for text in texts]
             for polar in (True, False)
         }
+        forms = {
+            polar: frozenset[str]().union(*(word.forms for word in words))
+            for polar, words in heard.items()
+        }
         hits = []
         for phrase in self._phrases:
+            if any(word.forms.isdisjoint(forms[phrase.polar]) for word in phrase.words):
+                continue  # most phrases lack a word: nothing to look for
             length = len(phrase.texts)
             for start in range(len(texts) - length + 1):
                 end = start + length

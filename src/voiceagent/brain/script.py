@@ -34,6 +34,10 @@ MAX_REPEATS: Final = 3
 MAX_CORRECTIONS: Final = 3
 """How many earlier answers one caller may change."""
 
+MAX_WORDS: Final = 60
+"""How many of the last words of an utterance are searched for an answer: half a minute of speech,
+and a bound on the time that one reply takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class DialogueState:
@@ -82,16 +86,17 @@ class Script:
         if turn.digits:
             pressed = listener.hear_keys(turn.digits)
             return self._advance(state, pressed) if pressed else self._retry(state)
-        if self._asides.asks_to_repeat(turn.text):
+        said = " ".join(turn.text.split()[-MAX_WORDS:])
+        if self._asides.asks_to_repeat(said):
             return self._repeat(state)
-        outcome = listener.hear(turn.text)
+        outcome = listener.hear(said)
         if outcome is None or self._says_no(question, outcome):
-            corrected = self._correction(state, turn.text)
+            corrected = self._correction(state, said)
             if corrected is not None:
                 return corrected
         if outcome is not None:
             return self._advance(state, outcome)
-        aside = self._asides.hear(turn.text)
+        aside = self._asides.hear(said)
         if aside is not None:
             return self._aside(state, aside)
         if not self._was_heard(question, state, turn.history):
