@@ -25,8 +25,9 @@ h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:34px 0 10px}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:12px}
 .figure{background:var(--card);border-radius:8px;padding:12px 14px}
 .figure b{display:block;font-size:22px;font-variant-numeric:tabular-nums}
-.wide{overflow-x:auto}svg{width:100%;min-width:860px;height:auto;border:1px solid var(--line);
-border-radius:8px}audio{width:100%;margin:6px 0}
+.wide{overflow-x:auto}audio{width:100%;margin:6px 0}
+svg{box-sizing:border-box;width:100%;min-width:860px;height:auto;border-radius:8px;
+border:1px solid var(--line)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:start;vertical-align:top;padding:7px 10px;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600;font-size:13px}td.n{text-align:end;white-space:nowrap}
@@ -119,8 +120,8 @@ def _figures(report: DemoReport) -> str:
     cards = (
         ("caller turns understood", str(understood)),
         ("response, median", _ms(figures["response_p50_ms"])),
-        ("response, slowest 5 %", _ms(figures["response_p95_ms"])),
-        ("silence before an answer", f"{min(eou):.0f}–{max(eou):.0f} ms" if eou else "–"),
+        ("response, slowest", _ms(figures["response_p95_ms"])),
+        ("end of utterance after", f"{min(eou):.0f}–{max(eou):.0f} ms" if eou else "–"),
         ("agent stops after", _ms(figures["barge_in_p95_ms"])),
         ("late frames", f"{figures['late_frames']} of {figures['media_messages']}"),
     )

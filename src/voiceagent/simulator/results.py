@@ -106,10 +106,15 @@ def percentile(values: Iterable[float], percent: float) -> float | None:
 
 
 def totals(results: Sequence[CallResult]) -> dict[str, float | int | None]:
-    """The figures of many calls together."""
+    """The figures of many calls together; the percentiles are of all their turns."""
     turns = [turn for result in results for turn in result.turns]
     lateness = [late for result in results for late in result.lateness_ms]
-    responses = [turn.response_ms for turn in turns if turn.response_ms is not None]
+    # What comes after a cough is the agent going on, not an answer.
+    responses = [
+        turn.response_ms
+        for turn in turns
+        if turn.response_ms is not None and turn.uttered.kind != "cough"
+    ]
     barge_ins = [
         turn.barge_in_ms
         for turn in turns

@@ -15,11 +15,11 @@ _LEFT: Final = 74
 _WIDTH: Final = 1200
 _RIGHT: Final = 26
 _TOP: Final = 74
-_STRIP_HEIGHT: Final = 176
+_STRIP_HEIGHT: Final = 184
 _CALLER_Y: Final = 40
-_AGENT_Y: Final = 84
+_AGENT_Y: Final = 92
 _BLOCK: Final = 18
-_AXIS_Y: Final = 154
+_AXIS_Y: Final = 162
 _CHAR_PX: Final = 5.9
 _LINE_PX: Final = 13
 _PX_PER_MS: Final = (_WIDTH - _LEFT - _RIGHT) / STRIP_MS
@@ -145,14 +145,14 @@ class _Strip:
             self._text(block.start_ms, _CALLER_Y - 6, block.text)
         self._wait(block)
         if block.eou_ms is not None and self._holds(block.eou_ms):
-            x, y = self._x(block.eou_ms), self._y + _CALLER_Y + _BLOCK + 13
+            x, y = self._x(block.eou_ms), self._y + _CALLER_Y + _BLOCK + 12
             self._add(
                 f'<path class="eou" d="M{x:.1f} {y - 5}l5 5l-5 5l-5 -5z">'
                 f"<title>end of utterance {block.eou_ms - block.end_ms:.0f} ms after the"
                 f" caller's last sound</title></path>"
             )
         if block.first_frame_ms is not None and self._holds(block.first_frame_ms):
-            x, y = self._x(block.first_frame_ms), self._y + _CALLER_Y + _BLOCK + 13
+            x, y = self._x(block.first_frame_ms), self._y + _AGENT_Y - 8
             self._add(
                 f'<circle class="first" cx="{x:.1f}" cy="{y}" r="4">'
                 f"<title>first frame of the answer sent</title></circle>"
@@ -164,7 +164,7 @@ class _Strip:
         if block.answered_ms is None or not self._holds(block.end_ms):
             return
         x1, x2 = self._x(block.end_ms), self._x(min(block.answered_ms, self._to_ms))
-        top, y = self._y + _CALLER_Y + _BLOCK, self._y + _CALLER_Y + _BLOCK + 13
+        top, y = self._y + _CALLER_Y + _BLOCK, self._y + _CALLER_Y + _BLOCK + 12
         style = "resume" if block.kind == "cough" else "wait"
         self._add(
             f'<path class="{style}" d="M{x1:.1f} {top}V{y}H{x2:.1f}V{self._y + _AGENT_Y}"/>'
@@ -177,11 +177,10 @@ class _Strip:
             return
         x = self._x(block.stopped_ms)
         y = self._y + _AGENT_Y
-        words = "agent stopped" if block.kind == "cough" else "barge-in"
         self._add(
-            f'<line class="stop" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 22}" y2="{y + _BLOCK + 3}"/>'
-            f'<text class="small stopword" text-anchor="end" x="{x - 5:.1f}" y="{y - 6}">'
-            f"{words} {block.stopped_ms - block.start_ms:.0f} ms</text>"
+            f'<line class="stop" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 16}" y2="{y + _BLOCK + 3}"/>'
+            f'<text class="small stopword" x="{x + 5:.1f}" y="{y - 4}">'
+            f"stopped {block.stopped_ms - block.start_ms:.0f} ms</text>"
         )
 
     def _bar(self, style: str, y: int, start_ms: float, end_ms: float, title: str) -> bool:
