@@ -174,6 +174,7 @@ class TestStop:
         assert line.playout.stop(1, line.now_ms)
         sent = line.frames
         line.run(3000)
+        assert line.send() == []
         assert line.frames == sent
         assert line.playout.next_poll_ms(line.now_ms) is None
 
