@@ -16,7 +16,7 @@ when it *sounds* like speech and *stands out*:
 4. echo: while the agent is heard, no lower than 16 dB under the agent.
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
 from math import ceil
@@ -144,7 +144,7 @@ class ActivityDetector:
         self._recent.append(measured)
         insort(self._by_level, measured)
         if len(self._recent) > self._memory:
-            self._by_level.remove(self._recent.popleft())
+            del self._by_level[bisect_left(self._by_level, self._recent.popleft())]
 
 
 class SpeechRun:
