@@ -199,3 +199,9 @@ def test_a_file_from_disk_is_the_agent(tmp_path: Path) -> None:
 )
 def test_an_agent_is_bundled(language: str, spoken: str) -> None:
     assert load_agent(None, language).language == spoken
+
+
+def test_the_example_of_the_documentation_is_sound() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "agent-file.md").read_text(encoding="utf-8")
+    example = text.split("```toml\n")[1].split("```")[0]
+    assert read_agent(example, "example", "en-US").business == "Corner Dental Clinic"

@@ -368,3 +368,8 @@ def test_a_sentence_is_not_said_twice_in_a_row() -> None:
     )
     script = Script(read_agent(toml, "shop.toml", "en-US"))
     assert _said(_talk("coffee", "no", "one", "Ada", script=script)[-1]) == ["Thanks.", "Goodbye."]
+
+
+def test_a_no_does_not_change_an_earlier_yes() -> None:
+    answers = _talk("coffee", "yes", "one", "sorry, no, it is Ada")
+    assert _saved(answers)["milk"] == "yes"
