@@ -35,7 +35,7 @@ from voiceagent.errors import AgentFileError, SettingsError
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings, ensure_api_key, load_settings
 from voiceagent.speech.ports import SpeechRecognizer, SpeechSynthesizer
-from voiceagent.telemetry import configure_logging, dropped_lines, shutdown_logging
+from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.warm_up import WarmUp
 from voiceagent.web.crm import crm_router
 from voiceagent.web.health import Readiness, install_health_routes, version_report
@@ -194,7 +194,8 @@ def _assemble(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.callback(shutdown_logging)
+            # uvicorn.run configures its own handlers after this module was loaded.
+            adopt_server_loggers()
             stack.push_async_callback(database.close)
             await recorder.start()
             stack.push_async_callback(recorder.close, _RECORDS_S)
