@@ -62,7 +62,7 @@ class ActivityPolicy:
     """The floor is this quantile of the remembered levels: 250 ms of every 2.5 s. A minimum
     would follow single odd windows: in babble it lies up to 18 dB under the peaks."""
     rise_db: float = 13.0
-    """Ten overlapping talkers rise 12.25 dB above their floor for 96 ms within half an hour;
+    """Ten overlapping talkers rise 12.5 dB above their floor for 96 ms within half an hour;
     one talker 10 dB louder than all of them together rises at least 14 in every phrase."""
     rise_over_plain_noise_db: float = 8.0
     """The same, where the background does not sound like speech: noise of itself (traffic)
