@@ -1,0 +1,100 @@
+"""How many calls are taken, and how they are let go."""
+
+import asyncio
+
+import pytest
+
+from voiceagent.call import registry as registry_module
+from voiceagent.call.registry import CallRegistry
+
+
+class Call:
+    """A call that lasts until it is told to end; `polite` ones end at the goodbye."""
+
+    def __init__(self, sid: str, *, polite: bool = True) -> None:
+        self.call_sid = sid
+        self.polite = polite
+        self.heard: list[str] = []
+        self.over = asyncio.Event()
+
+    def farewell(self) -> None:
+        self.heard.append("farewell")
+        if self.polite:
+            self.over.set()
+
+    def end(self, reason: str) -> None:
+        self.heard.append(reason)
+        self.over.set()
+
+    async def run(self) -> None:
+        await self.over.wait()
+
+
+async def hold(registry: CallRegistry, *calls: Call) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(registry.hold_call(call, call.run)) for call in calls]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_counts_live_calls_and_has_room_below_its_limit() -> None:
+    registry = CallRegistry(2)
+    first, second = Call("CA1"), Call("CA2")
+    tasks = await hold(registry, first, second)
+    assert (registry.live, registry.has_room) == (2, False)
+    first.over.set()
+    await tasks[0]
+    assert (registry.live, registry.has_room) == (1, True)
+    second.over.set()
+    await tasks[1]
+
+
+async def test_a_call_that_fails_is_let_go() -> None:
+    registry = CallRegistry(1)
+
+    async def fail() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await registry.hold_call(Call("CA1"), fail)
+    assert registry.live == 0
+
+
+async def test_sockets_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "_HANDSHAKES", 0)
+    registry = CallRegistry(1)
+    release = asyncio.Event()
+
+    async def wait() -> None:
+        await release.wait()
+
+    first = asyncio.create_task(registry.hold_socket(wait))
+    await asyncio.sleep(0)
+    assert await registry.hold_socket(wait) is False
+    release.set()
+    assert await first is True
+
+
+async def test_draining_waits_for_the_calls_on_the_line() -> None:
+    registry = CallRegistry(5)
+    call = Call("CA1")
+    (task,) = await hold(registry, call)
+    drain = asyncio.create_task(registry.drain(60))
+    await asyncio.sleep(0)
+    assert not registry.has_room
+    assert not drain.done()
+    call.over.set()
+    await asyncio.gather(drain, task)
+    assert call.heard == []
+
+
+async def test_after_the_deadline_they_are_told_goodbye_then_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry_module, "_GOODBYE_S", 0.01)
+    registry = CallRegistry(5)
+    polite, rude = Call("CA1"), Call("CA2", polite=False)
+    tasks = await hold(registry, polite, rude)
+    await registry.drain(0.01)
+    await asyncio.gather(*tasks)
+    assert polite.heard == ["farewell"]
+    assert rude.heard == ["farewell", "drain"]
