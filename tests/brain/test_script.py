@@ -371,5 +371,5 @@ def test_a_sentence_is_not_said_twice_in_a_row() -> None:
 
 
 def test_a_no_does_not_change_an_earlier_yes() -> None:
-    answers = _talk("coffee", "yes", "one", "sorry, no, it is Ada")
+    answers = _talk("coffee", "yes", "one", "sorry, no, Ada")
     assert _saved(answers)["milk"] == "yes"
