@@ -69,6 +69,10 @@ def test_does_not_interrupt_a_speech_that_is_too_short() -> None:
     assert when(step, line_with_speech((0, 500), (4000, 6000))) == 4700
 
 
+def test_the_pause_between_two_sentences_does_not_begin_a_new_speech() -> None:
+    assert when(Interrupt(COUGH, into_ms=1500), line_with_speech((0, 1000), (1300, 3000))) == 1500
+
+
 def test_presses_and_hangs_up_in_a_pause() -> None:
     line = line_with_speech((0, 1000))
     assert when(Press("1"), line) == 1400

@@ -102,7 +102,20 @@ class CallerScript:
         if isinstance(step, AwaitGoodbye):
             return False
         if isinstance(step, Interrupt):
-            span = line.speaking(now_ms)
-            return span is not None and now_ms - max(span.start_ms, self._since_ms) >= step.into_ms
+            began_ms = _speech_began_ms(now_ms, line)
+            return began_ms is not None and now_ms - max(began_ms, self._since_ms) >= step.into_ms
         heard_answer = bool(line.spans) and line.spans[-1].end_ms > self._since_ms
         return heard_answer and line.quiet_for_ms(now_ms) >= step.gap_ms
+
+
+def _speech_began_ms(now_ms: float, line: PhoneLine) -> float | None:
+    """When the speech that is being heard began; pauses between its sentences belong to it."""
+    if line.speaking(now_ms) is None:
+        return None
+    heard = [span for span in line.spans if span.start_ms <= now_ms]
+    began_ms = heard[-1].start_ms
+    for earlier in reversed(heard[:-1]):
+        if began_ms - earlier.end_ms >= TURN_GAP_MS:
+            break
+        began_ms = earlier.start_ms
+    return began_ms
