@@ -45,11 +45,6 @@ def test_many_of_them_are_somebody_talking() -> None:
     assert not wording.is_backchannel("yes yes yes yes okay")
 
 
-@pytest.mark.parametrize("text", ["wait a moment", "רגע, לא", "Stop!", "סליחה"])
-def test_words_of_command(text: str) -> None:
-    assert wording.takes_the_floor(text)
-
-
 @pytest.mark.parametrize("text", ["I want to buy a house", "yes", "ארבעה חדרים", "two million"])
 def test_reads_complete(text: str) -> None:
     assert wording.reads_complete(text)

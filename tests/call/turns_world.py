@@ -111,7 +111,7 @@ class World:
         return self.send(ReplyEnded(reply, hang_up))
 
     def release(self, reply: int, length_ms: float = 3000.0) -> list[Action]:
-        if self.turns.held_reply == reply:
+        if self.stopped == reply:
             return []  # the playout holds it
         return self.send(AudioReleased(reply, self.now_ms + length_ms))
 

@@ -322,8 +322,8 @@ class CallSession:
     # --- the caller -------------------------------------------------------------------------
 
     def _on_windows(self, windows: Sequence[Window]) -> None:
-        agent_dbfs = self._playout.loudest_dbfs(self._now_ms())
         for window in windows:
+            agent_dbfs = self._playout.loudest_dbfs(self._arrived_at_ms(window.end_ms))
             voiced = self._activity.push(window, agent_dbfs)
             self.dispatch(on.Voice(window.end_ms, voiced))
 

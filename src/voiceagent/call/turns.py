@@ -20,8 +20,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from voiceagent.call import wording
-from voiceagent.call.activity import WINDOW_MS, SpeechRun
-from voiceagent.call.transcript import Transcript
 from voiceagent.call.turn_events import (
     AbandonReply,
     Action,
@@ -57,6 +55,7 @@ from voiceagent.call.turn_events import (
     Voice,
 )
 from voiceagent.call.turn_policy import TurnPolicy
+from voiceagent.call.utterance import Signal, Utterance, UtteranceTracker
 from voiceagent.speech.ports import Recognition
 
 
@@ -65,26 +64,6 @@ class State(Enum):
     THINKING = "thinking"
     SPEAKING = "speaking"
     ENDED = "ended"
-
-
-@dataclass(slots=True)
-class _Utterance:
-    started_ms: float
-    last_voiced_ms: float
-    voiced_ms: float
-    paused: bool = False
-    media_at_ms: float = 0.0
-    """Wall time of the last window."""
-    ended_silence_ms: float | None = None
-    """Set when the silence is long enough and only the words are awaited."""
-    cause: str = "silence"
-    words_due_ms: float = 0.0
-    """Wall time at which the words are no longer awaited."""
-    ended_at_ms: float = 0.0
-
-    @property
-    def awaits_words(self) -> bool:
-        return self.ended_silence_ms is not None
 
 
 @dataclass(slots=True)
@@ -123,12 +102,7 @@ class Turns:
     state: State = State.LISTENING
     turn: int = 0
     counters: Counters = field(default_factory=Counters)
-    _transcript: Transcript = field(default_factory=Transcript)
-    _run: SpeechRun = field(default_factory=SpeechRun)
-    """Voice that may become an utterance."""
-    _utterance: _Utterance | None = None
-    _passed: _Utterance | None = None
-    """An utterance that was let pass for want of words: they may still come."""
+    _caller: UtteranceTracker = field(init=False)
     _reply: _Reply | None = None
     """The reply that is being made or spoken, or is held after a stop."""
     _held: bool = False
@@ -140,17 +114,15 @@ class Turns:
     _digits_due_ms: float = 0.0
     _idle_due_ms: float = 0.0
     _reprompts: int = 0
-    _audio_ms: float = 0.0
 
-    @property
-    def held_reply(self) -> int | None:
-        """The reply that was stopped and is neither taken up nor given up yet."""
-        return self._reply.id if self._reply and self._held else None
+    def __post_init__(self) -> None:
+        self._caller = UtteranceTracker(self.policy)
 
     @property
     def voice_began_audio_ms(self) -> float:
         """Where the voice of the utterance under way began; the present if there is none."""
-        return self._utterance.started_ms if self._utterance else self._audio_ms
+        caller = self._caller
+        return caller.current.started_ms if caller.current else caller.audio_ms
 
     @property
     def next_deadline_ms(self) -> float | None:
@@ -162,12 +134,8 @@ class Turns:
             due.append(self._digits_due_ms)
         if self.state is not State.LISTENING and self._reply:
             due.append(self._reply.deadline_ms)
-        if utterance := self._utterance:
-            due.append(
-                utterance.media_at_ms + self.policy.media_gap_ms
-                if not utterance.awaits_words
-                else utterance.words_due_ms
-            )
+        if (utterance_due_ms := self._caller.due_ms) is not None:
+            due.append(utterance_due_ms)
         elif self._digits:
             pass
         elif self._held:
@@ -221,46 +189,30 @@ class Turns:
     # --- the caller's voice ---------------------------------------------------------------
 
     def _on_voice(self, event: Voice, now_ms: float, actions: list[Action]) -> None:
-        self._audio_ms = event.audio_ms
-        if self._utterance is None:
-            self._run.push(event.audio_ms, event.voiced)
-            if event.voiced:
-                self._on_onset(event.audio_ms, now_ms, actions)
+        signal = self._caller.window(
+            event.audio_ms, now_ms, voiced=event.voiced, onset_ms=self._onset_ms
+        )
+        utterance = self._caller.current
+        if utterance is None or signal is None:
             return
-        utterance = self._utterance
-        utterance.media_at_ms = now_ms
-        if event.voiced:
-            utterance.last_voiced_ms = event.audio_ms
-            if utterance.awaits_words:
-                # The caller went on before the words of the first part had come. A row of
-                # coughs does not add up to speech.
-                utterance.ended_silence_ms = None
-                utterance.voiced_ms = 0.0
-            utterance.voiced_ms += WINDOW_MS
-            utterance.paused = False
-            if event.audio_ms - utterance.started_ms >= self.policy.utterance_max_ms:
-                self._end_utterance("too_long", now_ms, actions)
-            return
-        if not utterance.paused and self._silence_ms(utterance) >= self.policy.pause_ms:
-            utterance.paused = True
+        if signal is Signal.BEGAN:
+            if self.state is not State.LISTENING:
+                self._stop(now_ms, actions)
+            actions.append(UtteranceStarted(utterance.started_ms))
+        elif signal is Signal.PAUSED:
             actions.append(UtterancePaused(utterance.last_voiced_ms))
-        self._consider_end(now_ms, actions)
+        else:
+            self._on_over(utterance, now_ms, actions)
 
-    def _on_onset(self, audio_ms: float, now_ms: float, actions: list[Action]) -> None:
-        """Voice outside an utterance: does it begin one?"""
+    @property
+    def _onset_ms(self) -> float | None:
+        """How much voice begins an utterance now."""
         if self._digits or self._is_farewell():
             # Keys are being pressed: they are the answer. Or nothing can be answered any more.
-            return
-        listening = self.state is State.LISTENING
-        least_ms = self.policy.speech_start_ms if listening else self.policy.barge_in_min_ms
-        run = self._run
-        if run.start_ms is None or not run.started(least_ms):
-            return
-        self._utterance = _Utterance(run.start_ms, audio_ms, run.voiced_ms, media_at_ms=now_ms)
-        self._passed = None
-        if not listening:
-            self._stop(now_ms, actions)
-        actions.append(UtteranceStarted(self._utterance.started_ms))
+            return None
+        if self.state is State.LISTENING:
+            return self.policy.speech_start_ms
+        return self.policy.barge_in_min_ms
 
     def _stop(self, now_ms: float, actions: list[Action]) -> None:
         """The caller has the floor; the reply is held until it is known what they want."""
@@ -274,101 +226,73 @@ class Turns:
         self._stopped_ms = now_ms
         actions.append(StopSpeaking(reply.id))
 
-    def _silence_ms(self, utterance: _Utterance) -> float:
-        return self._audio_ms - utterance.last_voiced_ms
-
     # --- the end of an utterance ----------------------------------------------------------
 
     def _on_recognised(
         self, recognition: Recognition, now_ms: float, actions: list[Action]
     ) -> None:
-        if not self._transcript.add(recognition):
-            if wording.has_words(recognition.text):
-                actions.append(LateRecognition(recognition.text))
-            return
-        if self._utterance is not None:
-            self._consider_end(now_ms, actions)
-        elif self._passed is not None and wording.has_words(recognition.text):
-            self._on_belated_words(self._passed, now_ms, actions)
+        signal = self._caller.recognised(recognition, now_ms)
+        if signal is Signal.LATE:
+            actions.append(LateRecognition(recognition.text))
+        elif signal is Signal.BELATED:
+            self._on_belated_words(now_ms, actions)
+        elif signal is Signal.OVER and self._caller.current is not None:
+            self._on_over(self._caller.current, now_ms, actions)
 
-    def _on_belated_words(self, passed: _Utterance, now_ms: float, actions: list[Action]) -> None:
+    def _on_belated_words(self, now_ms: float, actions: list[Action]) -> None:
         """The words of an utterance that was let pass have come after all: answer them.
 
         The agent may have gone on speaking meanwhile, or somebody pressed keys; then
         the utterance is judged as if its words had come in time.
         """
-        self._passed = None
         if self._digits or self._is_farewell():
             return
         if self.state is not State.LISTENING:
-            if wording.is_backchannel(self._transcript.hearing.text):
-                self._transcript.close(passed.last_voiced_ms)
+            if wording.is_backchannel(self._caller.hearing):
+                self._caller.settle()
                 return
             self._stop(now_ms, actions)
-        passed.media_at_ms = now_ms
-        self._utterance = passed
-        self._consider_end(now_ms, actions)
+        self._caller.take_up(now_ms)
+        if self._caller.current is not None:
+            self._on_over(self._caller.current, now_ms, actions)
 
-    def _consider_end(self, now_ms: float, actions: list[Action]) -> None:
-        """End the utterance if its silence, and what was recognised, say so."""
-        utterance = self._utterance
-        if utterance is None:
-            return
-        hearing = self._transcript.hearing
-        if utterance.awaits_words:
-            if hearing.text or self._transcript.heard_nothing(utterance.last_voiced_ms):
-                self._end_utterance(utterance.cause, now_ms, actions)
-            return
-        silence_ms = self._silence_ms(utterance)
-        ready = (
-            hearing.is_stable
-            and wording.reads_complete(hearing.text)
-            and self._transcript.covers(utterance.last_voiced_ms)
-        )
-        # The next window would be past the maximum: now, or too late.
-        last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
-        if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
-            self._end_utterance("silence", now_ms, actions)
-
-    def _end_utterance(self, cause: str, now_ms: float, actions: list[Action]) -> None:
+    def _on_over(self, utterance: Utterance, now_ms: float, actions: list[Action]) -> None:
         """The silence was long enough. Answer, await the words, or let it pass."""
-        utterance = self._utterance
-        if utterance is None:
+        over = utterance.over
+        if over is None:
             return
+        text = self._caller.hearing
         if self._digits:
-            self._drop_utterance(actions, answered=True)
+            actions.append(UtteranceDropped(text))
+            self._caller.settle()
             return
-        hearing = self._transcript.hearing
-        if not utterance.awaits_words:
-            utterance.cause = cause
-            utterance.ended_silence_ms = self._silence_ms(utterance)
-            utterance.ended_at_ms = now_ms
-            utterance.words_due_ms = (
-                self._settle_due_ms if self._held else now_ms + self.policy.recognition_grace_ms
-            )
-        if not hearing.text:
-            nothing = self._transcript.heard_nothing(utterance.last_voiced_ms)
-            if now_ms < utterance.words_due_ms and not nothing:
+        if not text:
+            if self._held:
+                # As long as the agent is stopped; then it goes on.
+                over.words_due_ms = self._settle_due_ms
+            if now_ms < over.words_due_ms and not self._caller.heard_nothing:
                 return
             if self._held or utterance.voiced_ms < self.policy.not_understood_ms:
-                self._passed = utterance
-                self._let_pass(now_ms, actions, answered=False)
+                actions.append(UtteranceDropped(""))
+                self._caller.let_pass()
+                self._resume(now_ms, actions)
                 return
-        elif self._held and self._is_listening_noise(hearing.text):
-            self._let_pass(now_ms, actions, answered=True)
+        elif self._held and self._is_listening_noise(text):
+            actions.append(UtteranceDropped(text))
+            self._caller.settle()
+            self._resume(now_ms, actions)
             return
-        source = "none" if not hearing.text else "final" if hearing.is_final else "interim"
         ended = UtteranceEnded(
             turn=self.turn + 1,
-            text=hearing.text,
-            source=source,
-            cause=utterance.cause,
-            eou_ms=utterance.ended_silence_ms or 0.0,
-            recognition_wait_ms=now_ms - utterance.ended_at_ms,
+            text=text,
+            source=self._caller.source,
+            cause=over.cause,
+            eou_ms=over.silence_ms,
+            recognition_wait_ms=now_ms - over.at_ms,
             started_audio_ms=utterance.started_ms,
             ended_audio_ms=utterance.last_voiced_ms,
         )
-        self._answer(ended, text=hearing.text, digits="", now_ms=now_ms, actions=actions)
+        self._answer(ended, text=text, digits="", now_ms=now_ms, actions=actions)
 
     def _is_listening_noise(self, text: str) -> bool:
         """Whether these words over the agent's own leave the floor with the agent."""
@@ -384,30 +308,14 @@ class Turns:
             text, during_introduction=reply.introduction
         )
 
-    def _let_pass(self, now_ms: float, actions: list[Action], *, answered: bool) -> None:
-        """It took no turn: forget it, and take up what it interrupted."""
-        self._drop_utterance(actions, answered=answered)
-        if self._held:
-            self._resume(now_ms, actions)
-
-    def _drop_utterance(self, actions: list[Action], *, answered: bool) -> None:
-        actions.append(UtteranceDropped(self._transcript.hearing.text))
-        self._close_utterance(answered=answered)
-
-    def _close_utterance(self, *, answered: bool) -> None:
-        """`answered`: its words are settled and must not be taken up again."""
-        if answered:
-            utterance = self._utterance
-            self._transcript.close(utterance.last_voiced_ms if utterance else self._audio_ms)
-        self._utterance = None
-        self._run = SpeechRun()
-
     def _resume(self, now_ms: float, actions: list[Action]) -> None:
+        """Go on with what was held, if anything was."""
         reply = self._reply
-        self._held = False
-        if reply is None:
+        if reply is None or not self._held:
             return
-        self.counters.false_interruptions += 1
+        self._held = False
+        if reply.released_until_ms is not None:
+            self.counters.false_interruptions += 1
         if reply.broken and reply.released_until_ms is None:
             self._apologise(now_ms, actions)
             return
@@ -435,7 +343,7 @@ class Turns:
         self.counters.utterances += 1
         self.counters.answers += 1
         self._reprompts = 0
-        self._close_utterance(answered=True)
+        self._caller.settle()
         actions.append(ended)
         reply = self._new_reply(now_ms, text=" ".join(part for part in (unanswered, text) if part))
         actions.append(Think(reply.id, self.turn, reply.text, digits))
@@ -453,8 +361,8 @@ class Turns:
 
     def _end_digits(self, now_ms: float, actions: list[Action]) -> None:
         digits, self._digits = self._digits, ""
-        if self._utterance is not None:
-            self._drop_utterance(actions, answered=True)
+        if self._caller.current is not None:
+            actions.append(UtteranceDropped(self._caller.hearing))
         ended = UtteranceEnded(
             turn=self.turn + 1,
             text=digits,
@@ -462,8 +370,8 @@ class Turns:
             cause="keys",
             eou_ms=0.0,
             recognition_wait_ms=0.0,
-            started_audio_ms=self._audio_ms,
-            ended_audio_ms=self._audio_ms,
+            started_audio_ms=self._caller.audio_ms,
+            ended_audio_ms=self._caller.audio_ms,
         )
         self._answer(ended, text="", digits=digits, now_ms=now_ms, actions=actions)
 
@@ -579,12 +487,10 @@ class Turns:
     def _on_tick(self, now_ms: float, actions: list[Action]) -> None:
         if self._digits and now_ms >= self._digits_due_ms:
             self._end_digits(now_ms, actions)
-        if utterance := self._utterance:
-            if utterance.awaits_words:
-                if now_ms >= utterance.words_due_ms:
-                    self._end_utterance(utterance.cause, now_ms, actions)
-            elif now_ms >= utterance.media_at_ms + self.policy.media_gap_ms:
-                self._end_utterance("media_gap", now_ms, actions)
+        utterance = self._caller.current
+        if utterance is not None:
+            if self._caller.tick(now_ms) is Signal.OVER:
+                self._on_over(utterance, now_ms, actions)
         elif self._digits:
             pass
         elif self._held:
@@ -626,8 +532,9 @@ class Turns:
         if self._is_farewell():
             return
         self._give_up(actions)
-        if self._utterance is not None:
-            self._drop_utterance(actions, answered=True)
+        if self._caller.current is not None:
+            actions.append(UtteranceDropped(self._caller.hearing))
+        self._caller.settle()
         reply = self._new_reply(now_ms)
         reply.hang_up = reason
         self._speak_phrase(reply, phrase, 0, actions)
@@ -635,7 +542,7 @@ class Turns:
     def _end(self, actions: list[Action], *, hang_up: str | None) -> None:
         if self._reply is not None:
             self._give_up(actions)
-        self._utterance = None
+        self._caller.settle()
         self.state = State.ENDED
         if hang_up is not None:
             actions.append(HangUp(hang_up))

@@ -22,11 +22,6 @@ _BACKCHANNEL_PHRASES: Final = frozenset({"i see", "go on", "got it"})
 
 _GREETINGS: Final = frozenset("hello hi hey hallo halo שלום הלו היי".split())
 
-_COMMANDS: Final = frozenset(
-    "stop wait hold hang no רגע די עצור עצרי שנייה שניה חכה חכי לא תפסיק תפסיקי סליחה".split()
-)
-"""Words that take the floor whatever stands beside them."""
-
 _UNFINISHED_ENDINGS: Final = frozenset(
     "and or but so because if that which who the a an to of for with in on at from by my your "
     "i we is are um uh er like about "
@@ -63,11 +58,6 @@ def is_backchannel(text: str, *, during_introduction: bool = False) -> bool:
         return False
     allowed = _BACKCHANNELS | _GREETINGS if during_introduction else _BACKCHANNELS
     return plain in _BACKCHANNEL_PHRASES or allowed.issuperset(words)
-
-
-def takes_the_floor(text: str) -> bool:
-    """Whether a word of it orders the agent to stop ("רגע", "stop")."""
-    return not _COMMANDS.isdisjoint(normalise(text).split())
 
 
 def reads_complete(text: str) -> bool:

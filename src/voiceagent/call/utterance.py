@@ -1,0 +1,196 @@
+"""The caller's side of turn-taking: where an utterance begins, pauses and is over.
+
+Judged windows and recognitions go in; signals come out. Silence is audio time since
+the last voiced window, so missing media is not silence. Pure; whether an utterance
+takes the turn is `turns.py`'s decision.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from voiceagent.call import wording
+from voiceagent.call.activity import WINDOW_MS, SpeechRun
+from voiceagent.call.transcript import Transcript
+from voiceagent.call.turn_policy import TurnPolicy
+from voiceagent.speech.ports import Recognition
+
+
+class Signal(Enum):
+    """What a window or a recognition brought about."""
+
+    BEGAN = "began"
+    PAUSED = "paused"
+    OVER = "over"
+    """The silence was long enough, or the words that were awaited are there."""
+    LATE = "late"
+    """Words of what was already settled."""
+    BELATED = "belated"
+    """Words of the utterance that was let pass for want of them."""
+
+
+@dataclass(slots=True)
+class Over:
+    """The silence was long enough; the words may still be awaited."""
+
+    cause: str
+    silence_ms: float
+    at_ms: float
+    words_due_ms: float
+    """When the words are no longer awaited."""
+
+
+@dataclass(slots=True)
+class Utterance:
+    """One stretch of the caller's voice."""
+
+    started_ms: float
+    last_voiced_ms: float
+    voiced_ms: float
+    """Since it began, or since it went on after having been over."""
+    media_at_ms: float
+    """Wall time of the last window."""
+    paused: bool = False
+    over: Over | None = None
+
+
+class UtteranceTracker:
+    """Follows one caller's utterances. Times `…now_ms` are wall time, all others audio time."""
+
+    def __init__(self, policy: TurnPolicy) -> None:
+        self.policy = policy
+        self.audio_ms = 0.0
+        """Audio heard so far."""
+        self.current: Utterance | None = None
+        self._passed: Utterance | None = None
+        """It was let pass for want of words, which may still come."""
+        self._run = SpeechRun()
+        self._transcript = Transcript()
+
+    @property
+    def hearing(self) -> str:
+        """The words so far."""
+        return self._transcript.hearing.text
+
+    @property
+    def source(self) -> str:
+        """Where the words are from: `final`, `interim`, or `none`."""
+        hearing = self._transcript.hearing
+        return "none" if not hearing.text else "final" if hearing.is_final else "interim"
+
+    @property
+    def heard_nothing(self) -> bool:
+        """The recogniser has said that the utterance has no words."""
+        utterance = self.current
+        return utterance is not None and self._transcript.heard_nothing(utterance.last_voiced_ms)
+
+    @property
+    def due_ms(self) -> float | None:
+        """Wall time at which `tick` has something to say about the utterance."""
+        if self.current is None:
+            return None
+        if self.current.over is not None:
+            return self.current.over.words_due_ms
+        return self.current.media_at_ms + self.policy.media_gap_ms
+
+    def window(
+        self, audio_ms: float, now_ms: float, *, voiced: bool, onset_ms: float | None
+    ) -> Signal | None:
+        """Take the next window. `onset_ms`: so much voice begins an utterance; None: none can."""
+        self.audio_ms = audio_ms
+        if self.current is None:
+            self._run.push(audio_ms, voiced)
+            return self._onset(now_ms, onset_ms) if voiced and onset_ms is not None else None
+        self.current.media_at_ms = now_ms
+        if voiced:
+            return self._voice(self.current, now_ms)
+        if not self.current.paused and self._silence_ms >= self.policy.pause_ms:
+            self.current.paused = True
+            return Signal.PAUSED
+        return self._consider(now_ms)
+
+    def recognised(self, recognition: Recognition, now_ms: float) -> Signal | None:
+        """Take a recognition."""
+        worded = wording.has_words(recognition.text)
+        if not self._transcript.add(recognition):
+            return Signal.LATE if worded else None
+        if self.current is not None:
+            return self._consider(now_ms)
+        return Signal.BELATED if self._passed is not None and worded else None
+
+    def tick(self, now_ms: float) -> Signal | None:
+        """A deadline may have passed: of the words, or of the media."""
+        utterance, due_ms = self.current, self.due_ms
+        if utterance is None or due_ms is None or now_ms < due_ms:
+            return None
+        return self._over(utterance, "media_gap", now_ms)
+
+    def take_up(self, now_ms: float) -> None:
+        """The belated words have come: their utterance is the current one again."""
+        self.current, self._passed = self._passed, None
+        if self.current is not None:
+            self.current.media_at_ms = now_ms
+
+    def let_pass(self) -> None:
+        """The current one takes no turn for want of words; they may still come."""
+        self._passed, self.current = self.current, None
+        self._run = SpeechRun()
+
+    def settle(self) -> None:
+        """The current one, or the one that was let pass, is dealt with: nothing of it counts
+        again."""
+        utterance = self.current or self._passed
+        self._transcript.close(utterance.last_voiced_ms if utterance else self.audio_ms)
+        self.current = self._passed = None
+        self._run = SpeechRun()
+
+    # --- inside ---------------------------------------------------------------------------
+
+    @property
+    def _silence_ms(self) -> float:
+        return self.audio_ms - self.current.last_voiced_ms if self.current else 0.0
+
+    def _onset(self, now_ms: float, onset_ms: float) -> Signal | None:
+        run = self._run
+        if run.start_ms is None or not run.started(onset_ms):
+            return None
+        self.current = Utterance(run.start_ms, self.audio_ms, run.voiced_ms, now_ms)
+        self._passed = None
+        return Signal.BEGAN
+
+    def _voice(self, utterance: Utterance, now_ms: float) -> Signal | None:
+        utterance.last_voiced_ms = self.audio_ms
+        utterance.paused = False
+        if utterance.over is not None:
+            # The caller went on before the words of the first part had come. A row of coughs
+            # does not add up to speech.
+            utterance.over = None
+            utterance.voiced_ms = 0.0
+        utterance.voiced_ms += WINDOW_MS
+        if self.audio_ms - utterance.started_ms >= self.policy.utterance_max_ms:
+            return self._over(utterance, "too_long", now_ms)
+        return None
+
+    def _consider(self, now_ms: float) -> Signal | None:
+        """Is it over, by its silence and what was recognised?"""
+        utterance = self.current
+        if utterance is None:
+            return None
+        if utterance.over is not None:
+            return Signal.OVER if self.hearing or self.heard_nothing else None
+        hearing, silence_ms = self._transcript.hearing, self._silence_ms
+        ready = (
+            hearing.is_stable
+            and wording.reads_complete(hearing.text)
+            and self._transcript.covers(utterance.last_voiced_ms)
+        )
+        # The next window would be past the maximum: now, or too late.
+        last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
+        if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
+            return self._over(utterance, "silence", now_ms)
+        return None
+
+    def _over(self, utterance: Utterance, cause: str, now_ms: float) -> Signal:
+        if utterance.over is None:
+            due_ms = now_ms + self.policy.recognition_grace_ms
+            utterance.over = Over(cause, self._silence_ms, now_ms, due_ms)
+        return Signal.OVER
