@@ -33,6 +33,7 @@ ALWAYS: Final = (
 PRONUNCIATIONS: Final = {
     "mm-hm": ("M HH M", "AH M HH AH M", "M M HH M", "M AH M"),
     "uh-huh": ("AH HH AH", "AA HH AA", "AH HH AA"),
+    "stop": ("F T AO F",),
 }
 """Words that the dictionary lacks or knows too few ways to say."""
 
@@ -117,13 +118,19 @@ _SOUNDS: Final = (
     ("o", "OW"), ("p", "P"), ("q", "K"), ("r", "R"), ("s", "S"), ("t", "T"), ("u", "UW"),
     ("v", "V"), ("w", "W"), ("x", "K S"), ("y", "Y"), ("z", "Z"),
 )  # fmt: skip
+_NARROW: Final = {"S": "F", "Z": "V"}
 _VOWELS: Final = frozenset("aeiou")
 
 
-def pronunciations_of(word: str) -> tuple[str, ...]:
-    """Phones (of the CMU set, blanks between) of a word that the dictionary lacks."""
-    known = PRONUNCIATIONS.get(word)
-    return known or (_by_letters(word),)
+def pronunciations_of(word: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Further ways to say a word on the telephone, beside those that the dictionary knows.
+
+    Phones of the CMU set, blanks between. A telephone carries nothing above 3.4 kHz: what
+    is left of an "s" sounds like an "f", of a "z" like a "v".
+    """
+    ways = [*known, *PRONUNCIATIONS.get(word, ())] or [_by_letters(word)]
+    narrow = [" ".join(_NARROW.get(phone, phone) for phone in way.split()) for way in ways]
+    return tuple(way for way in dict.fromkeys((*ways, *narrow)) if way not in known)
 
 
 def _by_letters(word: str) -> str:

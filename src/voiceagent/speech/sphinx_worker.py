@@ -18,15 +18,19 @@ from voiceagent.call.audio import SAMPLE_RATE_HZ, ulaw_to_pcm16
 from voiceagent.speech.confidence import ACCEPT_FROM, Segment, confidence, log_of
 from voiceagent.speech.grammar import Grammar, grammar_of, pronunciations_of
 from voiceagent.speech.loudness import Samples, levelled
+from voiceagent.speech.voicing import voiced_ms
 from voiceagent.speech.worker_program import Cancelled, Handler, Job, run
 
 _MODEL_RATE_HZ: Final = 16_000
 _CACHED_GRAMMARS: Final = 32
 """Making one costs 1 ms; a call comes back to each question a few times."""
-_MAX_ADDED_WORDS: Final = 2000
+_MAX_WORDS: Final = 4000
+"""The dictionary does not shrink again."""
 _SLICE_BYTES: Final = 2 * _MODEL_RATE_HZ // 5
 """200 ms at a time, so that the process notices a cancelled request or its parent's end."""
 _SHORTEST_MS: Final = 80.0
+_LEAST_VOICED_MS: Final = 60.0
+"""The shortest words have 80 ms of a vowel; nine coughs of ten have less than 20."""
 _CLOSING_SILENCE_MS: Final = 150
 """Added behind the audio: the last word needs silence to end in."""
 _SILENCE_PROBABILITY: Final = 0.3
@@ -66,7 +70,7 @@ class Recogniser:
         self._decoder.add_allphone_file(_FREE_PHONES, None)
         self._grammars: OrderedDict[tuple[str, ...], tuple[str, Grammar]] = OrderedDict()
         self._made = 0
-        self._added_words = 0
+        self._taught: set[str] = set()
 
     def recognise(self, job: Job) -> None:
         """Answer one request: the utterance is the body, `phrases` what is expected."""
@@ -107,30 +111,33 @@ class Recogniser:
         self._decoder.remove_search(search)
 
     def _speakable(self, grammar: Grammar) -> Grammar:
-        """Give every word a pronunciation; without room for more, its phrases are left out."""
-        missing = [word for word in sorted(grammar.words) if self._lacks(word)]
-        if not missing:
+        """Teach the decoder every word; without room for more, its phrases are left out."""
+        new = sorted(grammar.words - self._taught)
+        if not new:
             return grammar
-        if self._added_words + len(missing) > _MAX_ADDED_WORDS:
+        if len(self._taught) + len(new) > _MAX_WORDS:
+            unknown = set(new)
             kept = {
                 phrase: given
                 for phrase, given in grammar.phrases.items()
-                if not set(phrase.split()) & set(missing)
+                if unknown.isdisjoint(phrase.split())
             }
             return Grammar(kept, grammar.skipped)
         while self._grammars:  # made before the dictionary grew
             self._forget()
-        for word in missing:
-            self._added_words += 1
-            for number, phones in enumerate(pronunciations_of(word), start=1):
-                spelling = word if number == 1 else f"{word}({number})"
-                if self._decoder.lookup_word(spelling) is None:
-                    self._decoder.add_word(spelling, phones, update=True)
+        for word in new:
+            self._teach(word)
         return grammar
 
-    def _lacks(self, word: str) -> bool:
-        known: str | None = self._decoder.lookup_word(word)
-        return known is None
+    def _teach(self, word: str) -> None:
+        """Add the pronunciations of a word that the dictionary does not have."""
+        known: list[str] = []
+        while phones := self._decoder.lookup_word(_spelling(word, len(known) + 1)):
+            known.append(phones)
+        for phones in pronunciations_of(word, known):
+            known.append(phones)
+            self._decoder.add_word(_spelling(word, len(known)), phones, update=True)
+        self._taught.add(word)
 
     def _decode(self, search: str, pcm: bytes, job: Job) -> tuple[str, list[Any]]:
         """(words, segments) of the audio. Raises `Cancelled`."""
@@ -157,6 +164,11 @@ class Recogniser:
         return _segment(segment, phones)
 
 
+def _spelling(word: str, number: int) -> str:
+    """How the dictionary tells the ways to say a word apart: word, word(2), word(3)."""
+    return word if number == 1 else f"{word}({number})"
+
+
 def _phone(segment: Any) -> Segment:
     return _segment(segment, () if segment.word in _NO_PHONE else (segment.word,))
 
@@ -167,11 +179,13 @@ def _segment(segment: Any, phones: tuple[str, ...]) -> Segment:
 
 def _wide_band(ulaw: bytes) -> bytes:
     """16 kHz PCM of a telephone utterance at the level that the model is told of; empty when
-    there is nothing to hear."""
+    there is no voice in it."""
     pcm = ulaw_to_pcm16(ulaw)
     if len(pcm) < _SHORTEST_MS * SAMPLE_RATE_HZ / 1000 or not pcm.any():
         return b""
     narrow: Samples = pcm.astype(np.float32) / np.float32(32768)
+    if voiced_ms(narrow) < _LEAST_VOICED_MS:
+        return b""
     loud = levelled(narrow, SAMPLE_RATE_HZ)
     closing = np.zeros(SAMPLE_RATE_HZ * _CLOSING_SILENCE_MS // 1000, np.float32)
     wide = soxr.resample(np.concatenate((loud, closing)), SAMPLE_RATE_HZ, _MODEL_RATE_HZ)
