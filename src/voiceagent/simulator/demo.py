@@ -7,7 +7,9 @@ HTTP. The folder receives the recording, the picture, the report and the log.
 """
 
 import asyncio
+import fcntl
 import json
+import os
 import secrets
 import signal
 import sys
@@ -41,6 +43,7 @@ async def run(folder: Path, environ: Mapping[str, str]) -> int:
     """The whole demonstration; 0 if the call worked."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in environ
     terminal = Terminal(colour=colour)
+    lock = _only_one_in(folder)
     token = secrets.token_hex(16)
     service = DemoService(folder / "data", folder / "service.log", token, environ)
     _end_on_sigterm()
@@ -66,6 +69,7 @@ async def run(folder: Path, environ: Mapping[str, str]) -> int:
         version = await service.version()
     finally:
         stopped_in_order = await asyncio.shield(service.stop())
+        os.close(lock)
     words = words_of(service.log_lines(), call.call_sid)
     checks = judge(result, record, words, stopped_in_order=stopped_in_order)
     report = DemoReport(
@@ -193,6 +197,20 @@ def _summarise(terminal: Terminal, folder: Path, report: DemoReport) -> None:
         "The call worked." if report.passed else "The call did NOT work.",
         "good" if report.passed else "bad",
     )
+
+
+def _only_one_in(folder: Path) -> int:
+    """Hold the folder until the descriptor is closed. Raises `ProviderError` when it is taken."""
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise ProviderError(
+            f"another demonstration is running in {folder}; take another folder: --out",
+            retryable=True,
+        ) from None
+    return lock
 
 
 def _end_on_sigterm() -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from voiceagent.errors import EngineTimeout, ProviderError
 
-CALLER_VOICE: Final = "en-us+f3"
+CALLER_VOICE: Final = "en-us+f2"
 CALLER_WORDS_PER_MINUTE: Final = 150
 _DEADLINE_S: Final = 60.0
 
@@ -47,8 +47,7 @@ def speak(
     if done.returncode != 0:
         last_line = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise ProviderError(
-            f"the caller's voice failed: {last_line or f'exit {done.returncode}'}"
-            " (is the extra `local` installed?)",
+            f"the caller's voice failed: {last_line or f'exit {done.returncode}'}",
             retryable=False,
         )
     numbers, pcm = done.stdout.split(b"\n", 1)
@@ -62,8 +61,10 @@ def speak(
 
 def _main() -> None:
     """The other process."""
-    import espeakng_loader  # noqa: PLC0415 - only in the process that may load it
-
+    try:
+        import espeakng_loader  # noqa: PLC0415 - only in the process that may load it
+    except ImportError:
+        sys.exit("eSpeak NG is not installed: pip install 'voiceagent[local]'")
     request = json.load(sys.stdin)
     engine = ctypes.CDLL(espeakng_loader.get_library_path())
     collected = bytearray()
