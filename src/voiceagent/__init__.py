@@ -1,0 +1,17 @@
+"""voiceagent answers a business's phone.
+
+Follow a call, in this order:
+
+1. `web/telephony_webhooks.py`: it rings; the answer connects it to the media socket.
+2. `web/telephony.py`: the socket; Twilio's first messages; a `CallSession` takes over.
+3. `call/session.py`: the shell that moves events and actions.
+4. `call/turns.py`: whose turn it is, as a machine without a clock (`call/utterance.py`
+   follows the caller's side of it).
+5. `call/replies.py`: the agent's side, from a thought to a voice on the line.
+6. `call/playout.py`: when which 20 ms leave, and what was heard of them.
+7. One adapter, e.g. `speech/local_tts.py`, behind `speech/ports.py`.
+
+`app.py` puts the parts together; `settings.py` is the only reader of the environment;
+`errors.py` has the tree of errors at its top. Pure modules import no event loop, no
+vendor and no clock; `.importlinter` keeps that and the direction of the arrows.
+"""
