@@ -96,7 +96,7 @@ async def _caller_steps() -> list[Step]:
         "two million shekels",
         "tomorrow morning",
         "my name is David Cohen",
-        "yes, that is right",
+        "yes that is right",
     )
     said = await asyncio.to_thread(load.spoken, phrases)
     return [

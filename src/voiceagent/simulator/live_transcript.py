@@ -77,8 +77,8 @@ class LiveTranscript:
         timings = row["timings"]
         if shown is None:
             at_ms = timings.get("first_frame_at_ms", timings.get("first_audio_at_ms", 0.0))
-            self._speaks("agent", at_ms, row["text"])
             self._response(row, heard, at_ms)
+            self._speaks("agent", at_ms, row["text"])
         elif row["text"].startswith(shown) and len(row["text"]) > len(shown):
             self._wrapped(row["text"][len(shown) :].strip(), "")
         self._shown[row["seq"]] = row["text"]
@@ -96,7 +96,9 @@ class LiveTranscript:
         response_ms = before[-1].response_ms if before else None
         if response_ms is not None:
             self._note(
-                row, "response", f"[heard {response_ms:.0f} ms after the caller's last sound]"
+                row,
+                "response",
+                f"answer heard {response_ms:.0f} ms after the caller's last sound",
             )
 
     def _speaks(self, who: str, at_ms: float, words: str) -> None:

@@ -67,17 +67,17 @@ def utterance(samples: Samples, text: str) -> Sound:
 
 
 def cough(milliseconds: int = 320, *, seed: int = 7) -> Sound:
-    """A cough: a burst of noise through a throat, then a short voiced tail."""
+    """A cough: a burst of air, then a rough voice whose pulses come at no steady pitch.
+
+    Loud and voice-like enough to stop an agent, and no word of any language.
+    """
     rng = np.random.default_rng(seed)
     count = milliseconds * BYTES_PER_MS
     t = np.arange(count, dtype=np.float64) / SAMPLE_RATE_HZ
-    pulses = np.zeros(count)
-    pitch_hz = 190.0 - 60.0 * t / t[-1]
-    pulses[np.diff(np.floor(np.cumsum(pitch_hz) / SAMPLE_RATE_HZ), prepend=0.0) > 0] = 1.0
-    burst = rng.standard_normal(count) * np.exp(-t / 0.06)
-    source = 0.25 * burst + 4.0 * pulses * np.minimum(1.0, t / 0.03)
+    burst = 0.25 * rng.standard_normal(count) * np.exp(-t / 0.06)
+    source = burst + 4.0 * _rough_pulses(count, rng) * np.minimum(1.0, t / 0.03)
     shaped = np.zeros(count)
-    for centre_hz, width_hz in ((650.0, 120.0), (1150.0, 160.0), (2500.0, 250.0)):
+    for centre_hz, width_hz in ((500.0, 120.0), (1500.0, 160.0), (2600.0, 250.0)):
         shaped += _resonance(source, centre_hz, width_hz)
     envelope = np.minimum(1.0, t / 0.008) * np.minimum(1.0, (t[-1] - t) / 0.08)
     return _sound("cough", "(cough)", _levelled((shaped * envelope).astype(np.float32)))
@@ -167,6 +167,16 @@ def _levelled(samples: Samples) -> Samples:
 
 def _amplitude(dbfs: float) -> float:
     return float(10.0 ** (dbfs / 20.0))
+
+
+def _rough_pulses(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Glottal pulses about 120 times a second, each up to 40 % early or late."""
+    pulses = np.zeros(count)
+    at = 0.0
+    while at < count:
+        pulses[int(at)] = rng.uniform(0.5, 1.2)
+        at += SAMPLE_RATE_HZ / 120.0 * (1.0 + 0.4 * rng.uniform(-1.0, 1.0))
+    return pulses
 
 
 def _resonance(
