@@ -166,9 +166,10 @@ class _Strip:
         x1, x2 = self._x(block.end_ms), self._x(min(block.answered_ms, self._to_ms))
         top, y = self._y + _CALLER_Y + _BLOCK, self._y + _CALLER_Y + _BLOCK + 12
         style = "resume" if block.kind == "cough" else "wait"
+        at, anchor = (x2 + 5, "start") if x2 < _WIDTH - 70 else (x1 - 5, "end")
         self._add(
             f'<path class="{style}" d="M{x1:.1f} {top}V{y}H{x2:.1f}V{self._y + _AGENT_Y}"/>'
-            f'<text class="small ms" x="{x2 + 5:.1f}" y="{y + 4}">'
+            f'<text class="small ms" text-anchor="{anchor}" x="{at:.1f}" y="{y + 4}">'
             f"{block.answered_ms - block.end_ms:.0f} ms</text>"
         )
 
@@ -178,9 +179,15 @@ class _Strip:
         x = self._x(block.stopped_ms)
         y = self._y + _AGENT_Y
         self._add(
-            f'<line class="stop" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 16}" y2="{y + _BLOCK + 3}"/>'
-            f'<text class="small stopword" x="{x + 5:.1f}" y="{y - 4}">'
-            f"stopped {block.stopped_ms - block.start_ms:.0f} ms</text>"
+            f'<line class="stop" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 6}" y2="{y + _BLOCK + 4}"/>'
+        )
+        # In the caller's own lane there is room beside what was just said.
+        after, before = self._x(block.end_ms) + 6, self._x(block.start_ms) - 6
+        at, anchor = (after, "start") if after < _WIDTH - 150 else (before, "end")
+        self._add(
+            f'<text class="small stopword" text-anchor="{anchor}" x="{at:.1f}"'
+            f' y="{self._y + _CALLER_Y + 13}">'
+            f"agent stopped after {block.stopped_ms - block.start_ms:.0f} ms</text>"
         )
 
     def _bar(self, style: str, y: int, start_ms: float, end_ms: float, title: str) -> bool:
