@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,13 +41,19 @@ from voiceagent.web.crm import crm_router
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
 from voiceagent.web.security import api_key_required
-from voiceagent.web.self_check import check_handshake
+from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
 
 _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""
 _WATCH_S: Final = 1.0
+_BIND_S: Final = 2.0
+"""How long the warm-up waits for the port; a server without one is warmed up as well."""
+_SOCKET_COMES_S: Final = 3.0
+"""Twilio opens the socket within a second of the webhook's answer."""
+_LAST_WEBHOOKS_S: Final = 2.0
+"""Twilio tells of a call's end by webhooks after it."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +69,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         return _assemble(settings)
     except SettingsError as error:
         faults = error.faults
-    except AgentFileError as error:
-        faults = str(error).splitlines()
     for fault in faults:
         print(fault, file=sys.stderr)
     raise SystemExit(2)
@@ -81,14 +85,16 @@ class _Engines:
 
 def _engines(settings: Settings) -> _Engines:
     """The engines that the settings name; the vendor libraries are imported in their warm-up."""
-    for variable, engine in (
-        ("STT_ENGINE", settings.stt_engine),
-        ("TTS_ENGINE", settings.tts_engine),
-    ):
-        if engine == "google":
-            raise SettingsError(
-                [f"{variable}: this version has no google engine yet; set {variable}=local."]
-            )
+    not_there = [
+        f"{variable}: this version has no google engine yet; set {variable}=local."
+        for variable, engine in (
+            ("STT_ENGINE", settings.stt_engine),
+            ("TTS_ENGINE", settings.tts_engine),
+        )
+        if engine == "google"
+    ]
+    if not_there:
+        raise SettingsError(not_there)
     if settings.bench_engines:
         from voiceagent.speech.bench_engines import (  # noqa: PLC0415
             CannedBrain,
@@ -101,22 +107,51 @@ def _engines(settings: Settings) -> _Engines:
     from voiceagent.speech.local_stt import LocalRecognizer  # noqa: PLC0415
     from voiceagent.speech.local_tts import LocalSynthesizer  # noqa: PLC0415
 
-    agent = load_agent(settings.agent_file, settings.agent_language)
+    try:
+        agent = load_agent(settings.agent_file, settings.agent_language)
+    except AgentFileError as error:
+        raise SettingsError([f"AGENT_FILE: {fault}" for fault in str(error).splitlines()]) from None
     return _Engines(
         LocalRecognizer(), LocalSynthesizer(voice=settings.tts_voice), ScriptedBrain(agent)
     )
 
 
+def _check_data_dir(settings: Settings) -> None:
+    """Records wait there while the database is away. Raises `SettingsError`."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        if os.access(settings.data_dir, os.W_OK | os.X_OK):
+            return
+        reason = "not writable"
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    raise SettingsError([f"DATA_DIR: {settings.data_dir} cannot be used ({reason})."])
+
+
+def _warnings(settings: Settings, brain: Brain) -> list[str]:
+    """What the operator should know at start, one sentence each."""
+    sentences = settings.warnings()
+    heard, spoken = settings.stt_language.partition("-")[0], brain.language.partition("-")[0]
+    if heard != spoken and not settings.bench_engines:
+        sentences.append(
+            f"The agent speaks {brain.language} and listens for {settings.stt_language}:"
+            " callers who answer in its language will not be understood."
+        )
+    return sentences
+
+
 def _assemble(settings: Settings) -> FastAPI:
-    configure_logging(settings.log_format)
-    for warning in settings.warnings():
-        _log.warning("%s", warning)
+    _check_data_dir(settings)
     engines = _engines(settings)
+    configure_logging(settings.log_format)
+    for warning in _warnings(settings, engines.brain):
+        _log.warning("%s", warning)
     api_key = ensure_api_key(settings)
     metrics = Metrics()
     metrics.count_log_lines_dropped(dropped_lines)
     registry = CallRegistry(settings.max_calls)
     readiness = Readiness(settings.max_calls, lambda: registry.live)
+    admission = _Admission(readiness, registry)
     url = settings.database_url.get_secret_value() if settings.database_url else None
     database = Database(url, settings.data_dir)
 
@@ -135,16 +170,29 @@ def _assemble(settings: Settings) -> FastAPI:
         for text in _fixed_sentences(engines.brain):
             await phrase_book.learn(engines.synthesizer, text, voice.language)
 
+    model: asyncio.Task[None] | None = None
+
+    async def warm_up_voice_activity() -> None:
+        nonlocal model
+        # Once: an attempt that is given up leaves the model loading, and the next one finds it.
+        model = model or asyncio.create_task(voice_activity.start(), name="voice model")
+        await asyncio.shield(model)
+
+    async def warm_up_ears() -> None:
+        await engines.recognizer.warm_up()
+        # An engine that works may still not know the language.
+        await engines.recognizer.open(settings.stt_language).close()
+
+    working: dict[str, bool] = {}
+
     def tell(part: str, works: bool) -> None:
-        match part:
-            case "db":
-                readiness.db = "ok" if works else "err"
-            case "stt":
-                readiness.stt = "ok" if works else "pending"
-            case "tts":
-                readiness.tts = "ok" if works else "pending"
-            case "ws":
-                readiness.ws = "ok" if works else "pending"
+        working[part] = works
+        readiness.db = "ok" if working.get("db") else "err"
+        readiness.tts = "ok" if working.get("tts") else "pending"
+        readiness.ws = "ok" if working.get("ws") else "pending"
+        # Without voice activity nobody is listened to, however well words are recognised.
+        ears = working.get("stt") and working.get("vad")
+        readiness.stt = "ok" if ears else "pending"
 
     def first_warm_up_ended() -> None:
         readiness.warmed_up = True
@@ -154,9 +202,9 @@ def _assemble(settings: Settings) -> FastAPI:
 
     warm_up = WarmUp(
         {
-            "vad": voice_activity.start,
+            "vad": warm_up_voice_activity,
             "tts": warm_up_voice,
-            "stt": engines.recognizer.warm_up,
+            "stt": warm_up_ears,
             "db": start_database,
             "ws": check_socket,
         },
@@ -179,16 +227,25 @@ def _assemble(settings: Settings) -> FastAPI:
         report_failure=warm_up.report_failure,
     )
 
+    async def keep_warm() -> None:
+        # Imports hold the interpreter: the port first.
+        await until_bound(_BIND_S)
+        await warm_up.run()
+
     async def drain_calls() -> None:
         readiness.draining = True
+        await admission.sockets_came()
+        had_calls = registry.live > 0
         await registry.drain(settings.drain_seconds)
+        if had_calls:
+            await asyncio.sleep(_LAST_WEBHOOKS_S)
 
     async def watch() -> None:
         """Carry what other parts know into what probes are told."""
         while True:
             await asyncio.sleep(_WATCH_S)
             if readiness.warmed_up:
-                readiness.db = "ok" if recorder.healthy else "err"
+                tell("db", recorder.healthy)
             metrics.records_queued.set(recorder.queued)
 
     @asynccontextmanager
@@ -196,18 +253,17 @@ def _assemble(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             # uvicorn.run configures its own handlers after this module was loaded.
             adopt_server_loggers()
+            drain = Drain(drain_calls)
+            drain.install()
+            stack.push_async_callback(drain.close)
             stack.push_async_callback(database.close)
             await recorder.start()
             stack.push_async_callback(recorder.close, _RECORDS_S)
             stack.push_async_callback(engines.synthesizer.close)
             stack.push_async_callback(engines.recognizer.close)
             stack.push_async_callback(voice_activity.close)
-            drain = Drain(drain_calls)
-            drain.install()
-            stack.push_async_callback(drain.close)
-            for work in (warm_up.run(), watch()):
-                task = asyncio.create_task(work)
-                stack.push_async_callback(_cancelled, task)
+            for work in (keep_warm(), watch()):
+                stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
     app = FastAPI(
@@ -222,7 +278,7 @@ def _assemble(settings: Settings) -> FastAPI:
         telephony_router(
             settings,
             recorder,
-            _Admission(readiness, registry),
+            admission,
             metrics,
             busy_phrase=engines.brain.phrases.busy,
             busy_language=engines.brain.language,
@@ -242,9 +298,18 @@ class _Admission:
     def __init__(self, readiness: Readiness, registry: CallRegistry) -> None:
         self._readiness = readiness
         self._registry = registry
+        self._let_in_at_s = -_SOCKET_COMES_S
 
     def open_for_calls(self) -> bool:
-        return self._readiness.serving and self._registry.has_room
+        is_open = self._readiness.serving and self._registry.has_room
+        if is_open:
+            self._let_in_at_s = asyncio.get_running_loop().time()
+        return is_open
+
+    async def sockets_came(self) -> None:
+        """Until whoever was last told to open a socket has had the time to do so."""
+        waited_s = asyncio.get_running_loop().time() - self._let_in_at_s
+        await asyncio.sleep(max(0.0, _SOCKET_COMES_S - waited_s))
 
 
 def _fixed_sentences(brain: Brain) -> list[str]:
@@ -252,6 +317,14 @@ def _fixed_sentences(brain: Brain) -> list[str]:
     phrases = brain.phrases
     opening = [event.text for event in brain.open("").opening() if isinstance(event, Say)]
     return [*opening, *phrases.reprompts, phrases.apology, phrases.goodbye]
+
+
+async def _told(work: Coroutine[object, object, None]) -> None:
+    """Do work that lasts as long as the service; its fault is told, not kept until the end."""
+    try:
+        await work
+    except Exception:
+        _log.exception("a part of the service ended")
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -39,7 +39,11 @@ class WarmUp:
     def report_failure(self, part: str, why: str) -> None:
         """A part failed in use: it counts as pending until it has been warmed up again."""
         failed = self._failed.get(part)
-        if failed is None or failed.is_set():
+        if failed is None:
+            # Nothing to warm up, yet somebody should know.
+            _log.error("%s failed: %s", part, why)
+            return
+        if failed.is_set():
             return
         _log.error("%s failed: %s", part, why)
         self._tell(part, False)

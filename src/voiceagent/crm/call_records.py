@@ -79,11 +79,14 @@ ON CONFLICT (call_sid, name) DO UPDATE SET value = excluded.value, at = excluded
 WHERE (excluded.at, excluded.value COLLATE "C") > (f.at, f.value COLLATE "C")
 """
 
-# A call ends once: a second end, e.g. of a socket that outlived it, changes nothing.
+# A call ends once: a second end, e.g. of a socket that outlived it, changes nothing. An end that
+# was concluded from its process's death gives way to one that was seen.
 _ENDED = """
 UPDATE calls SET ended_at = $2, ended_status = $3, end_reason = $4, counters = $5
 WHERE call_sid = $1
-  AND (ended_at IS NULL OR (ended_at, ended_status, end_reason) > ($2, $3, $4))
+  AND (ended_at IS NULL
+       OR (end_reason = 'process_lost', ended_at, ended_status, end_reason)
+          > ($4 = 'process_lost', $2, $3, $4))
 """
 
 _LOCK_CALL = """

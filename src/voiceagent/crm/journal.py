@@ -91,6 +91,11 @@ class Journal:
             raise
 
     @property
+    def directory(self) -> Path:
+        """Where it lies; what else its process keeps may lie there as well."""
+        return self._directory
+
+    @property
     def pending(self) -> int:
         """Lines that were appended and are not behind the checkpoint yet."""
         return self._pending
@@ -264,15 +269,11 @@ def free_journal(root: Path) -> Journal:
 
 
 def abandoned_journals(root: Path) -> list[Journal]:
-    """Journals under `root` that dead processes left with something still to be done."""
+    """The journals under `root` whose processes are dead; the caller owns them now."""
     found = []
     for directory in sorted(root.glob("process-*")):
         try:
-            journal = Journal(directory)
+            found.append(Journal(directory))
         except JournalTaken:
             continue
-        if journal.pending:
-            found.append(journal)
-        else:
-            journal.close()
     return found

@@ -23,7 +23,8 @@ from pydantic import TypeAdapter, ValidationError
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.database import ContentRejected, Database
 from voiceagent.crm.journal import Entry, Journal, abandoned_journals, free_journal
-from voiceagent.crm.models import CallRecord
+from voiceagent.crm.live_calls import LiveCalls
+from voiceagent.crm.models import CallEnded, CallRecord, CallStarted
 from voiceagent.errors import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class CallRecorder:
         self._taken: list[CallRecord] = []  # by the writer, not safe anywhere yet
         self._journals: list[Journal] = []  # our own last, those of dead processes before
         self._pending = 0
+        self._live: set[str] = set()  # sids of calls whose end has not been kept yet
         self._healthy = False
         self._written = 0
         self._failed = 0
@@ -199,6 +201,7 @@ class CallRecorder:
         """Know the database's state: ask when idle, bring it back when it is away."""
         pause_s = RETRY_FIRST_S
         while True:
+            await self._show_life()
             try:
                 await (self._database.ping() if self._healthy else self._revive())
             except ProviderError as error:
@@ -245,6 +248,7 @@ class CallRecorder:
         """Bring one batch forward: to the database, or to the journal, or out of it."""
         if not self._taken:
             self._taken = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+        await self._note_begun()
         # Behind older records that wait in the journal, newer ones wait there too.
         direct = self._healthy and not self._pending and len(self._queue) < JOURNAL_FROM
         if direct:
@@ -261,7 +265,7 @@ class CallRecorder:
         except ProviderError as error:
             self._mark(healthy=False, why=str(error))
         else:
-            self._taken = []
+            await self._let_go()
 
     async def _to_journal(self) -> bool:
         try:
@@ -271,9 +275,34 @@ class CallRecorder:
             if self._healthy:
                 await self._write_directly()
             return False
-        self._taken = []
+        await self._let_go()
         self._count_pending()
         return True
+
+    async def _let_go(self) -> None:
+        """What was taken is safe. A call whose end is among it needs nobody to end it."""
+        ended = {record.call_sid for record in self._taken if isinstance(record, CallEnded)}
+        self._taken = []
+        if not ended.isdisjoint(self._live):
+            self._live -= ended
+            await self._save_live()
+
+    async def _note_begun(self) -> None:
+        """Before the database knows that a call goes on, the disk knows who would end it."""
+        begun = {record.call_sid for record in self._taken if isinstance(record, CallStarted)}
+        if not begun <= self._live:
+            self._live |= begun
+            await self._save_live()
+
+    async def _save_live(self) -> None:
+        # Without it a kill would leave calls without an end: not worth a record or a call.
+        with suppress(OSError):
+            await self._on_disk(LiveCalls(self._journals[-1].directory).save, tuple(self._live))
+
+    async def _show_life(self) -> None:
+        if self._live:
+            with suppress(OSError):
+                await self._on_disk(LiveCalls(self._journals[-1].directory).touch)
 
     async def _replay(self) -> None:
         journal = next(journal for journal in self._journals if journal.pending)
@@ -334,8 +363,13 @@ class CallRecorder:
         return await loop.run_in_executor(self._disk, partial(work, *args, **kwargs))
 
     def _open_journals(self) -> None:
-        own = free_journal(self._directory)
-        self._journals = [*abandoned_journals(self._directory), own]
+        for journal in abandoned_journals(self._directory):
+            _end_lost_calls(journal)
+            if journal.pending:
+                self._journals.append(journal)
+            else:
+                journal.close()
+        self._journals.append(free_journal(self._directory))
 
     def _close_journals(self) -> None:
         for journal in self._journals:
@@ -355,6 +389,28 @@ class CallRecorder:
 
     def _count_pending(self) -> None:
         self._pending = sum(journal.pending for journal in self._journals)
+
+
+def _end_lost_calls(journal: Journal) -> None:
+    """Put ends into a dead process's journal for the calls that it held.
+
+    Where the real end is known, here or later, it prevails.
+    """
+    live = LiveCalls(journal.directory)
+    left = live.left()
+    if left is None:
+        return
+    call_sids, seen_at = left
+    logger.warning("calls were cut off when their process died count=%d", len(call_sids))
+    journal.append(
+        [
+            CallEnded(
+                call_sid=call_sid, at=seen_at, status="failed", reason="process_lost"
+            ).model_dump_json()
+            for call_sid in call_sids
+        ]
+    )
+    live.save(())
 
 
 def _read(
