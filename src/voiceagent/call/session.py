@@ -160,12 +160,7 @@ class CallSession:
             frames_out=self._playout.frames_sent,
             malformed=self._malformed,
         )
-        try:
-            async with asyncio.timeout(_CLOSE_S):
-                if self._ears is not None:
-                    await self._ears.close()
-        except (TimeoutError, ProviderError) as error:
-            _log.warning("the recogniser did not close: %s", error)
+        await self._close_ears()
         code, reason = (1011, "internal error") if self._reason == "error" else (1000, "")
         if self._malformed > _MAX_MALFORMED:
             code, reason = 1008, "too many malformed messages"
@@ -338,16 +333,27 @@ class CallSession:
                     failures = 0
                     self._detail.recognised(recognition)
                     self.dispatch(on.Recognised(recognition))
-            except ProviderError as error:
-                failures += 1 if error.retryable else _EARS_TRIES
-                self._services.report_failure("stt", str(error))
-                if self._ears is not None:
-                    ears, self._ears = self._ears, None
-                    await ears.close()
-                await asyncio.sleep(0.1 * failures)
-            else:
-                return
+                error = ProviderError("the recogniser ended by itself", retryable=True)
+            except ProviderError as failure:
+                error = failure
+            except Exception:
+                _log.exception("the recogniser failed", extra={"call_sid": self.call_sid})
+                error = ProviderError("a fault of the recogniser's own", retryable=True)
+            failures += 1 if error.retryable else _EARS_TRIES
+            self._services.report_failure("stt", str(error))
+            await self._close_ears()
+            await asyncio.sleep(0.1 * failures)
         self.dispatch(on.EarsLost())
+
+    async def _close_ears(self) -> None:
+        ears, self._ears = self._ears, None
+        if ears is None:
+            return
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await ears.close()
+        except (TimeoutError, ProviderError) as error:
+            _log.warning("the recogniser did not close: %s", error)
 
     def _expect(self, phrases: Sequence[str]) -> None:
         self._expected = phrases
