@@ -68,9 +68,10 @@ class Replies:
         self._group = tasks
 
     def close(self) -> None:
-        """Stop all work; the group waits for its end."""
-        for task in self._tasks:
-            task.cancel()
+        """Stop all work and settle the reply under way; the group waits for the work's end."""
+        if self._speech is not None:
+            self.abandon(self._reply)
+        self._cancel()
 
     # --- thinking ---------------------------------------------------------------------------
 
@@ -270,9 +271,10 @@ class Replies:
 
     def abandon(self, reply: int) -> None:
         """Give the reply up; only what was heard of it is remembered."""
-        heard_ms = self._playout.heard_ms(reply)
-        self._settle(reply, heard_ms, abandoned=True)
-        self._silence(self._playout.drop(reply, self._now_ms()))
+        # Silence first: the record of what was sent is part of the reply's.
+        self._silence(self._playout.stop(reply, self._now_ms()))
+        self._settle(reply, self._playout.heard_ms(reply), abandoned=True)
+        self._playout.drop(reply, self._now_ms())
         self._cancel()
         self._speech = None
 
@@ -309,11 +311,9 @@ class Replies:
         self._tasks.append(self._group.create_task(work))
 
     def _cancel(self) -> None:
-        """Stop the reply's tasks, but for the one that this is called from."""
-        current = asyncio.current_task()
+        """Stop the reply's tasks; the one that this may be called from at its next wait."""
         for task in self._tasks:
-            if task is not current:
-                task.cancel()
+            task.cancel()
 
 
 async def _each(events: Sequence[BrainEvent]) -> AsyncGenerator[BrainEvent]:
