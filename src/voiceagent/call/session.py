@@ -150,6 +150,9 @@ class CallSession:
             self._ended.set()
 
     async def _close(self) -> None:
+        # By whatever way it ended: the machine is told, and no reply is left unsettled.
+        self.dispatch(on.Closed())
+        self._replies.close()
         if self._timer is not None:
             self._timer.cancel()
         self._vad.close()
