@@ -33,6 +33,10 @@ _LEAST_VOICED_MS: Final = 60.0
 """The shortest words have 80 ms of a vowel; nine coughs of ten have less than 20."""
 _CLOSING_SILENCE_MS: Final = 150
 """Added behind the audio: the last word needs silence to end in."""
+_FLOOR: Final = np.float32(10 ** (-42 / 20))
+"""The model comes from rooms with a little noise: on a digitally silent line a third of the
+phrases was rejected without it, and on a noisy one this much makes no difference."""
+_SEED: Final = 1
 _SILENCE_PROBABILITY: Final = 0.3
 _TELEPHONE_CEPSTRAL_MEAN: Final = (
     "53.30,25.23,-47.12,45.47,-33.82,7.83,7.56,-29.57,22.08,-20.37,6.86,3.36,-13.19"
@@ -186,9 +190,10 @@ def _wide_band(ulaw: bytes) -> bytes:
     narrow: Samples = pcm.astype(np.float32) / np.float32(32768)
     if voiced_ms(narrow) < _LEAST_VOICED_MS:
         return b""
-    loud = levelled(narrow, SAMPLE_RATE_HZ)
     closing = np.zeros(SAMPLE_RATE_HZ * _CLOSING_SILENCE_MS // 1000, np.float32)
-    wide = soxr.resample(np.concatenate((loud, closing)), SAMPLE_RATE_HZ, _MODEL_RATE_HZ)
+    loud = np.concatenate((levelled(narrow, SAMPLE_RATE_HZ), closing))
+    floor = np.random.default_rng(_SEED).standard_normal(len(loud), np.float32) * _FLOOR
+    wide = soxr.resample(loud + floor, SAMPLE_RATE_HZ, _MODEL_RATE_HZ)
     return bytes(np.rint(np.clip(wide, -1, 1) * 32767).astype(np.int16).tobytes())
 
 

@@ -8,6 +8,7 @@ one; nothing here ever waits without a deadline, and no engine is loaded here.
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
 import os
@@ -129,7 +130,7 @@ class WorkerPool:
         exchange = Exchange(self._deadline_s)
         task = asyncio.create_task(self._serve(exchange, header, body), name=f"{self._module} ask")
         self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        task.add_done_callback(functools.partial(self._served, exchange))
         return exchange
 
     async def open(self) -> None:
@@ -168,6 +169,11 @@ class WorkerPool:
             raise ProviderError(
                 str(self._start_failure), retryable=self._start_failure.retryable
             ) from None
+
+    def _served(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+        self._serving.discard(task)
+        if task.cancelled():
+            exchange.put(ProviderError(f"{self._module} was closed", retryable=False))
 
     async def _serve(self, exchange: Exchange, header: dict[str, Any], body: bytes) -> None:
         """Find a worker for one request and see it through, even when nobody waits any more."""
