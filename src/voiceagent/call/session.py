@@ -36,6 +36,8 @@ _MEDIA_SILENCE_MS: Final = 60_000.0
 """Twilio sends a frame each 20 ms, silence included; a minute without one is a dead stream."""
 _MAX_MALFORMED: Final = 1000
 """So many broken messages are no phone: the socket is closed."""
+_MESSAGES_AT_ONCE: Final = 32
+"""Messages that are there already are taken without a wait: after so many, others have a turn."""
 _EARS_TRIES: Final = 3
 _CLOSE_S: Final = 3.0
 
@@ -262,6 +264,7 @@ class CallSession:
     # --- the socket -------------------------------------------------------------------------
 
     async def _receive(self) -> None:
+        taken = 0
         while (message := await self._socket.receive()) is not None:
             try:
                 self._on_message(_decode(message))
@@ -269,6 +272,9 @@ class CallSession:
                 self._on_malformed(error)
             if self._ended.is_set():
                 return
+            taken += 1
+            if taken % _MESSAGES_AT_ONCE == 0:
+                await asyncio.sleep(0)
         self.end("socket_lost")
 
     def _on_message(self, message: twilio.InboundMessage) -> None:
