@@ -113,6 +113,19 @@ class Conversation:
     def sentence_ends(self, reply: int, at_ms: float) -> None:
         self._replies[reply].sentences[-1].end_ms = at_ms
 
+    def sentence_breaks(self, reply: int, at_ms: float) -> None:
+        """The sentence that began last ends here: its words from here on are never said."""
+        sentences = self._replies[reply].sentences
+        broken = sentences[-1]
+        begun = [char for char, start_ms in broken.word_starts() if start_ms < at_ms]
+        if not begun:
+            sentences.pop()
+            return
+        last_word = broken.text[begun[-1] :].split(maxsplit=1)[0]
+        broken.text = broken.text[: begun[-1]] + last_word
+        broken.words = [word for word in broken.words if word.char_start <= begun[-1]]
+        broken.end_ms = at_ms
+
     def text(self, reply: int) -> str:
         """All that was to be said so far."""
         state = self._replies.get(reply)

@@ -167,6 +167,7 @@ class Replies:
         else:
             # The reply broke in the middle: its own work is done for, the phrase follows
             # what was already spoken.
+            self._break_off()
             self._cancel()
             self._start_speech(action.reply)
         self.say(action.reply, text)
@@ -187,7 +188,12 @@ class Replies:
 
     def _start_speech(self, reply: int) -> None:
         self._speech = ReplySpeech(
-            reply, self._voice, self._playout, self._conversation, lambda: self._on_audio(reply)
+            reply,
+            self._voice,
+            self._playout,
+            self._conversation,
+            self._now_ms,
+            lambda: self._on_audio(reply),
         )
         self._spawn(self._speak(reply, self._speech))
 
@@ -196,10 +202,18 @@ class Replies:
             await speech.run()
         except ProviderError as error:
             self._report_failure("tts", str(error))
-            self._dispatch(on.ReplyFailed(reply))
         except Exception:
             _log.exception("the voice failed", extra={"call_sid": self._call_sid})
-            self._dispatch(on.ReplyFailed(reply))
+        else:
+            return
+        if reply == self._reply:
+            self._break_off()
+        self._dispatch(on.ReplyFailed(reply))
+
+    def _break_off(self) -> None:
+        """What has become of the sentence under way is all that there will be of it."""
+        if self._speech is not None:
+            self._speech.break_off()
 
     def _on_audio(self, reply: int) -> None:
         """More of the reply is in the playout, or all of it."""

@@ -20,7 +20,11 @@ from voiceagent.speech.ports import SpeechChunk, SpeechSynthesizer
 _QUEUE_SENTENCES: Final = 64
 """Far more than one answer has; a brain that says more in one breath has lost its way."""
 _SENTENCE_S: Final = 20.0
-"""Longest wait for one piece of a sentence, over and above the engine's own deadline."""
+"""Longest wait for a reply's first audio, over and above the engine's own deadline; the machine
+apologises long before."""
+_STALL_S: Final = 2.5
+"""How long a reply that is being heard may fall silent for want of audio: less than the machine
+waits for the last mark (`speak_slack_ms`), or it takes a stalled reply for a finished one."""
 _ROOM_POLL_S: Final = 0.5
 
 
@@ -69,28 +73,40 @@ class ReplySpeech:
         voice: Voice,
         playout: Playout,
         conversation: Conversation,
+        now_ms: Callable[[], float],
         on_audio: Callable[[], None],
     ) -> None:
         self._reply = reply
         self._voice = voice
         self._playout = playout
         self._conversation = conversation
+        self._now_ms = now_ms
         self._on_audio = on_audio
-        self._sentences: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE_SENTENCES)
+        # One place more than sentences: there is always room for the end.
+        self._sentences: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE_SENTENCES + 1)
+        self._in_sentence = False
+        self._broken = False
 
     def say(self, text: str) -> None:
         """Add a sentence. Raises `TooMuchToSay` when the reply is beyond all bounds."""
-        self._put(text)
+        if self._sentences.qsize() >= _QUEUE_SENTENCES:
+            raise TooMuchToSay
+        self._sentences.put_nowait(text)
 
     def finish(self) -> None:
-        """No sentence will be added. Raises as `say` does."""
-        self._put(None)
+        """No sentence will be added; call it once."""
+        if self._broken:
+            self._playout.finish(self._reply)
+        else:
+            self._sentences.put_nowait(None)
 
-    def _put(self, text: str | None) -> None:
-        try:
-            self._sentences.put_nowait(text)
-        except asyncio.QueueFull:
-            raise TooMuchToSay from None
+    def break_off(self) -> None:
+        """Nothing more will be spoken: a sentence under way ends with the audio it has."""
+        self._broken = True
+        if self._in_sentence:
+            self._in_sentence = False
+            at_ms = self._playout.length_ms(self._reply)
+            self._conversation.sentence_breaks(self._reply, at_ms)
 
     async def run(self) -> None:
         """Speak until finished. Raises `ProviderError` when a sentence cannot be spoken."""
@@ -103,6 +119,7 @@ class ReplySpeech:
         reply, playout, conversation = self._reply, self._playout, self._conversation
         start_ms = playout.length_ms(reply)
         conversation.sentence_begins(reply, text, start_ms)
+        self._in_sentence = True
         rest = b""
         async with aclosing(self._chunks(text)) as chunks:
             async for chunk in chunks:
@@ -116,6 +133,7 @@ class ReplySpeech:
         if rest:
             self._push(whole_frames(rest))
         playout.end_sentence(reply)
+        self._in_sentence = False
         conversation.sentence_ends(reply, playout.length_ms(reply))
         if playout.length_ms(reply) == start_ms:
             raise ProviderError("the synthesiser gave no audio", retryable=True)
@@ -140,7 +158,7 @@ class ReplySpeech:
         try:
             while True:
                 try:
-                    async with asyncio.timeout(_SENTENCE_S):
+                    async with asyncio.timeout(self._patience_s()):
                         chunk = await anext(stream)
                 except StopAsyncIteration:
                     return
@@ -149,3 +167,10 @@ class ReplySpeech:
                 yield chunk
         finally:
             await stream.aclose()
+
+    def _patience_s(self) -> float:
+        """How long to wait for the next piece of audio."""
+        if self._playout.length_ms(self._reply) == 0:
+            return _SENTENCE_S
+        now_ms = self._now_ms()
+        return (self._playout.played_by_ms(self._reply, now_ms) - now_ms) / 1000.0 + _STALL_S
