@@ -19,41 +19,8 @@ the introduction comes once; a stop is always settled; after the end, nothing.
 from dataclasses import dataclass, field
 from enum import Enum
 
+from voiceagent.call import turn_events as on
 from voiceagent.call import wording
-from voiceagent.call.turn_events import (
-    AbandonReply,
-    Action,
-    AudioReleased,
-    Begin,
-    Closed,
-    CompleteReply,
-    Digit,
-    EarsLost,
-    Event,
-    Farewell,
-    FinishReply,
-    HangUp,
-    Introduce,
-    LateRecognition,
-    Phrase,
-    PlayedOut,
-    Recognised,
-    ReplyEnded,
-    ReplyFailed,
-    ReplyHeard,
-    ReplySentence,
-    ResumeSpeaking,
-    Speak,
-    SpeakPhrase,
-    StopSpeaking,
-    Think,
-    Tick,
-    UtteranceDropped,
-    UtteranceEnded,
-    UtterancePaused,
-    UtteranceStarted,
-    Voice,
-)
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.utterance import Signal, Utterance, UtteranceTracker
 from voiceagent.speech.ports import Recognition
@@ -149,46 +116,46 @@ class Turns:
         """When a held reply is taken up again for want of words."""
         return self._stopped_ms + self.policy.resume_after_ms
 
-    def handle(self, event: Event, now_ms: float) -> list[Action]:
+    def handle(self, event: on.Event, now_ms: float) -> list[on.Action]:
         """Take one event; return what is to be done, in order."""
-        actions: list[Action] = []
+        actions: list[on.Action] = []
         if self.state is State.ENDED:
             return actions
         match event:
-            case Voice():
+            case on.Voice():
                 self._on_voice(event, now_ms, actions)
-            case Recognised():
+            case on.Recognised():
                 self._on_recognised(event.recognition, now_ms, actions)
-            case AudioReleased():
+            case on.AudioReleased():
                 self._on_audio_released(event, now_ms)
-            case ReplyHeard():
+            case on.ReplyHeard():
                 if reply := self._current(event.reply):
                     reply.heard = True
-            case ReplySentence():
+            case on.ReplySentence():
                 self._on_sentence(event, actions)
-            case ReplyEnded():
+            case on.ReplyEnded():
                 self._on_reply_ended(event, now_ms, actions)
-            case ReplyFailed():
+            case on.ReplyFailed():
                 self._on_reply_failed(event.reply, now_ms, actions)
-            case PlayedOut():
+            case on.PlayedOut():
                 self._on_played_out(event.reply, now_ms, actions)
-            case Digit():
+            case on.Digit():
                 self._on_digit(event.digit, now_ms, actions)
-            case Tick():
+            case on.Tick():
                 self._on_tick(now_ms, actions)
-            case Begin():
+            case on.Begin():
                 self._on_begin(now_ms, actions)
-            case Farewell():
-                self._take_leave("drain", Phrase.GOODBYE, now_ms, actions)
-            case EarsLost():
-                self._take_leave("error", Phrase.APOLOGY, now_ms, actions)
-            case Closed():
+            case on.Farewell():
+                self._take_leave("drain", on.Phrase.GOODBYE, now_ms, actions)
+            case on.EarsLost():
+                self._take_leave("error", on.Phrase.APOLOGY, now_ms, actions)
+            case on.Closed():
                 self._end(actions, hang_up=None)
         return actions
 
     # --- the caller's voice ---------------------------------------------------------------
 
-    def _on_voice(self, event: Voice, now_ms: float, actions: list[Action]) -> None:
+    def _on_voice(self, event: on.Voice, now_ms: float, actions: list[on.Action]) -> None:
         signal = self._caller.window(
             event.audio_ms, now_ms, voiced=event.voiced, onset_ms=self._onset_ms
         )
@@ -198,9 +165,9 @@ class Turns:
         if signal is Signal.BEGAN:
             if self.state is not State.LISTENING:
                 self._stop(now_ms, actions)
-            actions.append(UtteranceStarted(utterance.started_ms))
+            actions.append(on.UtteranceStarted(utterance.started_ms))
         elif signal is Signal.PAUSED:
-            actions.append(UtterancePaused(utterance.last_voiced_ms))
+            actions.append(on.UtterancePaused(utterance.last_voiced_ms))
         else:
             self._on_over(utterance, now_ms, actions)
 
@@ -214,7 +181,7 @@ class Turns:
             return self.policy.speech_start_ms
         return self.policy.barge_in_min_ms
 
-    def _stop(self, now_ms: float, actions: list[Action]) -> None:
+    def _stop(self, now_ms: float, actions: list[on.Action]) -> None:
         """The caller has the floor; the reply is held until it is known what they want."""
         reply = self._reply
         if reply is None:
@@ -224,22 +191,22 @@ class Turns:
         self.state = State.LISTENING
         self._held = True
         self._stopped_ms = now_ms
-        actions.append(StopSpeaking(reply.id))
+        actions.append(on.StopSpeaking(reply.id))
 
     # --- the end of an utterance ----------------------------------------------------------
 
     def _on_recognised(
-        self, recognition: Recognition, now_ms: float, actions: list[Action]
+        self, recognition: Recognition, now_ms: float, actions: list[on.Action]
     ) -> None:
         signal = self._caller.recognised(recognition, now_ms)
         if signal is Signal.LATE:
-            actions.append(LateRecognition(recognition.text))
+            actions.append(on.LateRecognition(recognition.text))
         elif signal is Signal.BELATED:
             self._on_belated_words(now_ms, actions)
         elif signal is Signal.OVER and self._caller.current is not None:
             self._on_over(self._caller.current, now_ms, actions)
 
-    def _on_belated_words(self, now_ms: float, actions: list[Action]) -> None:
+    def _on_belated_words(self, now_ms: float, actions: list[on.Action]) -> None:
         """The words of an utterance that was let pass have come after all: answer them.
 
         The agent may have gone on speaking meanwhile, or somebody pressed keys; then
@@ -256,14 +223,14 @@ class Turns:
         if self._caller.current is not None:
             self._on_over(self._caller.current, now_ms, actions)
 
-    def _on_over(self, utterance: Utterance, now_ms: float, actions: list[Action]) -> None:
+    def _on_over(self, utterance: Utterance, now_ms: float, actions: list[on.Action]) -> None:
         """The silence was long enough. Answer, await the words, or let it pass."""
         over = utterance.over
         if over is None:
             return
         text = self._caller.hearing
         if self._digits:
-            actions.append(UtteranceDropped(text))
+            actions.append(on.UtteranceDropped(text))
             self._caller.settle()
             return
         if not text:
@@ -273,16 +240,16 @@ class Turns:
             if now_ms < over.words_due_ms and not self._caller.heard_nothing:
                 return
             if self._held or utterance.voiced_ms < self.policy.not_understood_ms:
-                actions.append(UtteranceDropped(""))
+                actions.append(on.UtteranceDropped(""))
                 self._caller.let_pass()
                 self._resume(now_ms, actions)
                 return
         elif self._held and self._is_listening_noise(text):
-            actions.append(UtteranceDropped(text))
+            actions.append(on.UtteranceDropped(text))
             self._caller.settle()
             self._resume(now_ms, actions)
             return
-        ended = UtteranceEnded(
+        ended = on.UtteranceEnded(
             turn=self.turn + 1,
             text=text,
             source=self._caller.source,
@@ -308,7 +275,7 @@ class Turns:
             text, during_introduction=reply.introduction
         )
 
-    def _resume(self, now_ms: float, actions: list[Action]) -> None:
+    def _resume(self, now_ms: float, actions: list[on.Action]) -> None:
         """Go on with what was held, if anything was."""
         reply = self._reply
         if reply is None or not self._held:
@@ -321,16 +288,16 @@ class Turns:
             return
         self.state = State.THINKING if reply.released_until_ms is None else State.SPEAKING
         reply.deadline_ms = now_ms + self.policy.think_ms
-        actions.append(ResumeSpeaking(reply.id))
+        actions.append(on.ResumeSpeaking(reply.id))
 
     def _answer(
         self,
-        ended: UtteranceEnded,
+        ended: on.UtteranceEnded,
         *,
         text: str,
         digits: str,
         now_ms: float,
-        actions: list[Action],
+        actions: list[on.Action],
     ) -> None:
         """The turn changes hands: what was being said is given up, and this is answered."""
         unanswered = ""
@@ -346,24 +313,26 @@ class Turns:
         self._caller.settle()
         actions.append(ended)
         reply = self._new_reply(now_ms, text=" ".join(part for part in (unanswered, text) if part))
-        actions.append(Think(reply.id, self.turn, reply.text, digits))
+        actions.append(on.Think(reply.id, self.turn, reply.text, digits))
 
     # --- keys -----------------------------------------------------------------------------
 
-    def _on_digit(self, digit: str, now_ms: float, actions: list[Action]) -> None:
+    def _on_digit(self, digit: str, now_ms: float, actions: list[on.Action]) -> None:
         if self.state is not State.LISTENING:
             self._stop(now_ms, actions)
         if digit != "#":
-            self._digits += digit
-            self._digits_due_ms = now_ms + self.policy.digit_gap_ms
+            # Keys beyond all bounds neither pile up nor put the answer off.
+            if len(self._digits) < self.policy.max_digits:
+                self._digits += digit
+                self._digits_due_ms = now_ms + self.policy.digit_gap_ms
         elif self._digits:
             self._end_digits(now_ms, actions)
 
-    def _end_digits(self, now_ms: float, actions: list[Action]) -> None:
+    def _end_digits(self, now_ms: float, actions: list[on.Action]) -> None:
         digits, self._digits = self._digits, ""
         if self._caller.current is not None:
-            actions.append(UtteranceDropped(self._caller.hearing))
-        ended = UtteranceEnded(
+            actions.append(on.UtteranceDropped(self._caller.hearing))
+        ended = on.UtteranceEnded(
             turn=self.turn + 1,
             text=digits,
             source="dtmf",
@@ -389,19 +358,21 @@ class Turns:
     def _current(self, reply: int) -> _Reply | None:
         return self._reply if self._reply and self._reply.id == reply else None
 
-    def _on_sentence(self, event: ReplySentence, actions: list[Action]) -> None:
+    def _on_sentence(self, event: on.ReplySentence, actions: list[on.Action]) -> None:
         reply = self._current(event.reply)
         if reply and not reply.brain_done:
             reply.sentences += 1
-            actions.append(Speak(reply.id, event.text))
+            actions.append(on.Speak(reply.id, event.text))
 
-    def _on_reply_ended(self, event: ReplyEnded, now_ms: float, actions: list[Action]) -> None:
+    def _on_reply_ended(
+        self, event: on.ReplyEnded, now_ms: float, actions: list[on.Action]
+    ) -> None:
         reply = self._current(event.reply)
         if reply is None or reply.brain_done:
             return
         reply.brain_done = True
         reply.hang_up = "agent_hangup" if event.hang_up else None
-        actions.append(FinishReply(reply.id))
+        actions.append(on.FinishReply(reply.id))
         if not reply.sentences:
             if reply.introduction or reply.hang_up:
                 self._on_played_out(reply.id, now_ms, actions)
@@ -409,7 +380,7 @@ class Turns:
                 # A brain that answers with nothing has failed: the caller must not wait in silence.
                 self._on_reply_failed(reply.id, now_ms, actions)
 
-    def _on_reply_failed(self, reply_id: int, now_ms: float, actions: list[Action]) -> None:
+    def _on_reply_failed(self, reply_id: int, now_ms: float, actions: list[on.Action]) -> None:
         reply = self._current(reply_id)
         if reply is None:
             return
@@ -418,11 +389,11 @@ class Turns:
             reply.broken = True
             if not reply.brain_done:
                 reply.brain_done = True
-                actions.append(FinishReply(reply.id))
+                actions.append(on.FinishReply(reply.id))
             return
         self._apologise(now_ms, actions)
 
-    def _apologise(self, now_ms: float, actions: list[Action]) -> None:
+    def _apologise(self, now_ms: float, actions: list[on.Action]) -> None:
         """Say that it did not work; if that cannot be said either, end the call in order."""
         reply = self._reply
         if reply is not None and (reply.apology or reply.hang_up is not None):
@@ -435,15 +406,15 @@ class Turns:
         # What was released of a broken reply is good: the apology follows it.
         reply.apology = True
         reply.deadline_ms = now_ms + self.policy.think_ms
-        self._speak_phrase(reply, Phrase.APOLOGY, 0, actions)
+        self._speak_phrase(reply, on.Phrase.APOLOGY, 0, actions)
 
     def _speak_phrase(
-        self, reply: _Reply, phrase: Phrase, index: int, actions: list[Action]
+        self, reply: _Reply, phrase: on.Phrase, index: int, actions: list[on.Action]
     ) -> None:
         reply.sentences, reply.brain_done = 1, True
-        actions += [SpeakPhrase(reply.id, phrase, index), FinishReply(reply.id)]
+        actions += [on.SpeakPhrase(reply.id, phrase, index), on.FinishReply(reply.id)]
 
-    def _on_audio_released(self, event: AudioReleased, now_ms: float) -> None:
+    def _on_audio_released(self, event: on.AudioReleased, now_ms: float) -> None:
         reply = self._current(event.reply)
         if reply is None:
             return
@@ -452,12 +423,12 @@ class Turns:
         if self.state is State.THINKING:
             self.state = State.SPEAKING
 
-    def _on_played_out(self, reply_id: int, now_ms: float, actions: list[Action]) -> None:
+    def _on_played_out(self, reply_id: int, now_ms: float, actions: list[on.Action]) -> None:
         reply = self._current(reply_id)
         if reply is None or not reply.brain_done or self._held:
             return
         self._reply = None
-        actions.append(CompleteReply(reply.id))
+        actions.append(on.CompleteReply(reply.id))
         if reply.hang_up is not None:
             self._end(actions, hang_up=reply.hang_up)
             return
@@ -468,23 +439,23 @@ class Turns:
         # Not before the last mark: while the phone still plays, the caller is not idle.
         self._idle_due_ms = now_ms + self.policy.idle_ms
 
-    def _give_up(self, actions: list[Action]) -> None:
+    def _give_up(self, actions: list[on.Action]) -> None:
         if self._reply is not None:
-            actions.append(AbandonReply(self._reply.id))
+            actions.append(on.AbandonReply(self._reply.id))
         self._reply = None
         self._held = False
 
     # --- beginning, idling, ending --------------------------------------------------------
 
-    def _on_begin(self, now_ms: float, actions: list[Action]) -> None:
+    def _on_begin(self, now_ms: float, actions: list[on.Action]) -> None:
         if self._introduced:
             return
         self._introduced = True
         reply = self._new_reply(now_ms)
         reply.introduction = True
-        actions.append(Introduce(reply.id))
+        actions.append(on.Introduce(reply.id))
 
-    def _on_tick(self, now_ms: float, actions: list[Action]) -> None:
+    def _on_tick(self, now_ms: float, actions: list[on.Action]) -> None:
         if self._digits and now_ms >= self._digits_due_ms:
             self._end_digits(now_ms, actions)
         utterance = self._caller.current
@@ -505,19 +476,19 @@ class Turns:
         ):
             self._on_overdue(self._reply, now_ms, actions)
 
-    def _on_overdue(self, reply: _Reply, now_ms: float, actions: list[Action]) -> None:
+    def _on_overdue(self, reply: _Reply, now_ms: float, actions: list[on.Action]) -> None:
         if self.state is State.SPEAKING and reply.brain_done:
             # Spoken, but the phone never said so: marks are lost, or it sends none.
             self._on_played_out(reply.id, now_ms, actions)
         else:
             self._apologise(now_ms, actions)
 
-    def _reprompt(self, now_ms: float, actions: list[Action]) -> None:
+    def _reprompt(self, now_ms: float, actions: list[on.Action]) -> None:
         if self._reprompts >= self.policy.max_reprompts:
-            self._take_leave("idle", Phrase.GOODBYE, now_ms, actions)
+            self._take_leave("idle", on.Phrase.GOODBYE, now_ms, actions)
             return
         reply = self._new_reply(now_ms)
-        self._speak_phrase(reply, Phrase.REPROMPT, self._reprompts, actions)
+        self._speak_phrase(reply, on.Phrase.REPROMPT, self._reprompts, actions)
         self._reprompts += 1
         self.counters.reprompts += 1
 
@@ -526,23 +497,23 @@ class Turns:
         return self._reply is not None and self._reply.hang_up in ("drain", "error")
 
     def _take_leave(
-        self, reason: str, phrase: Phrase, now_ms: float, actions: list[Action]
+        self, reason: str, phrase: on.Phrase, now_ms: float, actions: list[on.Action]
     ) -> None:
         """Say the last words of the call and hang up when they were heard."""
         if self._is_farewell():
             return
         self._give_up(actions)
         if self._caller.current is not None:
-            actions.append(UtteranceDropped(self._caller.hearing))
+            actions.append(on.UtteranceDropped(self._caller.hearing))
         self._caller.settle()
         reply = self._new_reply(now_ms)
         reply.hang_up = reason
         self._speak_phrase(reply, phrase, 0, actions)
 
-    def _end(self, actions: list[Action], *, hang_up: str | None) -> None:
+    def _end(self, actions: list[on.Action], *, hang_up: str | None) -> None:
         if self._reply is not None:
             self._give_up(actions)
         self._caller.settle()
         self.state = State.ENDED
         if hang_up is not None:
-            actions.append(HangUp(hang_up))
+            actions.append(on.HangUp(hang_up))
