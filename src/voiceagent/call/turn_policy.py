@@ -38,3 +38,5 @@ class TurnPolicy:
     max_reprompts: int = 2
     digit_gap_ms: float = 1_200.0
     """Pause after a key that ends the keyed answer; `#` ends it at once."""
+    max_digits: int = 32
+    """Longer than any number that people key in."""
