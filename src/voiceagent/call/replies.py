@@ -192,8 +192,8 @@ class Replies:
             self._voice,
             self._playout,
             self._conversation,
-            self._now_ms,
-            lambda: self._on_audio(reply),
+            now_ms=self._now_ms,
+            on_audio=lambda: self._on_audio(reply),
         )
         self._spawn(self._speak(reply, self._speech))
 

@@ -73,6 +73,7 @@ class ReplySpeech:
         voice: Voice,
         playout: Playout,
         conversation: Conversation,
+        *,
         now_ms: Callable[[], float],
         on_audio: Callable[[], None],
     ) -> None:

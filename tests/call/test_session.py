@@ -1,0 +1,526 @@
+"""Whole calls: what the phone gets, what is written down, and how each of them ends."""
+
+import asyncio
+import logging
+
+import pytest
+from session_world import PHRASES, Call, call
+from warped_time import on_warped_time
+
+from voiceagent.brain.ports import Exchange, HangUp, Say
+from voiceagent.call.turn_policy import TurnPolicy
+from voiceagent.call.turns import Turns
+from voiceagent.errors import ProviderError
+
+BROKEN = ProviderError("broken", retryable=True)
+
+
+class TestTurns:
+    @on_warped_time
+    async def test_the_greeting_is_played_once(self) -> None:
+        async with call([[Say("welcome to us"), Say("what is it")]]) as c:
+            await c.until_quiet()
+            await c.say("hello there")
+            await c.until_quiet()
+            assert c.played == ["welcome", "to", "us", "what", "is", "it"]
+            c.phone.stop()
+        assert c.brain.commits == 2
+        assert c.agent_turns() == [
+            ("opening", "welcome to us", "welcome to us", "complete"),
+            ("reply", "what is it", "what is it", "complete"),
+        ]
+
+    @on_warped_time
+    async def test_each_utterance_is_answered_once_and_the_brain_knows_what_was_said(self) -> None:
+        async with call([[Say("one")], [Say("two"), Say("three")]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet()
+            await c.say("second thing")
+            await c.until_quiet(words=2)
+            c.phone.stop()
+        assert c.played == ["welcome", "to", "us", "one", "two", "three"]
+        assert [turn.text for turn in c.brain.turns] == ["first thing", "second thing"]
+        assert list(c.brain.turns[1].history) == [
+            Exchange("agent", "welcome to us"),
+            Exchange("caller", "first thing"),
+            Exchange("agent", "one"),
+            Exchange("caller", "second thing"),
+        ]
+        assert c.ended.counters["answers"] == 2
+        for turn in c.turns:
+            if turn.who == "caller":
+                assert 300 <= turn.timings["eou_ms"] <= 600
+            elif turn.source == "reply":
+                ended, heard = turn.timings["speech_ended_at_ms"], turn.timings["heard_at_ms"]
+                assert ended < turn.timings["first_audio_at_ms"] < heard
+
+    @on_warped_time
+    async def test_keys_are_an_answer(self) -> None:
+        async with call([[Say("thank you")]]) as c:
+            await c.until(lambda: "to" in c.played)
+            c.phone.press("123#")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.brain.turns[0].digits == "123"
+        assert [(t.text, t.source) for t in c.turns if t.who == "caller"] == [("123", "dtmf")]
+        assert c.played[-2:] == ["thank", "you"]
+
+    @on_warped_time
+    async def test_an_idle_caller_is_asked_twice_and_then_told_goodbye(self) -> None:
+        async with call() as c:
+            await c.ends()
+        said = " ".join(c.played)
+        assert said == f"welcome to us {' '.join(PHRASES.reprompts)} {PHRASES.goodbye}"
+        assert c.ended.reason == "idle"
+        assert c.phone.closed == (1000, "")
+
+    @on_warped_time
+    async def test_a_phone_that_returns_no_marks_is_served(self) -> None:
+        async with call([[Say("one")], [Say("two")]]) as c:
+            c.phone.returns_marks = False
+            for text in ("first thing", "second thing"):
+                await c.until_quiet()
+                await asyncio.sleep(TurnPolicy().speak_slack_ms / 1000)
+                await c.say(text)
+            await c.until_quiet()
+            c.phone.stop()
+        assert [turn.text for turn in c.brain.turns] == ["first thing", "second thing"]
+        assert c.played == ["welcome", "to", "us", "one", "two"]
+
+
+LONG = "alpha beta gamma delta epsilon zeta eta theta iota kappa"
+
+
+class TestInterruptions:
+    @on_warped_time
+    async def test_a_barge_in_clears_at_once_and_nothing_old_follows(self) -> None:
+        async with call([[Say(LONG)], [Say("of course")]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "gamma" in c.played)
+            began_ms = c.phone.now_ms
+            await c.say("wait a moment")
+            await c.until_quiet()
+            c.phone.stop()
+        (clear,) = (at for at, m in enumerate(c.phone.sent) if m.event == "clear")
+        cleared_ms = c.phone.sent[clear].at_ms
+        assert cleared_ms - began_ms <= TurnPolicy().barge_in_min_ms + 2 * 32
+        assert all(m.at_ms > cleared_ms + 300 for m in c.phone.sent[clear + 1 :])
+        assert c.played[3:] == ["alpha", "beta", "gamma", "of", "course"]
+        generation = {
+            m.body["mark"]["name"].split(":")[0] for m in c.phone.sent[clear:] if m.event == "mark"
+        }
+        before = {
+            m.body["mark"]["name"].split(":")[0] for m in c.phone.sent[:clear] if m.event == "mark"
+        }
+        assert generation
+        assert generation.isdisjoint(before)
+
+    @on_warped_time
+    async def test_only_what_was_heard_is_recorded_and_remembered(self) -> None:
+        async with call([[Say(LONG)], [Say("of course")]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "gamma" in c.played)
+            await c.say("wait a moment")
+            await c.until_quiet()
+            c.phone.stop()
+        reply = c.agent_turns()[1]
+        assert reply == ("reply", LONG, "alpha beta", "interrupted")
+        assert c.brain.turns[1].history[-2] == Exchange("agent", "alpha beta", cut=True)
+        assert c.ended.counters["barge_ins"] == 1
+
+    @on_warped_time
+    async def test_a_false_interruption_goes_on_at_the_first_unheard_word(self) -> None:
+        async with call([[Say(LONG), Say("and so on")]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "delta" in c.played)
+            await c.say("", ms=300)
+            await c.until_quiet(words=5)
+            c.phone.stop()
+        # "delta" was cut in its middle, so it comes again.
+        words = [*LONG.split(), "and", "so", "on"]
+        assert c.played[3:] == [*words[:4], *words[3:]]
+        assert c.agent_turns()[1][2:] == (f"{LONG} and so on", "complete")
+        assert len([m for m in c.phone.sent if m.event == "clear"]) == 1
+        assert c.ended.counters["false_interruptions"] == 1
+
+    @on_warped_time
+    async def test_a_back_channel_does_not_take_the_floor(self) -> None:
+        async with call([[Say(LONG)]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "delta" in c.played)
+            await c.say("mm-hm", ms=300)
+            await c.until(lambda: "kappa" in c.played)
+            await c.until_quiet(words=0)
+            c.phone.stop()
+        assert c.agent_turns()[1][2:] == (LONG, "complete")
+        assert len(c.brain.turns) == 1
+
+    @on_warped_time
+    async def test_a_reply_that_nobody_heard_is_answered_again_with_the_rest(self) -> None:
+        async with call([[1.0, Say("first")], [Say("both")]]) as c:
+            await c.until_quiet()
+            await c.say("I want a house")
+            await asyncio.sleep(0.7)
+            await c.say("with a garden")
+            await c.until_quiet()
+            c.phone.stop()
+        assert [turn.text for turn in c.brain.turns] == [
+            "I want a house",
+            "I want a house with a garden",
+        ]
+        assert c.played == ["welcome", "to", "us", "both"]
+        assert c.brain.commits == 2  # the opening and the reply that was heard
+
+
+class TestFailures:
+    @on_warped_time
+    async def test_a_brain_that_raises_is_apologised_for(self) -> None:
+        async with call([[BROKEN], [Say("better")]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet()
+            assert " ".join(c.played[3:]) == PHRASES.apology
+            await c.say("once more")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.failures == [("brain", "broken")]
+        assert c.played[-1] == "better"
+
+    @on_warped_time
+    async def test_a_brain_with_a_fault_of_its_own_is_apologised_for(self) -> None:
+        async with call([[Say("well then"), 0.5, ZeroDivisionError()]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet(words=4)
+            assert " ".join(c.played[3:]) == f"well then {PHRASES.apology}"
+            c.phone.stop()
+
+    @on_warped_time
+    async def test_a_brain_that_hangs_is_apologised_for_and_stopped(self) -> None:
+        async with call([[3600.0, Say("too late")]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet()
+            assert " ".join(c.played[3:]) == PHRASES.apology
+            assert c.brain.at_work == 0
+            c.phone.stop()
+
+    @on_warped_time
+    async def test_a_brain_that_says_nothing_is_apologised_for(self) -> None:
+        async with call([[]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet()
+            assert " ".join(c.played[3:]) == PHRASES.apology
+            c.phone.stop()
+
+    @on_warped_time
+    async def test_a_brain_that_never_ends_a_reply_is_apologised_for(self) -> None:
+        async with call([[Say(f"sentence number{n}") for n in range(200)]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until(lambda: c.failures)
+            await c.until(lambda: PHRASES.apology.split()[-1] in c.played)
+            await c.until_quiet(words=0)
+            c.phone.stop()
+        assert c.failures[0][0] == "brain"
+
+    @on_warped_time
+    async def test_a_voice_that_breaks_in_mid_sentence_is_apologised_for(self) -> None:
+        async with call([[Say("well then"), Say("the price is high")], [Say("better")]]) as c:
+            c.voice.breaks["is"] = BROKEN
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet(words=7)
+            assert " ".join(c.played[3:]) == f"well then the price {PHRASES.apology}"
+            await c.say("once more")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.failures == [("tts", "broken")]
+        assert c.agent_turns()[1][2] == f"well then the price {PHRASES.apology}"
+        assert c.brain.turns[1].history[-2].text == f"well then the price {PHRASES.apology}"
+
+    @on_warped_time
+    async def test_a_voice_that_hangs_in_mid_reply_is_apologised_for(self) -> None:
+        async with call([[Say("well then"), Say("the price is high")]]) as c:
+            c.voice.breaks["price"] = 3600.0
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until(lambda: PHRASES.apology.split()[-1] in c.played, within_s=12)
+            await c.until_quiet(words=0)
+            assert c.voice.open_sentences == 0
+            c.phone.stop()
+
+    @on_warped_time
+    async def test_a_voice_without_a_word_for_it_ends_the_call_in_order(self) -> None:
+        def mute(c: Call) -> None:
+            c.session._services.voice.phrase_book._chunks.clear()
+            for word in f"{PHRASES.apology} one".split():
+                c.voice.breaks[word] = BROKEN
+
+        async with call([[Say("one")]], prepare=mute) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.ends()
+        assert c.ended.reason == "error"
+        assert c.phone.closed == (1011, "internal error")
+
+    @on_warped_time
+    async def test_ears_that_fail_twice_are_opened_again(self) -> None:
+        async with call(
+            [[Say("one")]], prepare=lambda c: c.ears.failures.extend([BROKEN] * 2)
+        ) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.ears.opened == 3
+        assert c.failures == [("stt", "broken")] * 2
+        assert c.played[-1] == "one"
+
+    @pytest.mark.parametrize(
+        "failures",
+        [
+            [BROKEN] * 3,
+            [ProviderError("broken for good", retryable=False)],
+            [None] * 3,
+            [ZeroDivisionError()] * 3,
+        ],
+        ids=["three times", "for good", "by ending", "by a fault"],
+    )
+    @on_warped_time
+    async def test_ears_that_fail_for_good_are_apologised_for(
+        self, failures: list[BaseException | None]
+    ) -> None:
+        async with call(prepare=lambda c: c.ears.failures.extend(failures)) as c:
+            await c.ends()
+        assert " ".join(c.played).endswith(PHRASES.apology)
+        assert c.ended.reason == "error"
+        assert c.failures[0][0] == "stt"
+
+    @on_warped_time
+    async def test_ears_that_do_not_even_close_do_no_harm(self) -> None:
+        def break_them(c: Call) -> None:
+            c.ears.failures.append(BROKEN)
+            c.ears.close_error = BROKEN
+
+        async with call([[Say("one")]], prepare=break_them) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.played[-1] == "one"
+        assert c.ended.reason == "caller_hangup"
+
+    @on_warped_time
+    async def test_a_fault_of_our_own_ends_one_call_in_order(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with call([[Say("one")]]) as c:
+            await c.until(lambda: "to" in c.played)
+            monkeypatch.setattr(Turns, "handle", None)
+            await c.ends()
+        assert c.ended.reason == "error"
+        assert c.phone.closed == (1011, "internal error")
+        assert "the call failed" in caplog.text
+
+
+class TestEndings:
+    @on_warped_time
+    async def test_the_agent_hangs_up_after_its_last_word_was_heard(self) -> None:
+        async with call([[Say("goodbye and thanks"), HangUp()]]) as c:
+            await c.until_quiet()
+            await c.say("that is all")
+            await c.ends()
+            assert c.played[3:] == ["goodbye", "and", "thanks"]
+            assert c.phone.line.returned[-1].played
+            assert ":end0:" in c.phone.line.returned[-1].name
+        assert c.ended.reason == "agent_hangup"
+        assert c.ended.status == "completed"
+        assert c.phone.closed == (1000, "")
+        assert c.agent_turns()[1][3] == "complete"
+
+    @on_warped_time
+    async def test_stop_while_speaking(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "voiceagent.words")
+        async with call([[Say(LONG)]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "gamma" in c.played)
+            c.phone.stop()
+        assert (c.ended.reason, c.ended.status) == ("caller_hangup", "completed")
+        assert c.phone.closed == (1000, "")
+        assert c.agent_turns()[1] == ("reply", LONG, "alpha beta", "interrupted")
+        words = [record.getMessage().split()[0].split("=")[0] for record in caplog.records]
+        assert words[-3:] == ["TTS_LEN_ms", "MEDIA_TX", "WS_STOP"]
+
+    @on_warped_time
+    async def test_a_connection_that_is_gone(self) -> None:
+        async with call([[Say(LONG)]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "gamma" in c.played)
+            c.phone.vanish()
+        assert (c.ended.reason, c.ended.status) == ("socket_lost", "failed")
+        assert c.agent_turns()[1][2:] == ("alpha beta", "interrupted")
+
+    @on_warped_time
+    async def test_a_send_that_hangs_ends_the_call(self) -> None:
+        async with call([[Say("one")]]) as c:
+            await c.until_quiet()
+            c.phone.hangs = True
+            await c.say("first thing")
+            hung_ms = c.phone.now_ms
+            await c.ends()
+            assert 5_000 <= c.phone.now_ms - hung_ms <= 6_500
+        assert (c.ended.reason, c.ended.status) == ("send_timeout", "failed")
+
+    @on_warped_time
+    async def test_a_stream_without_media_does_not_live_for_ever(self) -> None:
+        async with call() as c:
+            await c.until_quiet()
+            c.phone.is_silent = True
+            await c.ends()
+        assert c.ended.reason in ("idle", "socket_lost")
+
+    @on_warped_time
+    async def test_a_farewell_is_heard_before_the_call_is_closed(self) -> None:
+        async with call([[Say(LONG)]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "gamma" in c.played)
+            c.session.farewell()
+            await c.ends()
+        assert " ".join(c.played).endswith(f"gamma {PHRASES.goodbye}")
+        assert (c.ended.reason, c.ended.status) == ("drain", "completed")
+        assert c.agent_turns()[1] == ("reply", LONG, "alpha beta", "interrupted")
+        assert c.agent_turns()[2] == ("goodbye", PHRASES.goodbye, PHRASES.goodbye, "complete")
+
+    @on_warped_time
+    async def test_an_end_from_outside(self) -> None:
+        async with call([[3600.0]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until(lambda: c.brain.at_work)
+            c.session.end("drain")
+        assert c.ended.reason == "drain"
+
+    @on_warped_time
+    async def test_a_farewell_after_the_end_does_nothing(self) -> None:
+        async with call() as c:
+            await c.until_quiet()
+            c.phone.stop()
+            await c.ends()
+            count = len(c.records)
+            c.session.farewell()
+            c.session.end("drain")
+            assert len(c.records) == count
+
+    @on_warped_time
+    async def test_a_call_that_is_cancelled_is_still_written_down(self) -> None:
+        async with call([[Say(LONG)]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "gamma" in c.played)
+            c.running.cancel()
+            await asyncio.wait([c.running])
+            c.check_complete()
+            c.running = asyncio.create_task(asyncio.sleep(0))
+            c.session.farewell()
+        assert c.ended.reason == "error"
+        assert c.agent_turns()[1] == ("reply", LONG, "alpha beta", "interrupted")
+
+    @pytest.mark.parametrize("at_ms", range(0, 3000, 230))
+    @on_warped_time
+    async def test_a_hang_up_at_any_time_ends_in_order(self, at_ms: int) -> None:
+        async with call([[0.2, Say(LONG), 0.3, Say("and so on")]], opening=[Say("hello")]) as c:
+            c.ears.texts.append("tell me all")
+            talking = asyncio.create_task(c.phone.voice(400))
+            await asyncio.sleep(at_ms / 1000)
+            c.phone.stop()
+            await c.ends()
+            talking.cancel()
+            await asyncio.wait([talking])
+        assert c.ended.reason == "caller_hangup"
+
+
+class TestMessages:
+    @on_warped_time
+    async def test_what_is_no_message_of_this_call_is_counted_and_survived(self) -> None:
+        async with call([[Say("one")]]) as c:
+            await c.until_quiet()
+            for message in (
+                "{",
+                b"\x00\x01",
+                "[]",
+                '{"event":"start","start":{"streamSid":"MZ_WORLD","callSid":"CA_WORLD"}}',
+                '{"event":"stop","streamSid":"MZ_OTHER","stop":{}}',
+                '{"event":"mark","streamSid":"MZ_OTHER","mark":{"name":"g1:end0:600"}}',
+                '{"event":"dtmf","streamSid":"MZ_OTHER","dtmf":{"digit":"1"}}',
+                '{"event":"media","streamSid":"MZ_WORLD","media":{"payload":"?"}}',
+            ):
+                c.phone.put(message)
+            c.phone.put_media(b"\x00" * 160, stream_sid="MZ_OTHER")
+            c.phone.put('{"event":"news","streamSid":"MZ_WORLD"}')  # unknown, but well-formed
+            c.phone.put('{"event":"mark","streamSid":"MZ_WORLD","mark":{"name":"g9:unheard"}}')
+            await c.say("first thing")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.ended.counters["malformed"] == 9
+        assert c.played[-1] == "one"
+        assert c.metrics.malformed_messages._value.get() == 9
+
+    @on_warped_time
+    async def test_a_thousand_broken_messages_are_no_phone(self) -> None:
+        async with call() as c:
+            await c.until_quiet()
+            for _ in range(1001):
+                c.phone.put("{")
+            await c.ends()
+        assert c.phone.closed == (1008, "too many malformed messages")
+        assert c.ended.counters["malformed"] == 1001
+
+    @on_warped_time
+    async def test_a_flood_of_messages_lets_others_have_their_turn(self) -> None:
+        async with call() as c:
+            turns_of_others = 0
+
+            async def other() -> None:
+                nonlocal turns_of_others
+                while not c.running.done():
+                    turns_of_others += 1
+                    await asyncio.sleep(0)
+
+            await c.until_quiet()
+            beside = asyncio.create_task(other())
+            for _ in range(3000):
+                c.phone.put('{"event":"news","streamSid":"MZ_WORLD"}')
+            c.phone.stop()
+            await c.ends()
+            await beside
+        assert turns_of_others > 20
+
+    @on_warped_time
+    async def test_keys_that_never_end_do_not_pile_up(self) -> None:
+        async with call([[Say("one")]]) as c:
+            await c.until_quiet()
+            c.phone.press("7" * 10_000)
+            await c.until_quiet()
+            c.phone.stop()
+        assert len(c.brain.turns[0].digits) == TurnPolicy().max_digits
+
+    @on_warped_time
+    async def test_audio_ten_times_faster_than_real_time(self) -> None:
+        async with call([[Say("one")]]) as c:
+            await c.until_quiet()
+            for _ in range(600):
+                for _ in range(10):
+                    c.phone.put_media(b"\xff" * 160)
+                await asyncio.sleep(0.02)
+            c.phone.stop()
+        assert c.ended.reason in ("caller_hangup", "idle")
