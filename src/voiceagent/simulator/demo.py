@@ -92,7 +92,7 @@ async def _caller_steps() -> list[Step]:
         "I want to buy a house",
         "a private house",
         "four rooms",
-        "in Tel Aviv",
+        "in the city of Tel Aviv",
         "two million shekels",
         "tomorrow morning",
         "my name is David Cohen",

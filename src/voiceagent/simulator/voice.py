@@ -15,7 +15,7 @@ from typing import Final
 from voiceagent.errors import EngineTimeout, ProviderError
 
 CALLER_VOICE: Final = "en-us+f2"
-CALLER_WORDS_PER_MINUTE: Final = 150
+CALLER_WORDS_PER_MINUTE: Final = 165
 _DEADLINE_S: Final = 60.0
 
 _AUDIO_OUTPUT_SYNCHRONOUS: Final = 2
