@@ -18,6 +18,9 @@ from voiceagent.errors import ProtocolError
 
 MAX_MEDIA_BYTES: Final = 32 * 1024
 """More audio than that (4 s) in one message is not a phone call."""
+MAX_MESSAGE_CHARS: Final = 64 * 1024
+"""As long as a message with that much audio may be; a longer one is not even parsed. The Procfile
+has the server refuse it, but a server may be run without that option."""
 _MAX_PAYLOAD_CHARS: Final = (MAX_MEDIA_BYTES + 2) // 3 * 4
 _MAX_SID_CHARS: Final = 64
 """Twilio's are 34; a hand-made check may use others."""
@@ -92,10 +95,12 @@ def decode(text: str) -> InboundMessage:
     """The message in one text frame.
 
     Raises `ProtocolError` for anything that is not a message: malformed JSON,
-    a missing event, a field of the wrong type, bad base64, too much audio.
+    a missing event, a field of the wrong type, bad base64, too much of anything.
     Numbers may come as numbers or as strings. Audio of any track but the
     caller's own is `Unknown`.
     """
+    if len(text) > MAX_MESSAGE_CHARS:
+        raise ProtocolError("more than 64 KB in one message")
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
