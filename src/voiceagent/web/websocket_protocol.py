@@ -1,12 +1,17 @@
-"""uvicorn's WebSocket protocol, with its pings told in the log.
+"""uvicorn's WebSocket protocol, with its pings told in the log and two bounds of our own.
 
 Give it to uvicorn as `--ws voiceagent.web.websocket_protocol:TwilioWebSocketProtocol`.
 ASGI shows an application no pings, so the two log words `PNG_PONG_TX` and
 `PNG_PONG_RX` are written here. The endpoint tells which call it is by
 `websocket.state.call_sid = "CA..."`, which is this connection's `scope["state"]`.
-It changes nothing of what is sent, and the endpoint works without it as well.
+
+The bounds: frames that bring no message (pings, pongs, pieces) are answered or kept
+before any application sees them, so a flood of them is closed here; and a closed
+socket whose peer takes nothing any more is cut off, or it would be held for ever.
+The endpoint works without it as well.
 """
 
+import asyncio
 import logging
 import time
 from typing import Final
@@ -19,6 +24,12 @@ from voiceagent.telemetry import word
 CALL_SID_STATE: Final = "call_sid"
 """The key of `scope["state"]` under which the endpoint leaves the call's sid."""
 
+_BARE_FRAMES: Final = 1000.0
+"""Pings, pongs and pieces of messages that may come at once; Twilio sends hardly any."""
+_BARE_FRAMES_A_SECOND: Final = 50.0
+_LINGER_S: Final = 10.0
+"""How long a closed socket may take to get rid of what was sent: uvicorn's own close timeout."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +37,10 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
     """Logs each keepalive ping, its pong with the round trip, and a pong that never came."""
 
     _pinged_at_s = 0.0
+    _bare_frames = _BARE_FRAMES
+    """So many more may come now."""
+    _counted_at_s = 0.0
+    _cut_off: asyncio.TimerHandle | None = None
 
     def send_keepalive_ping(self) -> None:
         """A ping is due: send it, unless the socket is closing."""
@@ -40,6 +55,7 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
         """A pong came; it counts when it answers the ping in flight."""
         in_flight = self.pending_ping_payload
         super().handle_pong(event)
+        self._count_bare_frame()
         if in_flight is not None and self.pending_ping_payload is None:
             word(
                 "PNG_PONG_RX",
@@ -51,6 +67,47 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
         """No pong within `--ws-ping-timeout`: uvicorn gives the socket up."""
         _log.warning("No pong came from the peer of call_sid=%s: closing", self._call_sid())
         super().keepalive_timeout()
+        self._cut_off_later()
+
+    def handle_ping(self) -> None:
+        """Answered by the protocol already; the answer is sent."""
+        super().handle_ping()
+        self._count_bare_frame()
+
+    def handle_cont(self, event: Frame) -> None:
+        """A piece of a message; an empty one counts for nothing in the message's size."""
+        super().handle_cont(event)
+        self._count_bare_frame()
+
+    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
+        """The application is done with this socket."""
+        super().on_task_complete(task)
+        self._cut_off_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is left to be cut off."""
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+        super().connection_lost(exc)
+
+    def _count_bare_frame(self) -> None:
+        now_s = self.loop.time()
+        earned = (now_s - self._counted_at_s) * _BARE_FRAMES_A_SECOND
+        self._bare_frames = min(_BARE_FRAMES, self._bare_frames + earned) - 1.0
+        self._counted_at_s = now_s
+        if self._bare_frames >= 0.0:
+            return
+        if self.close_sent:
+            self.transport.abort()
+            return
+        _log.warning("A flood of pings from the peer of call_sid=%s: closing", self._call_sid())
+        self.conn.fail(1008, "too many frames without a message")
+        self.handle_parser_exception()
+        self._cut_off_later()
+
+    def _cut_off_later(self) -> None:
+        if self._cut_off is None and not self.disconnected:
+            self._cut_off = self.loop.call_later(_LINGER_S, self.transport.abort)
 
     def _call_sid(self) -> str:
         """A dash until the endpoint knows its call."""
