@@ -38,6 +38,7 @@ from voiceagent.speech.ports import SpeechRecognizer, SpeechSynthesizer
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.warm_up import WarmUp
 from voiceagent.web.crm import crm_router
+from voiceagent.web.docs import install_docs
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
 from voiceagent.web.security import api_key_required
@@ -96,8 +97,8 @@ def _engines(settings: Settings) -> _Engines:
     if not_there:
         raise SettingsError(not_there)
     if settings.bench_engines:
+        from voiceagent.brain.canned import CannedBrain  # noqa: PLC0415
         from voiceagent.speech.bench_engines import (  # noqa: PLC0415
-            CannedBrain,
             CannedRecognizer,
             ToneSynthesizer,
         )
@@ -271,8 +272,11 @@ def _assemble(settings: Settings) -> FastAPI:
         summary="Answers a business's phone and WhatsApp.",
         version=version_report(settings, datetime.now(UTC)).version,
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
     install_problem_handlers(app)
+    install_docs(app)
     install_health_routes(app, readiness, version_report(settings, datetime.now(UTC)), metrics)
     app.include_router(
         telephony_router(

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from voiceagent.brain.ports import CallerTurn, Say
 from voiceagent.call.audio import ulaw_to_pcm16
 from voiceagent.errors import ProviderError
 from voiceagent.speech.bench_engines import CannedBrain, CannedRecognizer, ToneSynthesizer
@@ -37,16 +36,3 @@ async def test_the_tone_lasts_as_long_as_asked_and_is_audible() -> None:
 async def test_a_tone_without_length_does_not_warm_up() -> None:
     with pytest.raises(ProviderError):
         await ToneSynthesizer(0).warm_up()
-
-
-async def test_the_brain_says_one_sentence_a_turn_and_never_the_same_one_twice() -> None:
-    dialogue = CannedBrain().open("CA1")
-    assert not dialogue.opening()
-    said = []
-    for committed in (True, False, True):
-        said.append([event async for event in dialogue.reply(CallerTurn("bench utterance"))])
-        if committed:
-            dialogue.commit()
-    assert said[1] == said[2]
-    assert said[0] != said[1]
-    assert all(len(events) == 1 and isinstance(events[0], Say) for events in said)
