@@ -3,7 +3,7 @@ import pytest
 
 from voiceagent.call.audio import ulaw_to_pcm16
 from voiceagent.errors import ProviderError
-from voiceagent.speech.bench_engines import CannedBrain, CannedRecognizer, ToneSynthesizer
+from voiceagent.speech.bench_engines import CannedRecognizer, ToneSynthesizer
 
 
 async def test_each_utterance_gets_its_number_and_one_interim_and_one_final_at_each_pause() -> None:
