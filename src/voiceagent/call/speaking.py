@@ -6,10 +6,10 @@ It never decides what is said or when it is sent.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from voiceagent.call.audio import FRAME_BYTES, frame_levels_dbfs
 from voiceagent.call.conversation import Conversation
@@ -28,21 +28,67 @@ waits for the last mark (`speak_slack_ms`), or it takes a stalled reply for a fi
 _ROOM_POLL_S: Final = 0.5
 
 
+class PhraseStore(Protocol):
+    """Where the phrases of one engine and voice outlive the process. Never raises."""
+
+    async def load(self, text: str, language: str) -> tuple[SpeechChunk, ...] | None: ...
+
+    async def save(self, text: str, language: str, chunks: Sequence[SpeechChunk]) -> None: ...
+
+
 class PhraseBook:
     """Sentences synthesised ahead of time, so that they sound at once and whatever fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: PhraseStore | None = None) -> None:
         self._chunks: dict[str, tuple[SpeechChunk, ...]] = {}
+        self._store = store
+        self._stand_ins: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._chunks)
 
+    @property
+    def stand_ins(self) -> int:
+        """How many sentences still sound in the voice of `learn_meanwhile`."""
+        return len(self._stand_ins)
+
+    async def recall(self, text: str, language: str) -> bool:
+        """Take a sentence from the store, if it is there; needs no engine."""
+        if self._store is None:
+            return False
+        chunks = await self._store.load(text, language)
+        if not chunks:
+            return False
+        self._keep(text, chunks)
+        return True
+
     async def learn(self, synthesizer: SpeechSynthesizer, text: str, language: str) -> None:
-        """Synthesise a sentence and keep it. Raises `ProviderError`."""
+        """Take a sentence from the store, or synthesise it and keep it there as well.
+
+        Raises `ProviderError`.
+        """
+        known = text in self._chunks and text not in self._stand_ins
+        if known or await self.recall(text, language):
+            return
+        chunks = tuple([chunk async for chunk in synthesizer.synthesize(text, language)])
+        self._keep(text, chunks)
+        if self._store is not None:
+            await self._store.save(text, language, chunks)
+
+    async def learn_meanwhile(
+        self, synthesizer: SpeechSynthesizer, text: str, language: str
+    ) -> None:
+        """Synthesise an unknown sentence with the engine that stands in for another; `learn`
+        takes its place later, and the store never sees it. Raises `ProviderError`."""
         if text not in self._chunks:
             self._chunks[text] = tuple(
                 [chunk async for chunk in synthesizer.synthesize(text, language)]
             )
+            self._stand_ins.add(text)
+
+    def _keep(self, text: str, chunks: tuple[SpeechChunk, ...]) -> None:
+        self._chunks[text] = chunks
+        self._stand_ins.discard(text)
 
     def chunks(self, text: str) -> tuple[SpeechChunk, ...] | None:
         return self._chunks.get(text)
