@@ -213,6 +213,24 @@ async def on_the_line(
         await asyncio.gather(clock, *(line.result for line in lines), return_exceptions=True)
 
 
+def agent_of(questions: int) -> str:
+    """An agent file of so many short questions, `q1` and on, answered by "tomorrow morning"."""
+    head = 'business = "Test"\nlanguage = "en-US"\ngreeting = "Hello."\nclosing = "Goodbye."\n'
+    return head + "".join(
+        f"""
+[[questions]]
+id = "q{number}"
+save_as = "q{number}"
+ask = "This is question number {number}?"
+
+  [[questions.answers]]
+  value = "morning"
+  say = ["tomorrow morning", "the day after tomorrow"]
+"""
+        for number in range(1, questions + 1)
+    )
+
+
 def run(program: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """A Python program that ends by itself."""
     return subprocess.run(

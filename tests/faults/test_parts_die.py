@@ -12,28 +12,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from voiceagent.simulator.behaviour import Answer, AwaitGoodbye, Step
-from whole_service import Line, Service, on_the_line, postmaster, processes, speech, talk, until
+from whole_service import (
+    Line,
+    Service,
+    agent_of,
+    on_the_line,
+    postmaster,
+    processes,
+    speech,
+    talk,
+    until,
+)
 
 BENCH = {"BENCH_ENGINES": "1", "BENCH_REPLY_SECONDS": "0.6"}
-QUESTIONS = 4
-AGENT = """
-business = "Test"
-language = "en-US"
-greeting = "Hello."
-closing = "Goodbye."
-""" + "".join(
-    f"""
-[[questions]]
-id = "q{number}"
-save_as = "q{number}"
-ask = "This is question number {number}?"
-
-  [[questions.answers]]
-  value = "morning"
-  say = ["tomorrow morning", "the day after tomorrow"]
-"""
-    for number in range(1, QUESTIONS + 1)
-)
+QUESTIONS = 3
 
 
 def answering(times: int = QUESTIONS + 3) -> list[Step]:
@@ -100,7 +92,7 @@ async def test_the_database_is_killed(tmp_path: Path) -> None:
 
 async def test_speech_workers_are_killed_and_stopped(tmp_path: Path) -> None:
     agent = tmp_path / "agent.toml"
-    agent.write_text(AGENT)
+    agent.write_text(agent_of(QUESTIONS))
     with Service(tmp_path, AGENT_FILE=str(agent)) as service:
         await service.until_ready()
         async with on_the_line(service, answering(), calls=2) as lines, webhooks_asked(service):
