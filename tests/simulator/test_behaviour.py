@@ -11,7 +11,7 @@ from voiceagent.simulator.behaviour import (
     Step,
 )
 from voiceagent.simulator.phone import PhoneLine
-from voiceagent.simulator.sounds import cough
+from voiceagent.simulator.sounds import cough, tone, utterance
 
 COUGH = cough()
 
@@ -85,6 +85,28 @@ def test_stays_on_the_line_until_patience_runs_out() -> None:
 
 def test_hangs_up_after_the_last_step() -> None:
     script = CallerScript([])
+    act = script.decide(0, PhoneLine("MZ0"))
+    assert act is not None
+    assert isinstance(act.step, HangUp)
+
+
+def test_repeats_the_last_words_before_going_on() -> None:
+    words = utterance(tone(500, 300), "words")
+    script = CallerScript([Answer(words), Interrupt(COUGH, into_ms=100), HangUp()])
+    line = line_with_speech((0, 1000), (3000, 4000))
+    assert script.decide(1400, line) is not None
+    script.acted(1700)
+    script.say_again()
+    assert script.decide(3200, line) is None
+    act = script.decide(4400, line)
+    assert act is not None
+    assert isinstance(act.step, Answer)
+    assert act.step.sound is words
+
+
+def test_who_has_said_nothing_repeats_nothing() -> None:
+    script = CallerScript([])
+    script.say_again()
     act = script.decide(0, PhoneLine("MZ0"))
     assert act is not None
     assert isinstance(act.step, HangUp)

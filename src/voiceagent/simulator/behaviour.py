@@ -81,9 +81,10 @@ class CallerScript:
     """
 
     def __init__(self, steps: Sequence[Step], since_ms: float = 0.0) -> None:
-        self._steps = steps
+        self._steps = list(steps)
         self._next = 0
         self._since_ms = since_ms
+        self._last_said: Sound | None = None
 
     def decide(self, now_ms: float, line: PhoneLine) -> Act | None:
         """What to do now; None to go on listening. Not asked while the caller speaks."""
@@ -92,7 +93,14 @@ class CallerScript:
         if not gave_up and not self._is_due(step, now_ms, line):
             return None
         self._next += 1
+        if isinstance(step, Answer | Interrupt) and step.sound.kind == "speech":
+            self._last_said = step.sound
         return Act(step, gave_up)
+
+    def say_again(self) -> None:
+        """The agent did not understand: repeat the last words in its next pause, then go on."""
+        if self._last_said is not None:
+            self._steps.insert(self._next, Answer(self._last_said))
 
     def acted(self, until_ms: float) -> None:
         """The act is over at that time: what comes after is the answer to it."""

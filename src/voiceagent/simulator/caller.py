@@ -159,6 +159,10 @@ class SimulatedCall:
         """The caller's clock: ms since the stream's start."""
         return self._ms(asyncio.get_running_loop().time())
 
+    def say_again(self) -> None:
+        """Repeat the last words in the agent's next pause, as a caller who was not understood."""
+        self._script.say_again()
+
     def write_wav(self, path: Path) -> None:
         """Caller left, agent right, as each was really heard. Raises `OSError`."""
         until_ms = len(self.sent) * FRAME_MS

@@ -35,6 +35,8 @@ from voiceagent.simulator.turn_picture import AgentBlock
 _POLL_S: Final = 0.3
 _RECORD_DEADLINE_S: Final = 10.0
 _CALL_DEADLINE_S: Final = 180.0
+_MAX_REPEATS: Final = 2
+"""How often the caller repeats what was not understood; the small recogniser may miss one."""
 _GAP_MS: Final = 600
 """A polite caller's pause before an answer."""
 
@@ -90,9 +92,9 @@ async def _caller_steps() -> list[Step]:
     """Through the bundled English intake, with one interruption and one cough."""
     phrases = (
         "I want to buy a house",
-        "a private house",
-        "four rooms",
-        "in the city of Tel Aviv",
+        "it is a private house",
+        "three rooms",
+        "in the city of Jerusalem",
         "two million shekels",
         "tomorrow morning",
         "my name is David Cohen",
@@ -124,12 +126,26 @@ async def _hold(
 
 
 async def _tell(call: SimulatedCall, service: DemoService, transcript: LiveTranscript) -> None:
+    misheard: set[int] = set()
     while True:
         await asyncio.sleep(_POLL_S)
         with suppress(ProviderError):
             record = await service.call_record(call.call_sid)
             if record is not None:
                 transcript.update(record, heard_turns(call.uttered, call.line))
+                new = _misheard(record) - misheard
+                if new and len(misheard) < _MAX_REPEATS:
+                    call.say_again()
+                misheard |= new
+
+
+def _misheard(record: Mapping[str, Any]) -> set[int]:
+    """`seq` of the turns that show that the agent waits for the caller's last words again."""
+    return {
+        row["seq"]
+        for row in record["turns"]
+        if (row["who"] == "caller" and not row["text"]) or row["source"] == "reprompt"
+    }
 
 
 async def _complete_record(
