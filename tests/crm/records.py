@@ -41,9 +41,11 @@ def learnt(sid: str, at: float = 10, **fields: str) -> ContactLearnt:
     return ContactLearnt(call_sid=sid, at=after(at), fields=fields)
 
 
-def ended(sid: str, at: float = 20, status: str = "completed") -> CallEnded:
+def ended(
+    sid: str, at: float = 20, status: str = "completed", reason: str = "agent_hangup"
+) -> CallEnded:
     return CallEnded(
-        call_sid=sid, at=after(at), status=status, reason="agent_hangup", counters={"answers": 2}
+        call_sid=sid, at=after(at), status=status, reason=reason, counters={"answers": 2}
     )
 
 

@@ -76,6 +76,18 @@ async def test_the_first_end_of_a_call_counts(calls: CallsRepository) -> None:
         assert (call.status, call.ended_at) == ("completed", after(20))
 
 
+async def test_an_end_that_was_seen_prevails_over_one_that_was_concluded(
+    calls: CallsRepository,
+) -> None:
+    lost = ended("CA1", at=5, status="failed", reason="process_lost")
+    await calls.apply([lost])
+    assert (await calls.get("CA1")).end_reason == "process_lost"
+    for record in (ended("CA1"), lost):
+        await calls.apply([record])
+        call = await calls.get("CA1")
+        assert (call.end_reason, call.ended_at) == ("agent_hangup", after(20))
+
+
 async def test_a_call_that_was_never_announced_is_kept(calls: CallsRepository) -> None:
     await calls.apply([started("CA1"), turn("CA1", 0)])
     call = await calls.get("CA1")
@@ -189,6 +201,7 @@ STORY: list[CallRecord] = [
     learnt("CA1", at=6, name="Noa", city="Haifa"),
     learnt("CA1", at=7, city="Eilat"),
     learnt("CA1", at=7, city="Arad"),
+    ended("CA1", at=3, status="failed", reason="process_lost"),
     ended("CA1", at=8),
 ]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crm.records import CALLER, announced, turn, webhook, whole_call
+from crm.records import CALLER, announced, started, turn, webhook, whole_call
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.migrate import migrate
@@ -320,6 +320,72 @@ async def test_what_was_on_the_disk_survives_our_own_kill(
     assert len(kept) >= promised
     assert recorder.failed == 0
     await recorder.close(DEADLINE_S)
+
+
+CUT_OFF = """
+import asyncio, os, pathlib, signal, sys
+from crm.records import announced, ended, started
+from voiceagent.crm.database import Database
+from voiceagent.crm.recorder import CallRecorder
+
+async def main():
+    data_dir = pathlib.Path(sys.argv[1])
+    database = Database(sys.argv[2], data_dir)
+    await database.start()
+    recorder = CallRecorder(database, data_dir)
+    await recorder.start()
+    for sid in ("CA1", "CA2"):
+        recorder.record(announced(sid))
+        recorder.record(started(sid))
+    await recorder.settle(30)
+    recorder.record(ended("CA2"))
+    await recorder.settle(30)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_call_that_a_kill_cut_off_is_ended_by_the_next_start(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        CUT_OFF,
+        str(tmp_path),
+        database_url,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert await process.wait() == -signal.SIGKILL
+    calls = CallsRepository(database)
+    assert (await calls.get("CA1")).status == "in-progress"
+    recorder = CallRecorder(database, tmp_path)
+    await recorder.start()
+    await recorder.settle(DEADLINE_S)
+    lost = await calls.get("CA1")
+    assert (lost.status, lost.end_reason) == ("failed", "process_lost")
+    assert lost.ended_at is not None
+    assert lost.ended_at > lost.started_at
+    assert (await calls.get("CA2")).end_reason == "agent_hangup"
+    await recorder.close(DEADLINE_S)
+    # Once is enough: the next start finds nothing to end.
+    again = CallRecorder(database, tmp_path)
+    await again.start()
+    assert again.journaled == 0
+    await again.close(DEADLINE_S)
+
+
+async def test_calls_of_a_process_that_lives_are_left_alone(
+    database: Database, recorder: CallRecorder, tmp_path: Path
+) -> None:
+    recorder.record(started("CA1"))
+    await recorder.settle(DEADLINE_S)
+    neighbour = CallRecorder(database, tmp_path)
+    await neighbour.start()
+    await neighbour.settle(DEADLINE_S)
+    await neighbour.close(DEADLINE_S)
+    assert (await CallsRepository(database).get("CA1")).status == "in-progress"
 
 
 async def test_an_unusable_data_dir_is_an_error_at_the_start(
