@@ -16,6 +16,7 @@ from voiceagent.speech.english_numerals import (
     fraction,
     grouped_digits,
     ordinal,
+    year,
 )
 from voiceagent.speech.phone_numbers import may_begin, phone_number
 from voiceagent.speech.spoken_edits import Edit, Rule, Rules
@@ -42,6 +43,8 @@ _UNITS: Final = {
     "°F": ("degree Fahrenheit", "degrees Fahrenheit"),
     "°": ("degree", "degrees"),
     "sqm": ("square meter", "square meters"),
+    "sq ft": ("square foot", "square feet"),
+    "sqft": ("square foot", "square feet"),
     "sq m": ("square meter", "square meters"),
     "m²": ("square meter", "square meters"),
     "km²": ("square kilometer", "square kilometers"),
@@ -89,6 +92,7 @@ _PLAIN: Final = {
 _ABBREVIATION: Final = re.compile(
     rf"({'|'.join(re.escape(key) for key in (*_TITLES, *_PLAIN))})\.(?![A-Za-z])"
 )
+_STREET_AT_END: Final = re.compile(r"(St|Dr)(?=[,;]|\s*$)")
 _STREET_OR_TITLE: Final = re.compile(r"(Dr|St)\.(\s+[A-Z])?")
 _ET_CETERA: Final = re.compile(r"etc\.(?=(\s+[a-z]|\s*[,;)])?)")
 _NUMBER_SIGN: Final = re.compile(r"(?:(No)s?\.\s?|#)(?=[0-9])")
@@ -111,6 +115,9 @@ _NUMBER: Final = re.compile(
 )
 _SCALE: Final = re.compile(r"\s(thousand|million|billion)(?![A-Za-z])")
 _SCALE_LETTER: Final = re.compile(r"(K|k|M|m|bn|B)(?![A-Za-z0-9])")
+_UNIT_DOT: Final = re.compile(r"(?<=[a-z])\.(?=\s[a-z])")
+_DECADE: Final = re.compile(r"((?:1[1-9]|20)[0-9]0)['’]?s(?![A-Za-z])")
+_TIMES: Final = re.compile(r"(?<=[0-9])\s?[xX×]\s?(?=[0-9])")
 _COUNTED: Final = re.compile(r"[ -][a-z]{3,}")
 _ORDINAL: Final = re.compile(
     r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?:st|nd|rd|th)(?![A-Za-z0-9])"
@@ -136,7 +143,9 @@ _SIGNS: Final = {
     "×": "times",
     "±": "plus or minus",
 }
-_EMAIL: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}")
+_EMAIL: Final = re.compile(
+    r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}(?![@A-Za-z0-9-]|\.[A-Za-z0-9@])"
+)
 _EMAIL_SIGNS: Final = {"@": "at", ".": "dot", "-": "dash", "_": "underscore", "+": "plus"}
 
 
@@ -173,6 +182,9 @@ def _abbreviation(text: str, position: int) -> Edit | None:
     if match:
         key = match.group(1)
         return Edit(position, match.end(), _TITLES.get(key) or _PLAIN[key])
+    match = _STREET_AT_END.match(text, position)
+    if match and _is_street(text, position):
+        return Edit(position, match.end(), {"Dr": "Drive", "St": "Street"}[match.group(1)])
     match = _STREET_OR_TITLE.match(text, position)
     if match:
         title = match.group(2) is not None and not _is_street(text, position)
@@ -194,6 +206,10 @@ def _is_street(text: str, position: int) -> bool:
 
 
 def _ordinal(text: str, position: int) -> Edit | None:
+    decade = _DECADE.match(text, position)
+    if decade:
+        said = year(int(decade.group(1)))
+        return Edit(position, decade.end(), said[:-1] + "ies" if said.endswith("y") else said + "s")
     match = _ORDINAL.match(text, position)
     if not match:
         return None
@@ -258,7 +274,8 @@ def _one_amount(text: str, position: int) -> tuple[str, int] | None:
         return f"{words} {currency[0] if single else currency[1]}", end
     if unit:
         one, several = _UNITS[unit.group(1)]
-        return f"{words} {one if single else several}", unit.end()
+        dot = _UNIT_DOT.match(text, unit.end())
+        return f"{words} {one if single else several}", dot.end() if dot else unit.end()
     return words, end
 
 
@@ -286,6 +303,9 @@ def _sign(text: str, position: int) -> Edit | None:
     mark = text[position]
     if mark in "+=" and text[max(0, position - 1) : position + 2] == f" {mark} ":
         return Edit(position, position + 1, "plus" if mark == "+" else "equals")
+    times = _TIMES.match(text, position)
+    if times:
+        return Edit(position, times.end(), " by ")
     words = _SIGNS.get(mark)
     if words is None:
         return None
@@ -303,7 +323,8 @@ def _all(moment: Rule) -> Rules:
         trigger=re.compile(
             r"[0-9½¼¾⅓⅔⅛%°²³&₪$€£#+=×±@]|NIS|ILS|USD|EUR|GBP"
             r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-            rf"|\b(?:Dr|St|etc|No|Nos|{'|'.join(map(re.escape, (*_TITLES, *_PLAIN)))})\."
+            r"|\b(?:Dr|St)\b"
+            rf"|\b(?:etc|No|Nos|{'|'.join(map(re.escape, (*_TITLES, *_PLAIN)))})\."
         ),
         rules=(
             _email,

@@ -35,13 +35,17 @@ _HOUSE_AND_FLAT: Final = re.compile(r"([0-9]{1,4})/([0-9]{1,4})(?![0-9/])")
 _HOUSE_LETTER: Final = re.compile(r"([0-9]{1,4})([א-ת])(?=['׳’]?(?![א-ת'׳’\"״]))")
 _CODE_BEFORE: Final = re.compile(
     r"(?:קוד|סיסמה|סיסמא|ת[\"״]ז|תעודת זהות|ת\.ז\.|אסמכתא|אסמכתה|מיקוד|מספר הזמנה|מספר לקוח"
-    r"|מספר תיק|מספר חשבון|מספר כרטיס|ספרות אחרונות)(?:\s(?:הוא|היא|שלך|שלכם|האימות|הזיהוי))?"
+    r"|מספר תיק|מספר חשבון|מספר כרטיס|ספרות אחרונות)(?:\s(?:הוא|היא|שלך|שלכם|האימות|הזיהוי)){0,2}"
     r"[:\s]{1,3}$"
 )
 _CODE: Final = re.compile(r"[0-9]{3,40}(?![0-9.,:/])|[0-9]{3,40}(?=[.,:/](?![0-9]))")
 _TWENTY_FOUR_SEVEN: Final = re.compile(r"24/7(?![0-9/])")
 _AMPERSAND: Final = re.compile(r"&\s*([א-ת\"'״׳]+)")
-_EMAIL: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}")
+_PER: Final = re.compile(r"/\s?(חודש|שנה|יום|לילה|שעה|שבוע|אדם|נפש|יחידה|מ[\"״]ר)(?![א-ת])")
+_TIMES: Final = re.compile(r"[xX×*]\s?(?=[0-9])")
+_EMAIL: Final = re.compile(
+    r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}(?![@A-Za-z0-9-]|\.[A-Za-z0-9@])"
+)
 _EMAIL_SIGNS: Final = {"@": "שטרודל", ".": "נקודה", "-": "מקף", "_": "קו תחתון", "+": "פלוס"}
 _SIGNS: Final = {
     "₪": "שקלים",
@@ -144,6 +148,14 @@ def _sign(text: str, position: int) -> Edit | None:
         if around == f" {mark} ":
             return Edit(position, position + 1, "פלוס" if mark == "+" else "שווה")
         return None
+    if mark == "/":
+        per = _PER.match(text, position)
+        return Edit(position, per.end(), f" ל{per.group(1)}") if per else None
+    if mark in "xX×*":
+        times = _TIMES.match(text, position)
+        return (
+            Edit(position, times.end(), " על ") if times and _after_figure(text, position) else None
+        )
     if mark == "#":
         follows = text[position + 1 : position + 2]
         return Edit(position, position + 1, "מספר ") if follows in set("0123456789") else None
@@ -154,13 +166,17 @@ def _sign(text: str, position: int) -> Edit | None:
     return Edit(position, position + 1, before + words)
 
 
+def _after_figure(text: str, position: int) -> bool:
+    return bool(re.search(r"[0-9]\s?$", text[max(0, position - 2) : position]))
+
+
 def _any_figures(text: str, position: int) -> Edit | None:
     match = _FIGURES.match(text, position)
     return Edit(position, match.end(), grouped_digits(match.group())) if match else None
 
 
 RULES: Final = Rules(
-    trigger=re.compile(r"[0-9½¼¾⅓⅔⅛%°²³&₪$€£#+=×±@\"״”“„'׳’‘`]|NIS|ILS|USD|EUR|GBP|ת\.|י-ם"),
+    trigger=re.compile(r"[0-9½¼¾⅓⅔⅛%°²³&₪$€£#+=×±@/\"״”“„'׳’‘`]|NIS|ILS|USD|EUR|GBP|ת\.|י-ם"),
     rules=(
         _email,
         _code,

@@ -188,10 +188,7 @@ def _spoken_range(
         gender = thing.gender
     elif following:
         gender = following.noun.gender
-    if first.thing and last.thing:
-        low = _with_thing(first)
-    else:
-        low = _number(first, gender)
+    low = _with_thing(first) if first.thing and last.thing else _number(first, gender)
     if thing:
         high = _with_thing(replace(last, thing=thing))
     else:
@@ -265,7 +262,10 @@ def _part(quantity: _Quantity) -> tuple[int, int] | None:
     """The simple fraction that the number ends with."""
     if quantity.part:
         return quantity.part
-    return {"5": (1, 2), "25": (1, 4)}.get(quantity.decimals.rstrip("0"))
+    decimals = quantity.decimals.rstrip("0")
+    if decimals == "75" and quantity.whole == 0:
+        return 3, 4
+    return {"5": (1, 2), "25": (1, 4)}.get(decimals)
 
 
 def _number(

@@ -25,7 +25,7 @@ _SHORT_DATE: Final = re.compile(
     rf"{PREFIX}([0-9]{{1,2}})([./])([0-9]{{1,2}})(?![0-9]|[./:,-][0-9]|[%₪$€½¼¾])"
 )
 _DAY: Final = re.compile(
-    rf"{PREFIX}([0-9]{{1,2}})(?:{DASH}([0-9]{{1,2}}))?(?=\s[בל]?(?:{_MONTH_NAMES})(?![א-ת])|\sלחודש(?![א-ת]))"
+    rf"{PREFIX}([0-9]{{1,2}})(?:{DASH}([0-9]{{1,2}}))?(?=\s[בל]?(?:{_MONTH_NAMES})(?![א-ת])|\s[לב]חודש(?![א-ת]))"
 )
 _DATE_BEFORE: Final = re.compile(
     r"(?:תאריך|יום|עד|" + "|".join(WEEKDAYS.values()) + r"|[אבגדהוש]['׳]),?\s$"
@@ -41,6 +41,7 @@ _PART_OF_DAY: Final = re.compile(
 )
 _WEEKDAY_BEFORE: Final = re.compile(r"(?<![א-ת])[ושבלמה]{0,3}(?:יום|ימים|ימי)\s$")
 _WEEKDAYS: Final = re.compile(rf"([אבגדהוש])['׳’](?:{DASH}([אבגדהוש])['׳’])?(?![א-ת])")
+_HOURS_FOLLOW: Final = re.compile(rf",?\s(?:[א-ת]{{2,6}}\s)?{_CLOCK}")
 _BEFORE_CHARS: Final = 24
 
 
@@ -93,6 +94,8 @@ def _day_of_month(text: str, position: int) -> Edit | None:
     prefix, first, last = match.groups()
     if not all(day is None or 1 <= int(day) <= 31 for day in (first, last)):
         return None
+    if prefix is None and text.startswith("בחודש", match.end() + 1):
+        return None  # "20 a month" is no date
     words = cardinal(int(first), "m")
     if last:
         words += f" עד {cardinal(int(last), 'm')}"
@@ -117,9 +120,12 @@ def _time(text: str, position: int) -> Edit | None:
 
 def _weekday(text: str, position: int) -> Edit | None:
     match = _WEEKDAYS.match(text, position)
-    if not match or not _WEEKDAY_BEFORE.search(text[max(0, position - 12) : position]):
+    if not match:
         return None
     first, last = match.groups()
+    told = _WEEKDAY_BEFORE.search(text[max(0, position - 12) : position])
+    if not told and not (last and _HOURS_FOLLOW.match(text, match.end())):
+        return None
     words = WEEKDAYS[first] + (f" עד {WEEKDAYS[last]}" if last else "")
     return Edit(position, match.end(), words)
 

@@ -12,7 +12,7 @@ from typing import Final
 _CHUNK: Final = re.compile(r"\S+")
 _WORD: Final = re.compile(r"\S*\w\S*")
 """What `word_timings` takes for a word, too."""
-_PASSES: Final = 4
+_PASSES: Final = 8
 """A replacement may bring two pieces together that are a sign only side by side."""
 
 
@@ -97,34 +97,32 @@ def _is_start(text: str, position: int) -> bool:
 
 
 def _applied(text: str, edits: Sequence[Edit]) -> tuple[str, list[int]]:
-    spoken: list[str] = []
+    spoken = ""
     origins: list[int] = []
     done = 0
-    for edit in edits:
-        spoken.append(text[done : edit.start])
-        origins.extend(range(done, edit.start))
-        before = next((part[-1] for part in reversed(spoken) if part), " ")
-        words = edit.words
-        if words and before.isalnum() and words[0].isalnum():
-            words = " " + words
-        if words and edit.end < len(text) and text[edit.end].isalnum() and words[-1].isalnum():
-            words += " "
-        spoken.append(words)
-        origins.extend(_spread(text, edit, words))
+    for edit in (*edits, Edit(len(text), len(text), "")):
+        kept = range(done, edit.start)
+        for words, places in (
+            (text[done : edit.start], list(kept)),
+            (edit.words, _spread(text, edit)),
+        ):
+            if words and spoken and spoken[-1].isalnum() and words[0].isalnum():
+                spoken += " "
+                origins.append(places[0])
+            spoken += words
+            origins.extend(places)
         done = edit.end
-    spoken.append(text[done:])
-    origins.extend(range(done, len(text)))
-    return "".join(spoken), origins
+    return spoken, origins
 
 
-def _spread(text: str, edit: Edit, words: str) -> list[int]:
+def _spread(text: str, edit: Edit) -> list[int]:
     """The words of a replacement over the words that they replace, evenly."""
     old = [edit.start + m.start() for m in _CHUNK.finditer(text[edit.start : edit.end])]
     old = old or [edit.start]
-    new = [m.start() for m in _CHUNK.finditer(words)]
+    new = [m.start() for m in _CHUNK.finditer(edit.words)]
     origins: list[int] = []
     number = 0
-    for index in range(len(words)):
+    for index in range(len(edit.words)):
         while number + 1 < len(new) and new[number + 1] <= index:
             number += 1
         origins.append(old[number * len(old) // max(1, len(new))])
