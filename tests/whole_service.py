@@ -154,7 +154,7 @@ def speech(text: str) -> Sound:
 
 def talk(turns: int, text: str = "good morning") -> list[Step]:
     """Say it so many times, each when the agent has fallen silent; stay on the line then."""
-    first = Answer(speech(text), patience_ms=1_000)
+    first = Answer(speech(text), patience_ms=300)
     return [first, *[Answer(speech(text), gap_ms=200) for _ in range(turns - 1)], AwaitGoodbye()]
 
 
