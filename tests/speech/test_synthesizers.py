@@ -2,24 +2,78 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from typing import Final
 
 import pytest
 
+from emulators.google_texttospeech import TextToSpeechEmulator, serving
 from voiceagent.speech.bench_engines import ToneSynthesizer
+from voiceagent.speech.google_channel import GoogleHost, host_of
+from voiceagent.speech.google_tts import SERVICE, GoogleSynthesizer
 from voiceagent.speech.local_tts import LocalSynthesizer
 from voiceagent.speech.ports import SpeechChunk, SpeechSynthesizer
+from voiceagent.speech.spoken import spoken as spoken_words
+from voiceagent.speech.synthesizer_pair import SynthesizerPair
 
-Adapter = Callable[[], SpeechSynthesizer]
+Adapter = Callable[[], AbstractAsyncContextManager[SpeechSynthesizer]]
 
 
-@pytest.fixture(params=[LocalSynthesizer, lambda: ToneSynthesizer(1.0)], ids=["local", "bench"])
+@asynccontextmanager
+async def local() -> AsyncIterator[SpeechSynthesizer]:
+    yield LocalSynthesizer()
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[SpeechSynthesizer]:
+    yield ToneSynthesizer(1.0)
+
+
+def google(voice: str | None) -> Adapter:
+    @asynccontextmanager
+    async def make() -> AsyncIterator[SpeechSynthesizer]:
+        async with serving(TextToSpeechEmulator()) as endpoint:
+            host = host_of(endpoint, SERVICE)
+            yield GoogleSynthesizer(
+                host, None, language="he-IL", read_aloud=spoken_words, voice=voice
+            )
+
+    return make
+
+
+def pair(first: Adapter) -> Adapter:
+    @asynccontextmanager
+    async def make() -> AsyncIterator[SpeechSynthesizer]:
+        async with first() as one:
+            yield SynthesizerPair(one, LocalSynthesizer())
+
+    return make
+
+
+@asynccontextmanager
+async def dead() -> AsyncIterator[SpeechSynthesizer]:
+    yield GoogleSynthesizer(
+        GoogleHost("127.0.0.1:1", insecure=True), None, language="en-US", read_aloud=spoken_words
+    )
+
+
+ADAPTERS: Final[dict[str, Adapter]] = {
+    "local": local,
+    "bench": bench,
+    "google": google(None),
+    "google streaming": google("en-US-Chirp3-HD-Kore"),
+    "google and local": pair(google(None)),
+    "google dead and local": pair(dead),
+}
+
+
+@pytest.fixture(params=ADAPTERS.values(), ids=ADAPTERS)
 async def synthesizer(request: pytest.FixtureRequest) -> AsyncIterator[SpeechSynthesizer]:
     make: Adapter = request.param
-    synthesizer = make()
-    await synthesizer.warm_up()
-    yield synthesizer
-    await synthesizer.close()
+    async with make() as synthesizer:
+        await synthesizer.warm_up()
+        yield synthesizer
+        await synthesizer.close()
 
 
 async def spoken(
@@ -97,11 +151,13 @@ async def test_a_cancelled_listener_leaves_the_engine_free(synthesizer: SpeechSy
 
 
 async def test_calls_speak_at_once(synthesizer: SpeechSynthesizer) -> None:
-    [alone] = await spoken(synthesizer, "Good morning.")
+    alone = await spoken(synthesizer, "Good morning.")
     together = await asyncio.gather(*(spoken(synthesizer, "Good morning.") for _ in range(10)))
     for chunks in together:
         # eSpeak's hoarseness is random: a few samples more or less are audible.
-        assert [len(chunk.ulaw) for chunk in chunks] == [pytest.approx(len(alone.ulaw), abs=80)]
+        assert [len(chunk.ulaw) for chunk in chunks] == [
+            pytest.approx(len(chunk.ulaw), abs=80) for chunk in alone
+        ]
 
 
 async def test_closing_can_be_repeated(synthesizer: SpeechSynthesizer) -> None:
