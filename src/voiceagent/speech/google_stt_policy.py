@@ -22,6 +22,8 @@ class StreamPolicy:
     confirm_ms: float = 400.0
     """Audio after a cut that must be silent before the cut counts: the voice activity detector
     tells of a voice up to 250 ms late."""
+    gap_ms: float = 1_000.0
+    """How long a gap between two words is looked for when there is no end of speech."""
     drain_ms: float = 3_000.0
     """From the half-close to the last final; p99 of Google's finals is 1.57 s."""
     words_due_ms: float = 1_200.0

@@ -14,7 +14,7 @@ exactly one leg whose results count.
 import itertools
 from collections.abc import Sequence
 
-from voiceagent.call.audio import BYTES_PER_MS, frame_levels_dbfs
+from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, frame_levels_dbfs
 from voiceagent.speech.google_stt_leg import AudioTape, Leg, next_request
 from voiceagent.speech.google_stt_policy import (
     Action,
@@ -61,6 +61,7 @@ class Rotation:
         self._cut: int | None = None
         """A handing over is considered here; nothing beyond is sent until it is decided."""
         self._cut_ms = 0.0
+        self._amid_speech = False
         self._to_repair: list[Leg] = []
         self._failures = 0
         self._retry_ms = 0.0
@@ -318,6 +319,9 @@ class Rotation:
         policy = self.policy
         age_ms = max(now_ms - live.opened_ms, live.stream_bytes / BYTES_PER_MS)
         if self._cut is not None:
+            if self._amid_speech:
+                self._hand_over_in_a_gap(live, self._cut, now_ms, actions)
+                return
             confirmed = self._tape.end - self._cut >= _bytes(policy.confirm_ms)
             starving = now_ms - self._cut_ms >= policy.starve_ms
             if self._voices.speaking:
@@ -326,13 +330,29 @@ class Rotation:
                 self._hand_over(live, self._cut, now_ms, actions)
                 return
         elif age_ms >= policy.rotate_from_ms and not self._voices.speaking:
-            self._cut, self._cut_ms = self._tape.end, now_ms
+            self._cut, self._cut_ms, self._amid_speech = self._tape.end, now_ms, False
         if age_ms < policy.rotate_by_ms:
             return
-        if self._tape.end - self._replay_from(live.settled) > _bytes(policy.replay_ms):
-            self._hand_over(live, self._tape.end, now_ms, actions)
-        else:
+        if self._tape.end - self._replay_from(live.settled) <= _bytes(policy.replay_ms):
             self._replace(live, now_ms, actions)
+        else:
+            self._cut, self._cut_ms, self._amid_speech = self._tape.end, now_ms, True
+
+    def _hand_over_in_a_gap(
+        self, live: Leg, earliest: int, now_ms: float, actions: list[Action]
+    ) -> None:
+        """Amid speech without an end: where it is quietest for 40 ms, best between two words."""
+        levels = frame_levels_dbfs(self._tape.read(earliest, self._tape.end))
+        pairs = [max(pair) for pair in itertools.pairwise(levels)]
+        quietest = min(pairs, default=0.0)
+        if not pairs or (
+            quietest > max(levels) - _QUIET_DB and now_ms - self._cut_ms < self.policy.gap_ms
+        ):
+            if now_ms - self._cut_ms >= self.policy.gap_ms:
+                self._hand_over(live, earliest, now_ms, actions)
+            return
+        cut = earliest + (pairs.index(quietest) + 1) * FRAME_BYTES
+        self._hand_over(live, cut, now_ms, actions)
 
     def _hand_over(self, live: Leg, cut: int, now_ms: float, actions: list[Action]) -> None:
         """The old leg hears up to the cut and is read to its last final, the new one from there."""
