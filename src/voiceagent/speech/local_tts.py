@@ -1,20 +1,27 @@
 """The local voice: eSpeak NG in worker processes.
 
-Sentences flow in, µ-law with word timings flows out. Hebrew and English sound at once
-and need no account; nothing of the engine is loaded into this process.
+Sentences flow in, µ-law with word timings flows out; figures and signs are read as words.
+Hebrew and English sound at once and need no account; nothing of the engine is loaded into
+this process.
 """
 
+import asyncio
 import contextlib
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from typing import Final
 
 from voiceagent.errors import ProviderError
 from voiceagent.speech.ports import SpeechChunk, WordTiming
+from voiceagent.speech.spoken import spoken_with_offsets
+from voiceagent.speech.spoken_edits import word_starts
 from voiceagent.speech.worker import WorkerPool
 
 DEADLINE_S: Final = 3.0
 """A sentence takes 10 to 30 ms; a worker that needs this long hangs."""
 _MAX_CHARS: Final = 50_000
+_LONG_CHARS: Final = 1000
+"""From here on the text is prepared in a thread."""
 _VOICES: Final = {"en": "en-us", "he": "he", "iw": "he"}
 """eSpeak's voice of a language; others go by their own code."""
 _WORDS_PER_MINUTE: Final = {"he": 150}
@@ -59,16 +66,24 @@ class LocalSynthesizer:
             )
         speaker = _voice_of(language, voice or self._voice)
         rate = _WORDS_PER_MINUTE.get(speaker.partition("+")[0], _DEFAULT_WORDS_PER_MINUTE)
-        header = {"text": text, "voice": speaker, "rate": rate}
+        if len(text) < _LONG_CHARS:
+            aloud, origins = spoken_with_offsets(text, language)
+        else:
+            aloud, origins = await asyncio.to_thread(spoken_with_offsets, text, language)
+        starts = word_starts(aloud)
+        header = {"text": aloud, "voice": speaker, "rate": rate}
         spoken_ms = 0.0
+        reached = -1  # the words of one figure begin at one place of the text
         async with self._pool.request(header) as exchange:
             async for frame in exchange:
-                words = tuple(
-                    WordTiming(char_start, spoken_ms + start_ms)
-                    for char_start, start_ms in frame.header["words"]
-                )
+                words: list[WordTiming] = []
+                for char_start, start_ms in frame.header["words"]:
+                    original = origins[bisect_right(starts, char_start) - 1]
+                    if original > reached:
+                        reached = original
+                        words.append(WordTiming(original, spoken_ms + start_ms))
                 spoken_ms += len(frame.body) / 8
-                yield SpeechChunk(frame.body, words)
+                yield SpeechChunk(frame.body, tuple(words))
 
     async def close(self) -> None:
         """End the workers; idempotent, within a second."""

@@ -52,11 +52,16 @@ def rewritten(text: str, rules: Rules) -> tuple[str, list[int]]:
     return text, origins
 
 
+def word_starts(text: str) -> list[int]:
+    """Where the words begin: what stands between blanks and holds a letter or a figure."""
+    return [match.start() for match in _WORD.finditer(text)]
+
+
 def word_origins(spoken: str, origins: Sequence[int]) -> tuple[int, ...]:
     """For each word of the spoken text, where it comes from; never descending."""
     found: list[int] = []
-    for match in _WORD.finditer(spoken):
-        start = origins[match.start()]
+    for begin in word_starts(spoken):
+        start = origins[begin]
         found.append(max(start, found[-1]) if found else start)
     return tuple(found)
 
