@@ -19,12 +19,12 @@ from voiceagent.simulator.sounds import Sound
 
 PHRASES: Final = (
     "I want to buy a house",
-    "Yes",
-    "My name is David",
-    "Tomorrow morning",
-    "No, thank you",
+    "it is a private house",
+    "three rooms",
+    "in the city of Jerusalem",
+    "two million shekels",
 )
-"""What callers say when nothing else is given."""
+"""What callers say when nothing else is given: answers to the bundled English intake."""
 
 
 def spoken(phrases: Sequence[str]) -> list[Sound]:
