@@ -38,6 +38,11 @@ _MAX_MALFORMED: Final = 1000
 """So many broken messages are no phone: the socket is closed."""
 _MESSAGES_AT_ONCE: Final = 32
 """Messages that are there already are taken without a wait: after so many, others have a turn."""
+_MESSAGES_A_SECOND: Final = 1000.0
+"""Twilio sends some 55; whoever sends more than this is read no faster, and the socket pushes
+back."""
+_MESSAGES_SAVED_UP: Final = 5000.0
+"""A line that stalled delivers what was held up at once: this is a minute and a half of it."""
 _EARS_TRIES: Final = 3
 _CLOSE_S: Final = 3.0
 
@@ -264,7 +269,7 @@ class CallSession:
     # --- the socket -------------------------------------------------------------------------
 
     async def _receive(self) -> None:
-        taken = 0
+        taken, allowed, counted_at_s = 0, _MESSAGES_SAVED_UP, self._clock()
         while (message := await self._socket.receive()) is not None:
             try:
                 self._on_message(_decode(message))
@@ -274,7 +279,11 @@ class CallSession:
                 return
             taken += 1
             if taken % _MESSAGES_AT_ONCE == 0:
-                await asyncio.sleep(0)
+                now_s = self._clock()
+                earned = (now_s - counted_at_s) * _MESSAGES_A_SECOND
+                allowed = min(_MESSAGES_SAVED_UP, allowed + earned) - _MESSAGES_AT_ONCE
+                counted_at_s = now_s
+                await asyncio.sleep(max(0.0, -allowed / _MESSAGES_A_SECOND))
         self.end("socket_lost")
 
     def _on_message(self, message: twilio.InboundMessage) -> None:
