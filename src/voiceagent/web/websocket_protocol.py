@@ -6,8 +6,9 @@ ASGI shows an application no pings, so the two log words `PNG_PONG_TX` and
 `websocket.state.call_sid = "CA..."`, which is this connection's `scope["state"]`.
 
 The bounds: frames that bring no message (pings, pongs, pieces) are answered or kept
-before any application sees them, so a flood of them is closed here; and a closed
-socket whose peer takes nothing any more is cut off, or it would be held for ever.
+before any application sees them, so a flood of them is closed here, and so is one of
+messages after our close; and a closed socket whose peer takes nothing any more is cut
+off, or it would be held for ever.
 The endpoint works without it as well.
 """
 
@@ -78,6 +79,12 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
         """A piece of a message; an empty one counts for nothing in the message's size."""
         super().handle_cont(event)
         self._count_bare_frame()
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is whole; after our close it is read for nothing."""
+        super().send_receive_event_to_app()
+        if self.close_sent:
+            self._count_bare_frame()
 
     def on_task_complete(self, task: "asyncio.Task[None]") -> None:
         """The application is done with this socket."""
