@@ -231,6 +231,31 @@ async def test_a_stall_within_a_sentence_is_waited_for_while_there_is_audio_to_p
     await pair.close()
 
 
+async def test_a_voice_that_dribbles_is_left(second: Voice) -> None:
+    class Dribbling(Voice):
+        async def synthesize(self, text: str, language: str) -> AsyncIterator[SpeechChunk]:
+            for character in text:
+                yield SpeechChunk(sound_of(character))  # 60 ms of sound every 120 ms
+                await asyncio.sleep(0.12)
+
+    pair = SynthesizerPair(Dribbling("dribbling"), second, limits=HASTY)
+    before, after = await both_parts(pair)
+    assert 0 < len(text_of(before)) < len(SENTENCE) // 2
+    assert SENTENCE.endswith(text_of(after))
+    await pair.close()
+
+
+async def test_a_listener_may_take_his_time(first: Voice, second: Voice) -> None:
+    pair = SynthesizerPair(first, second, limits=HASTY)
+    heard = b""
+    async for chunk in pair.synthesize(SENTENCE[:12], LANGUAGE):
+        heard += chunk.ulaw
+        await asyncio.sleep(0.12)
+    assert text_of(heard) == SENTENCE[:12]
+    assert second.asked == []
+    await pair.close()
+
+
 async def test_a_hang_within_a_sentence_is_left(first: Voice, second: Voice) -> None:
     first.fails_after, first.error = 2, None
     pair = SynthesizerPair(first, second, limits=HASTY)

@@ -38,7 +38,8 @@ class Limits:
     first_audio_s: float = 1.8
     """Wait for the first one's first audio; with the silence before it, under 3 s are dead air."""
     stall_s: float = 1.0
-    """Silence within a sentence, once what was synthesised has been played."""
+    """Silence within a sentence, in one gap or in several: what was synthesised has been played
+    and the rest is late."""
     failures: int = 2
     """In a row, and the first engine is left alone."""
     probe_s: float = 5.0
@@ -143,8 +144,7 @@ class SynthesizerPair:
             while True:
                 if played_from_s is not None:
                     # Nobody waits for more as long as there is audio to play.
-                    runs_out_s = played_from_s + said.ms / 1000
-                    until_s = max(now_s(), runs_out_s) + limits.stall_s
+                    until_s = played_from_s + said.ms / 1000 + limits.stall_s
                 try:
                     async with asyncio.timeout_at(until_s):
                         chunk = await anext(chunks, None)
@@ -155,7 +155,11 @@ class SynthesizerPair:
                 if chunk.ulaw and played_from_s is None:
                     played_from_s = now_s()
                 said.ms += duration_ms(len(chunk.ulaw))
+                given_s = now_s()
                 yield SpeechChunk(chunk.ulaw, said.due(chunk.words))
+                if played_from_s is not None:
+                    # A listener who takes his time is not the engine's fault.
+                    played_from_s += now_s() - given_s
         if said.ms == 0 and has_word(text):
             raise ProviderError(f"{self.first.name} gave no audio", retryable=True)
         if said.ahead:
