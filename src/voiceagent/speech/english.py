@@ -7,6 +7,7 @@ out. It changes no word that it does not know. Pure; never raises.
 import re
 from typing import Final
 
+from voiceagent.speech.email_addresses import email_rule
 from voiceagent.speech.english_moments import DASH, day_first, month_first
 from voiceagent.speech.english_numerals import (
     LARGEST,
@@ -77,7 +78,6 @@ _SCALES: Final = {
 }
 _TITLES: Final = {"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor"}
 _PLAIN: Final = {
-    "Apt": "Apartment",
     "Ave": "Avenue",
     "Blvd": "Boulevard",
     "Rd": "Road",
@@ -95,6 +95,7 @@ _ABBREVIATION: Final = re.compile(
 _STREET_AT_END: Final = re.compile(r"(St|Dr)(?=[,;]|\s*$)")
 _STREET_OR_TITLE: Final = re.compile(r"(Dr|St)\.(\s+[A-Z])?")
 _ET_CETERA: Final = re.compile(r"etc\.(?=(\s+[a-z]|\s*[,;)])?)")
+_APARTMENT: Final = re.compile(r"([Aa])pt\.(?=\s?[0-9])")
 _NUMBER_SIGN: Final = re.compile(r"(?:(No)s?\.\s?|#)(?=[0-9])")
 
 
@@ -117,6 +118,7 @@ _SCALE: Final = re.compile(r"\s(thousand|million|billion)(?![A-Za-z])")
 _SCALE_LETTER: Final = re.compile(r"(K|k|M|m|bn|B)(?![A-Za-z0-9])")
 _UNIT_DOT: Final = re.compile(r"(?<=[a-z])\.(?=\s[a-z])")
 _DECADE: Final = re.compile(r"((?:1[1-9]|20)[0-9]0)['’]?s(?![A-Za-z])")
+_PER: Final = re.compile(r"/\s?(month|year|day|night|hour|week|person|unit)(?![A-Za-z])")
 _TIMES: Final = re.compile(r"(?<=[0-9])\s?[xX×]\s?(?=[0-9])")
 _COUNTED: Final = re.compile(r"[ -][a-z]{3,}")
 _ORDINAL: Final = re.compile(
@@ -143,23 +145,7 @@ _SIGNS: Final = {
     "×": "times",
     "±": "plus or minus",
 }
-_EMAIL: Final = re.compile(
-    r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}(?![@A-Za-z0-9-]|\.[A-Za-z0-9@])"
-)
 _EMAIL_SIGNS: Final = {"@": "at", ".": "dot", "-": "dash", "_": "underscore", "+": "plus"}
-
-
-def _email(text: str, position: int) -> Edit | None:
-    if position and (text[position - 1].isalnum() or text[position - 1] in "._+-@"):
-        return None
-    match = _EMAIL.match(text, position)
-    if not match:
-        return None
-    parts = re.findall(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]", match.group())
-    said = [
-        _EMAIL_SIGNS.get(part) or (digits(part) if part.isdecimal() else part) for part in parts
-    ]
-    return Edit(position, match.end(), " ".join(said))
 
 
 def _code(text: str, position: int) -> Edit | None:
@@ -194,6 +180,9 @@ def _abbreviation(text: str, position: int) -> Edit | None:
     if match:
         ends = match.group(1) is None
         return Edit(position, match.end(), "et cetera." if ends else "et cetera")
+    match = _APARTMENT.match(text, position)
+    if match:
+        return Edit(position, match.end(), f"{match.group(1)}partment")
     match = _NUMBER_SIGN.match(text, position)
     return Edit(position, match.end(), "number ") if match else None
 
@@ -303,6 +292,11 @@ def _sign(text: str, position: int) -> Edit | None:
     mark = text[position]
     if mark in "+=" and text[max(0, position - 1) : position + 2] == f" {mark} ":
         return Edit(position, position + 1, "plus" if mark == "+" else "equals")
+    if mark == "+" and position and text[position - 1] in "0123456789":
+        return Edit(position, position + 1, " plus")
+    per = _PER.match(text, position)
+    if per:
+        return Edit(position, per.end(), f" per {per.group(1)}")
     times = _TIMES.match(text, position)
     if times:
         return Edit(position, times.end(), " by ")
@@ -321,13 +315,13 @@ def _any_figures(text: str, position: int) -> Edit | None:
 def _all(moment: Rule) -> Rules:
     return Rules(
         trigger=re.compile(
-            r"[0-9½¼¾⅓⅔⅛%°²³&₪$€£#+=×±@]|NIS|ILS|USD|EUR|GBP"
+            r"[0-9½¼¾⅓⅔⅛%°²³&₪$€£#+=×±@/]|NIS|ILS|USD|EUR|GBP"
             r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
             r"|\b(?:Dr|St)\b"
-            rf"|\b(?:etc|No|Nos|{'|'.join(map(re.escape, (*_TITLES, *_PLAIN)))})\."
+            rf"|\b(?:etc|No|Nos|[Aa]pt|{'|'.join(map(re.escape, (*_TITLES, *_PLAIN)))})\."
         ),
         rules=(
-            _email,
+            email_rule(_EMAIL_SIGNS, digits),
             _code,
             _phone,
             moment,

@@ -32,7 +32,9 @@ _ISO: Final = re.compile(r"([12][0-9]{3})-([01][0-9])-([0-3][0-9])(?![0-9-])")
 _NUMERIC: Final = re.compile(
     r"([0-3]?[0-9])([./])([0-3]?[0-9])\2([12][0-9]{3}|[0-9]{2})(?![0-9]|[./-][0-9])"
 )
-_YEAR_BEFORE: Final = re.compile(r"(?:\b[Ii]n|[Ss]ince|[Uu]ntil|[Bb]y|[Ff]rom|[Oo]f|[Yy]ear)\s$")
+_YEAR_BEFORE: Final = re.compile(
+    r"(?:\b[Ii]n|[Ss]ince|[Uu]ntil|[Bb]y|[Ff]rom|[Oo]f|[Yy]ear|" + "|".join(_MONTHS) + r")\s$"
+)
 _LONE_YEAR: Final = re.compile(r"((?:1[1-9]|20)[0-9]{2})(?![0-9A-Za-z%]|[,.:/-][0-9]|\s[a-z]+s\b)")
 _HALF_OF_DAY: Final = r"(?:\s?([AaPp])\.?\s?[Mm]\b(\.?))"
 _CLOCK: Final = r"([01]?[0-9]|2[0-4]):([0-5][0-9])(?::[0-5][0-9])?(?![0-9]|:[0-9])"

@@ -7,6 +7,7 @@ out, in the right gender. It changes no word that it does not know. Pure; never 
 import re
 from typing import Final
 
+from voiceagent.speech.email_addresses import email_rule
 from voiceagent.speech.hebrew_amounts import amount, simple_fraction
 from voiceagent.speech.hebrew_lexicon import (
     ABBREVIATIONS,
@@ -31,6 +32,7 @@ _NOUN_BEFORE: Final = re.compile(r"(?<![א-ת])([א-ת]{3,20})\s$")
 _STREET: Final = re.compile(
     r"(?:רח['׳’]|רחוב|שד['׳’]|שדרות|סמטת|דרך)\s(?:[א-ת\"״'׳]{1,20}\s){1,4}$"
 )
+_FLOOR_BEFORE: Final = re.compile(r"קומה:?\s$")
 _HOUSE_AND_FLAT: Final = re.compile(r"([0-9]{1,4})/([0-9]{1,4})(?![0-9/])")
 _HOUSE_LETTER: Final = re.compile(r"([0-9]{1,4})([א-ת])(?=['׳’]?(?![א-ת'׳’\"״]))")
 _CODE_BEFORE: Final = re.compile(
@@ -43,9 +45,6 @@ _TWENTY_FOUR_SEVEN: Final = re.compile(r"24/7(?![0-9/])")
 _AMPERSAND: Final = re.compile(r"&\s*([א-ת\"'״׳]+)")
 _PER: Final = re.compile(r"/\s?(חודש|שנה|יום|לילה|שעה|שבוע|אדם|נפש|יחידה|מ[\"״]ר)(?![א-ת])")
 _TIMES: Final = re.compile(r"[xX×*]\s?(?=[0-9])")
-_EMAIL: Final = re.compile(
-    r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}(?![@A-Za-z0-9-]|\.[A-Za-z0-9@])"
-)
 _EMAIL_SIGNS: Final = {"@": "שטרודל", ".": "נקודה", "-": "מקף", "_": "קו תחתון", "+": "פלוס"}
 _SIGNS: Final = {
     "₪": "שקלים",
@@ -112,6 +111,9 @@ def _house(text: str, position: int) -> Edit | None:
         words = f"{cardinal(int(letter.group(1)), 'f')} {letter.group(2)}"
         return Edit(position, letter.end(), words)
     match = _HOUSE_AND_FLAT.match(text, position)
+    if match and _FLOOR_BEFORE.search(text[max(0, position - 8) : position]):
+        floor, floors = (cardinal(int(number), "f") for number in match.groups())
+        return Edit(position, match.end(), f"{floor} מתוך {floors}")
     if not match or not _STREET.search(text[max(0, position - 90) : position]):
         return None
     house, flat = (cardinal(int(number), "f") for number in match.groups())
@@ -121,19 +123,6 @@ def _house(text: str, position: int) -> Edit | None:
 def _set_phrase(text: str, position: int) -> Edit | None:
     match = _TWENTY_FOUR_SEVEN.match(text, position)
     return Edit(position, match.end(), "עשרים וארבע שבע") if match else None
-
-
-def _email(text: str, position: int) -> Edit | None:
-    if position and (text[position - 1].isalnum() or text[position - 1] in "._+-@"):
-        return None
-    match = _EMAIL.match(text, position)
-    if not match:
-        return None
-    parts = re.findall(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]", match.group())
-    said = [
-        _EMAIL_SIGNS.get(part) or (digits(part) if part.isdecimal() else part) for part in parts
-    ]
-    return Edit(position, match.end(), " ".join(said))
 
 
 def _sign(text: str, position: int) -> Edit | None:
@@ -147,6 +136,8 @@ def _sign(text: str, position: int) -> Edit | None:
         around = text[max(0, position - 1) : position + 2]
         if around == f" {mark} ":
             return Edit(position, position + 1, "פלוס" if mark == "+" else "שווה")
+        if mark == "+" and _after_figure(text, position):
+            return Edit(position, position + 1, " פלוס")
         return None
     if mark == "/":
         per = _PER.match(text, position)
@@ -178,7 +169,7 @@ def _any_figures(text: str, position: int) -> Edit | None:
 RULES: Final = Rules(
     trigger=re.compile(r"[0-9½¼¾⅓⅔⅛%°²³&₪$€£#+=×±@/\"״”“„'׳’‘`]|NIS|ILS|USD|EUR|GBP|ת\.|י-ם"),
     rules=(
-        _email,
+        email_rule(_EMAIL_SIGNS, digits),
         _code,
         _phone,
         _set_phrase,

@@ -62,6 +62,7 @@ _WORD_BEFORE: Final = re.compile(r"([א-ת]{2,24})\s{1,2}$")
 _RANGE: Final = re.compile(rf"{DASH}(?=[₪$€£]?[0-9½¼¾])")
 _NOT_ALONE: Final = re.compile(r"[-–/:.,]?[0-9]")
 _FRACTION: Final = re.compile(rf"{PREFIX}([0-9]{{1,6}})/([0-9]{{1,6}})(?![0-9/])")
+_PARTNER: Final = re.compile(r"\s(?:(?:או|עד)\s|ל[-־–]?\s?)(?=[0-9])")
 _COMPOUNDS: Final = frozenset("שינה רחצה חניה חנייה דיור מגורים אמבטיה שירותים עבודה".split())
 _CODE_DIGITS: Final = 7
 
@@ -211,7 +212,21 @@ def _spoken_amount(text: str, position: int, quantity: _Quantity, end: int) -> t
         return _with_following(text, quantity, following, end)
     if _is_long_code(text, quantity, end):
         return grouped_digits(quantity.figures), end
-    return _number(quantity, "m" if word == "פי" else "f"), end
+    return _number(quantity, "m" if word == "פי" else _partner_gender(text, end)), end
+
+
+def _partner_gender(text: str, end: int) -> Gender:
+    """Of "3" in "3 or 4 rooms" and "between 3 and 4 rooms"; feminine where nothing is counted."""
+    partner = _PARTNER.match(text, end)
+    if not partner:
+        return "f"
+    quantity, quantity_end = _quantity(text, partner.end(), None)
+    if quantity is None:
+        return "f"
+    if quantity.thing:
+        return quantity.thing.gender
+    following = _following(text, quantity_end)
+    return following.noun.gender if following and not following.is_singular else "f"
 
 
 def _is_long_code(text: str, quantity: _Quantity, end: int) -> bool:
