@@ -11,15 +11,12 @@ import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from voiceagent.brain.agent_file import load_agent
 from voiceagent.brain.ports import Brain, Say
-from voiceagent.brain.script import ScriptedBrain
 from voiceagent.call.registry import CallRegistry
 from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
@@ -31,10 +28,10 @@ from voiceagent.crm.database import Database
 from voiceagent.crm.migrate import migrate
 from voiceagent.crm.recorder import CallRecorder
 from voiceagent.drain import Drain
-from voiceagent.errors import AgentFileError, SettingsError
+from voiceagent.engines import choose_engines
+from voiceagent.errors import ProviderError, SettingsError
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings, ensure_api_key, load_settings
-from voiceagent.speech.ports import SpeechRecognizer, SpeechSynthesizer
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.warm_up import WarmUp
 from voiceagent.web.crm import crm_router
@@ -48,7 +45,7 @@ from voiceagent.web.telephony_webhooks import telephony_router
 
 _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""
-_WATCH_S: Final = 1.0
+_WATCH_S: Final = 0.25
 _BIND_S: Final = 2.0
 """How long the warm-up waits for the port; a server without one is warmed up as well."""
 _SOCKET_COMES_S: Final = 3.0
@@ -73,48 +70,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for fault in faults:
         print(fault, file=sys.stderr)
     raise SystemExit(2)
-
-
-@dataclass(frozen=True, slots=True)
-class _Engines:
-    """What hears, speaks and thinks."""
-
-    recognizer: SpeechRecognizer
-    synthesizer: SpeechSynthesizer
-    brain: Brain
-
-
-def _engines(settings: Settings) -> _Engines:
-    """The engines that the settings name; the vendor libraries are imported in their warm-up."""
-    not_there = [
-        f"{variable}: this version has no google engine yet; set {variable}=local."
-        for variable, engine in (
-            ("STT_ENGINE", settings.stt_engine),
-            ("TTS_ENGINE", settings.tts_engine),
-        )
-        if engine == "google"
-    ]
-    if not_there:
-        raise SettingsError(not_there)
-    if settings.bench_engines:
-        from voiceagent.brain.canned import CannedBrain  # noqa: PLC0415
-        from voiceagent.speech.bench_engines import (  # noqa: PLC0415
-            CannedRecognizer,
-            ToneSynthesizer,
-        )
-
-        tone = ToneSynthesizer(settings.bench_reply_seconds)
-        return _Engines(CannedRecognizer(), tone, CannedBrain())
-    from voiceagent.speech.local_stt import LocalRecognizer  # noqa: PLC0415
-    from voiceagent.speech.local_tts import LocalSynthesizer  # noqa: PLC0415
-
-    try:
-        agent = load_agent(settings.agent_file, settings.agent_language)
-    except AgentFileError as error:
-        raise SettingsError([f"AGENT_FILE: {fault}" for fault in str(error).splitlines()]) from None
-    return _Engines(
-        LocalRecognizer(), LocalSynthesizer(voice=settings.tts_voice), ScriptedBrain(agent)
-    )
 
 
 def _check_data_dir(settings: Settings) -> None:
@@ -143,7 +98,7 @@ def _warnings(settings: Settings, brain: Brain) -> list[str]:
 
 def _assemble(settings: Settings) -> FastAPI:
     _check_data_dir(settings)
-    engines = _engines(settings)
+    engines = choose_engines(settings, lambda works, _why: tell("tts", works))
     configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)
@@ -163,13 +118,23 @@ def _assemble(settings: Settings) -> FastAPI:
 
     recorder = CallRecorder(database, settings.data_dir, revive=start_database)
     voice_activity = VoiceActivity()
-    phrase_book = PhraseBook()
+    phrase_book = PhraseBook(engines.phrase_store)
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
 
     async def warm_up_voice() -> None:
+        sentences = _fixed_sentences(engines.brain)
+        for text in sentences:
+            await phrase_book.recall(text, voice.language)
         await engines.synthesizer.warm_up()
-        for text in _fixed_sentences(engines.brain):
-            await phrase_book.learn(engines.synthesizer, text, voice.language)
+        try:
+            for text in sentences:
+                await phrase_book.learn(engines.first_voice, text, voice.language)
+        except ProviderError:
+            # Calls are answered in the second voice until the first one is warmed up again.
+            if engines.second_voice is not None:
+                for text in sentences:
+                    await phrase_book.learn_meanwhile(engines.second_voice, text, voice.language)
+            raise
 
     model: asyncio.Task[None] | None = None
 
