@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceagent.speech.phrase_cache import PhraseCache, PhraseShelf
@@ -95,6 +95,7 @@ async def test_a_damaged_file_is_ignored_and_replaced(
     assert await shelf.load(GREETING, LANGUAGE) == SPOKEN
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300))
 def test_any_file_at_all_is_survived(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

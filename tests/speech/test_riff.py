@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceagent.speech.riff import WAVE_ULAW, RiffStripper, WaveFormat, without_riff
@@ -66,6 +66,7 @@ def test_the_samples_alone_come_out(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", FILES.values(), ids=FILES)
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, 2100), max_size=12))
 def test_where_the_input_is_cut_makes_no_difference(data: bytes, cuts: list[int]) -> None:
     assert in_pieces(data, cuts) == AUDIO
@@ -77,11 +78,13 @@ def test_byte_by_byte(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", FILES.values(), ids=FILES)
+@settings(deadline=None)
 @given(length=st.integers(0, 2100))
 def test_truncated_input_gives_a_beginning_of_the_samples(data: bytes, length: int) -> None:
     assert AUDIO.startswith(without_riff(data[:length]))
 
 
+@settings(deadline=None)
 @given(
     before=st.lists(
         st.tuples(st.sampled_from([b"LIST", b"fact", b"JUNK", b"abcd"]), st.binary(max_size=40)),
@@ -104,6 +107,7 @@ def test_any_chunks_around_the_samples(
     assert in_pieces(data, cuts) == samples
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=400), cuts=st.lists(st.integers(0, 400), max_size=6))
 def test_whatever_comes_no_header_goes_out(data: bytes, cuts: list[int]) -> None:
     for whole in (data, b"RIFF" + data, PLAIN[:30] + data, wave(data), b"RIFF\0\0\0\0AVI " + data):
@@ -111,6 +115,7 @@ def test_whatever_comes_no_header_goes_out(data: bytes, cuts: list[int]) -> None
         assert not in_pieces(whole, cuts).startswith(b"RIFF")
 
 
+@settings(deadline=None)
 @given(samples=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200), max_size=6))
 def test_bare_samples_pass_unchanged(samples: bytes, cuts: list[int]) -> None:
     if b"R" not in samples:

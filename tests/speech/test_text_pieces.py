@@ -1,7 +1,7 @@
 """Cutting texts into pieces."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceagent.speech.text_pieces import has_word, plain_text, text_pieces
@@ -32,6 +32,7 @@ def test_where_a_text_is_cut(text: str, limit: int, pieces: list[str]) -> None:
     assert text_pieces(text, limit) == pieces
 
 
+@settings(deadline=None)
 @given(
     text=st.text(alphabet="ab .,?!\n שלום₪👍", max_size=200),
     limit=st.integers(4, 60),
@@ -59,6 +60,7 @@ def test_what_no_engine_can_read_is_left_out(text: str, plain: str) -> None:
     assert plain_text(text) == plain
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_plain_text_can_be_sent(text: str) -> None:
     assert plain_text(text).encode().decode() == plain_text(text)

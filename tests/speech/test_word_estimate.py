@@ -1,7 +1,7 @@
 """Estimates of where words begin."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceagent.speech.word_estimate import spread, voiced_stretch_ms, word_weights
@@ -38,6 +38,7 @@ def test_words_are_spread_over_what_is_voiced() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     text=st.text(alphabet="ab1,. \nש", max_size=80),
     start_ms=st.floats(0, 1000),
