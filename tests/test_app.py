@@ -120,8 +120,10 @@ print(told, file=sys.stderr)
             (
                 {"STT_ENGINE": "google", "TTS_ENGINE": "google"},
                 [
-                    "STT_ENGINE: this version has no google engine yet; set STT_ENGINE=local.",
-                    "TTS_ENGINE: this version has no google engine yet; set TTS_ENGINE=local.",
+                    "STT_ENGINE: the google engine needs GOOGLE_APPLICATION_CREDENTIALS"
+                    " or GCP_CREDENTIALS_JSON.",
+                    "TTS_ENGINE: the google engine needs GOOGLE_APPLICATION_CREDENTIALS"
+                    " or GCP_CREDENTIALS_JSON.",
                 ],
             ),
             (
