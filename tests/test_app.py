@@ -120,10 +120,14 @@ print(told, file=sys.stderr)
             (
                 {"STT_ENGINE": "google", "TTS_ENGINE": "google"},
                 [
-                    "STT_ENGINE: the google engine needs GOOGLE_APPLICATION_CREDENTIALS"
-                    " or GCP_CREDENTIALS_JSON.",
-                    "TTS_ENGINE: the google engine needs GOOGLE_APPLICATION_CREDENTIALS"
-                    " or GCP_CREDENTIALS_JSON.",
+                    (
+                        "STT_ENGINE: the google engine needs GOOGLE_APPLICATION_CREDENTIALS"
+                        " or GCP_CREDENTIALS_JSON."
+                    ),
+                    (
+                        "TTS_ENGINE: the google engine needs GOOGLE_APPLICATION_CREDENTIALS"
+                        " or GCP_CREDENTIALS_JSON."
+                    ),
                 ],
             ),
             (
