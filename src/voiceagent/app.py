@@ -126,15 +126,17 @@ def _assemble(settings: Settings) -> FastAPI:
         for text in sentences:
             await phrase_book.recall(text, voice.language)
         await engines.synthesizer.warm_up()
-        if engines.first_voice_works():
+        try:
+            if not engines.first_voice_works():
+                raise ProviderError(f"{engines.first_voice.name} does not speak", retryable=True)
             for text in sentences:
                 await phrase_book.learn(engines.first_voice, text, voice.language)
-            return
-        # Calls are answered in the second voice until the first one is warmed up again.
-        if engines.second_voice is not None:
-            for text in sentences:
-                await phrase_book.learn_meanwhile(engines.second_voice, text, voice.language)
-        raise ProviderError(f"{engines.first_voice.name} does not speak", retryable=True)
+        except ProviderError:
+            # Calls are answered in the second voice until the first one is warmed up again.
+            if engines.second_voice is not None:
+                for text in sentences:
+                    await phrase_book.learn_meanwhile(engines.second_voice, text, voice.language)
+            raise
 
     model: asyncio.Task[None] | None = None
 
