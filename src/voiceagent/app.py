@@ -28,7 +28,7 @@ from voiceagent.crm.database import Database
 from voiceagent.crm.migrate import migrate
 from voiceagent.crm.recorder import CallRecorder
 from voiceagent.drain import Drain
-from voiceagent.engines import choose_engines
+from voiceagent.engines import Engines, choose_engines
 from voiceagent.errors import ProviderError, SettingsError
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings, ensure_api_key, load_settings
@@ -127,10 +127,7 @@ def _assemble(settings: Settings) -> FastAPI:
             await phrase_book.recall(text, voice.language)
         await engines.synthesizer.warm_up()
         try:
-            if not engines.first_voice_works():
-                raise ProviderError(f"{engines.first_voice.name} does not speak", retryable=True)
-            for text in sentences:
-                await phrase_book.learn(engines.first_voice, text, voice.language)
+            await _learn(phrase_book, engines, sentences)
         except ProviderError:
             # Calls are answered in the second voice until the first one is warmed up again.
             if engines.second_voice is not None:
@@ -288,6 +285,14 @@ def _fixed_sentences(brain: Brain) -> list[str]:
     phrases = brain.phrases
     opening = [event.text for event in brain.open("").opening() if isinstance(event, Say)]
     return [*opening, *phrases.reprompts, phrases.apology, phrases.goodbye]
+
+
+async def _learn(phrase_book: PhraseBook, engines: Engines, sentences: list[str]) -> None:
+    """Have the fixed sentences in the first voice. Raises `ProviderError`."""
+    if not engines.first_voice_works():
+        raise ProviderError(f"{engines.first_voice.name} does not speak", retryable=True)
+    for text in sentences:
+        await phrase_book.learn(engines.first_voice, text, engines.brain.language)
 
 
 async def _told(work: Coroutine[object, object, None]) -> None:
