@@ -130,6 +130,11 @@ async def test_speech_workers_are_killed_and_stopped(tmp_path: Path) -> None:
         assert left
         service.send_signal(signal.SIGKILL)
         await until(lambda: left.isdisjoint(pid for pid, _, _ in processes()))
+    # The database, which outlives its service, has had no successor to stop it.
+    left_over = postmaster(tmp_path)
+    assert left_over is not None
+    os.kill(left_over, signal.SIGINT)
+    await until(lambda: postmaster(tmp_path) is None)
 
 
 def workers(service: Service, engine: str) -> set[int]:
