@@ -1,98 +1,179 @@
-"""The phrases that are synthesised ahead of time."""
+"""The voice of one reply: sentences in, audio and what is known of its words out."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import pytest
+from session_world import WORD_MS, WordVoice
+from warped_time import on_warped_time
 
-from voiceagent.call.speaking import PhraseBook
-from voiceagent.errors import ProviderError
+from voiceagent.call.conversation import Conversation
+from voiceagent.call.playout import Playout
+from voiceagent.call.speaking import PhraseBook, ReplySpeech, TooMuchToSay, Voice
+from voiceagent.errors import EngineTimeout, ProviderError
 from voiceagent.speech.ports import SpeechChunk
 
-GREETING, LANGUAGE = "Good morning.", "en-US"
+REPLY = 1
+BROKEN = ProviderError("broken", retryable=True)
 
 
-class Engine:
-    """Speaks its own name, or fails."""
+@dataclass
+class Reply:
+    engine: WordVoice = field(default_factory=WordVoice)
+    book: PhraseBook = field(default_factory=PhraseBook)
+    playout: Playout = field(default_factory=Playout)
+    conversation: Conversation = field(default_factory=Conversation)
+    news: int = 0
+    speech: ReplySpeech = field(init=False)
+    running: "asyncio.Task[None]" = field(init=False)
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.works = True
-        self.sentences = 0
+    def __post_init__(self) -> None:
+        self.playout.begin(REPLY)
+        self.speech = ReplySpeech(
+            REPLY,
+            Voice(self.engine, self.book, "en-US"),
+            self.playout,
+            self.conversation,
+            now_ms=lambda: asyncio.get_running_loop().time() * 1000,
+            on_audio=self._on_audio,
+        )
+        self.running = asyncio.create_task(self.speech.run())
 
-    async def warm_up(self) -> None: ...
+    def _on_audio(self) -> None:
+        self.news += 1
 
-    async def synthesize(self, text: str, language: str) -> AsyncIterator[SpeechChunk]:
-        self.sentences += 1
-        if not self.works:
-            raise ProviderError("down", retryable=True)
-        yield SpeechChunk(f"{self.name}: {text}".encode())
+    @property
+    def ulaw(self) -> bytes:
+        audio = self.playout._audio
+        assert audio is not None
+        return bytes(audio.ulaw)
 
-    async def close(self) -> None: ...
-
-
-class Shelf:
-    """A store in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], tuple[SpeechChunk, ...]] = {}
-
-    async def load(self, text: str, language: str) -> tuple[SpeechChunk, ...] | None:
-        return self.kept.get((text, language))
-
-    async def save(self, text: str, language: str, chunks: Sequence[SpeechChunk]) -> None:
-        self.kept[text, language] = tuple(chunks)
-
-
-def heard(book: PhraseBook) -> str | None:
-    chunks = book.chunks(GREETING)
-    return None if chunks is None else b"".join(chunk.ulaw for chunk in chunks).decode()
-
-
-async def test_a_phrase_is_synthesised_once() -> None:
-    book, engine = PhraseBook(), Engine("first")
-    for _ in range(3):
-        await book.learn(engine, GREETING, LANGUAGE)
-    assert engine.sentences == 1
-    assert heard(book) == "first: Good morning."
+    async def broken(self) -> ProviderError:
+        with pytest.raises(ProviderError) as failure:
+            await self.running
+        return failure.value
 
 
-async def test_a_restart_needs_no_engine_for_what_was_learnt() -> None:
-    shelf, engine = Shelf(), Engine("first")
-    await PhraseBook(shelf).learn(engine, GREETING, LANGUAGE)
-    engine.works = False
-    restarted = PhraseBook(shelf)
-    assert await restarted.recall(GREETING, LANGUAGE)
-    assert heard(restarted) == "first: Good morning."
-    await restarted.learn(engine, GREETING, LANGUAGE)
-    assert engine.sentences == 1
+@asynccontextmanager
+async def reply() -> AsyncIterator[Reply]:
+    one = Reply()
+    try:
+        yield one
+    finally:
+        one.running.cancel()
+        await asyncio.wait([one.running])
+        assert one.engine.open_sentences == 0
 
 
-async def test_an_unknown_phrase_cannot_be_recalled() -> None:
-    for book in (PhraseBook(), PhraseBook(Shelf())):
-        assert not await book.recall(GREETING, LANGUAGE)
-        assert heard(book) is None
+@on_warped_time
+async def test_sentences_are_spoken_in_their_order_and_then_it_is_complete() -> None:
+    async with reply() as one:
+        one.speech.say("well then")
+        one.speech.say("the price")
+        await asyncio.sleep(1)
+        assert not one.playout.is_complete(REPLY)
+        one.speech.finish()
+        await one.running
+        assert one.engine.read(one.ulaw) == ["well", "then", "the", "price"]
+        assert one.playout.is_complete(REPLY)
+        assert one.conversation.heard(REPLY, 3 * WORD_MS) == "well then the"
+        assert one.news >= 4
 
 
-async def test_a_stand_in_speaks_until_the_engine_is_back_and_is_never_stored() -> None:
-    shelf, first, second = Shelf(), Engine("first"), Engine("second")
-    book = PhraseBook(shelf)
-    first.works = False
-    with pytest.raises(ProviderError):
-        await book.learn(first, GREETING, LANGUAGE)
-    await book.learn_meanwhile(second, GREETING, LANGUAGE)
-    assert (heard(book), book.stand_ins, shelf.kept) == ("second: Good morning.", 1, {})
-    with pytest.raises(ProviderError):
-        await book.learn(first, GREETING, LANGUAGE)
-    assert heard(book) == "second: Good morning."
-
-    first.works = True
-    await book.learn(first, GREETING, LANGUAGE)
-    assert (heard(book), book.stand_ins) == ("first: Good morning.", 0)
-    assert list(shelf.kept) == [(GREETING, LANGUAGE)]
+@on_warped_time
+async def test_what_was_synthesised_ahead_is_not_synthesised_again() -> None:
+    async with reply() as one:
+        await one.book.learn(one.engine, "well then", "en-US")
+        await one.book.learn(one.engine, "well then", "en-US")
+        assert len(one.book) == 1
+        one.engine.breaks["well"] = BROKEN
+        one.speech.say("well then")
+        one.speech.finish()
+        await one.running
+        assert one.engine.read(one.ulaw) == ["well", "then"]
 
 
-async def test_a_stand_in_takes_no_learnt_phrase_s_place() -> None:
-    book = PhraseBook()
-    await book.learn(Engine("first"), GREETING, LANGUAGE)
-    await book.learn_meanwhile(Engine("second"), GREETING, LANGUAGE)
-    assert (heard(book), book.stand_ins) == ("first: Good morning.", 0)
+@on_warped_time
+async def test_a_sentence_that_breaks_ends_with_the_audio_it_has() -> None:
+    async with reply() as one:
+        one.engine.breaks["is"] = BROKEN
+        one.speech.say("the price is high")
+        assert await one.broken() is BROKEN
+        one.speech.break_off()
+        assert one.conversation.text(REPLY) == "the price"
+        assert one.conversation.heard(REPLY, 2 * WORD_MS) == "the price"
+        assert one.conversation.heard(REPLY, WORD_MS) == "the"
+        one.speech.finish()
+        assert one.playout.is_complete(REPLY)
+
+
+@on_warped_time
+async def test_a_sentence_that_never_began_was_never_said() -> None:
+    async with reply() as one:
+        one.engine.breaks["high"] = BROKEN
+        one.speech.say("well then")
+        one.speech.say("high it is")
+        await one.broken()
+        one.speech.break_off()
+        one.speech.break_off()
+        assert one.conversation.text(REPLY) == "well then"
+
+
+@on_warped_time
+async def test_a_voice_that_stalls_is_given_up_when_the_line_has_fallen_silent() -> None:
+    async with reply() as one:
+        one.engine.breaks["price"] = 3600.0
+        one.speech.say("well then")
+        one.speech.say("the price")
+        began_s = asyncio.get_running_loop().time()
+        assert isinstance(await one.broken(), EngineTimeout)
+        # Nothing was sent: 600 ms of audio are there, then the line would be silent.
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(0.6 + 2.5)
+
+
+@on_warped_time
+async def test_no_audio_for_a_sentence_is_a_failure() -> None:
+    class Mute(WordVoice):
+        async def synthesize(self, text: str, language: str) -> AsyncIterator[SpeechChunk]:
+            yield SpeechChunk(b"")
+
+    async with reply() as one:
+        one.speech._voice = Voice(Mute(), one.book, "en-US")
+        one.speech.say("well then")
+        assert (await one.broken()).retryable
+
+
+@on_warped_time
+async def test_odd_pieces_of_audio_become_whole_frames() -> None:
+    class Odd(WordVoice):
+        async def synthesize(self, text: str, language: str) -> AsyncIterator[SpeechChunk]:
+            for length in (1, 333, 159, 7):
+                yield SpeechChunk(b"\x10" * length)
+
+    async with reply() as one:
+        one.speech._voice = Voice(Odd(), one.book, "en-US")
+        one.speech.say("well then")
+        one.speech.finish()
+        await one.running
+        assert one.ulaw == b"\x10" * 500 + b"\xff" * 140
+
+
+@on_warped_time
+async def test_there_is_always_room_for_the_end() -> None:
+    async with reply() as one:
+        for number in range(64):
+            one.speech.say(f"sentence{number}")
+        with pytest.raises(TooMuchToSay):
+            one.speech.say("one more")
+        one.speech.finish()
+
+
+@on_warped_time
+async def test_synthesis_waits_while_half_a_minute_is_unsent() -> None:
+    async with reply() as one:
+        for number in range(40):
+            one.speech.say(" ".join(["very"] * 10 + [f"long{number}"]))
+        await asyncio.sleep(60)
+        assert 30_000 <= one.playout.length_ms(REPLY) <= 30_000 + 11 * WORD_MS
