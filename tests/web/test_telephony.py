@@ -17,12 +17,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from voiceagent.simulator import messages
-from voiceagent.simulator.behaviour import Answer, HangUp
+from voiceagent.simulator.behaviour import Answer, HangUp, Interrupt
 from voiceagent.simulator.evidence_log import TURN_ORDER
 from voiceagent.simulator.webhooks import signature
 from whole_service import Service, on_the_line, speech, until
 
-BENCH = {"BENCH_ENGINES": "1", "BENCH_REPLY_SECONDS": "0.6", "MAX_CALLS": "2"}
+BENCH = {"BENCH_ENGINES": "1", "BENCH_REPLY_SECONDS": "1.5", "MAX_CALLS": "2"}
 TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://voice.example.com"
 PATH = "/ws/twilio-media"
@@ -194,6 +194,30 @@ class TestCall:
             if told := re.search(r" EoU_ms=(\d+) ", text):
                 assert 300 <= int(told.group(1)) <= 600
         assert "+97250000" not in service.output
+
+    async def test_a_caller_who_interrupts_is_let_speak(self, service: Service) -> None:
+        steps = [Answer(speech("good morning"), patience_ms=1000)]
+        steps += [Interrupt(speech("wait a moment"), into_ms=800), HangUp()]
+        async with on_the_line(service, steps) as [line]:
+            result = await line.over()
+        assert result.completed
+        assert result.violations == ()
+        assert result.turns[1].cleared_ms is not None
+        assert len(line.call.line.clears) == 1
+        assert re.search(rf"BARGE_IN call_sid={line.call_sid} turn=1 ", service.output)
+
+        def is_settled() -> bool:
+            return service.call_record(line.call_sid).get("status") == "completed"
+
+        await until(is_settled)
+        turns = service.call_record(line.call_sid)["turns"]
+        assert [(turn["who"], turn["status"]) for turn in turns] == [
+            ("caller", "complete"),
+            ("agent", "interrupted"),
+            ("caller", "complete"),
+            ("agent", "complete"),
+        ]
+        assert turns[1]["heard"] == "Bench"
 
     async def test_the_record_of_a_call_is_complete(self, service: Service) -> None:
         steps = [Answer(speech("good morning"), patience_ms=1000), HangUp()]
