@@ -68,6 +68,8 @@ class Leg:
     responded_ms: float = 0.0
     interim: str = ""
     """The last one of what is not settled."""
+    piece_start: int | None = None
+    """Where the piece that its interims are about begins; None: none was told since the final."""
     close_by_ms: float | None = None
     """A half-closed leg that has not ended by then is given up."""
     muted: bool = False
@@ -76,6 +78,8 @@ class Leg:
     """So many tries for a stretch that another leg did not settle; 0: it is not such a try."""
     texts: list[str] = field(default_factory=list)
     """Finals of a repaired stretch, told together."""
+    told_from: int = 0
+    """Where the words of a repaired stretch begin."""
     twin: int | None = None
     """The leg that hears the same stretch; the first one to settle it counts."""
     ready_ms: float = 0.0
@@ -97,6 +101,11 @@ class Leg:
     @property
     def is_repair(self) -> bool:
         return self.repairs > 0
+
+    @property
+    def unsettled_from(self) -> int | None:
+        """Where words begin that were told as interims only."""
+        return self.piece_start if self.interim else None
 
     def send(self, count: int) -> None:
         """The next bytes of the call go out."""

@@ -56,6 +56,8 @@ class Rotation:
         self._numbers = itertools.count(1)
         self._resume_at = 0
         """Up to where the dead live leg had settled the call."""
+        self._resume_told: int | None = None
+        """Where words of it begin that were told as interims only."""
         self._shown_to = 0
         """Up to where recognitions have been told, interims included."""
         self._cut: int | None = None
@@ -68,6 +70,8 @@ class Rotation:
         self._last_failure = "Google cannot be reached"
         self._hang_ms = policy.hang_ms
         self._hangs = 0
+        self._stuck = 0
+        """So many legs in a row have died without settling anything of the same audio."""
         self._over = False
 
     # --- the call -------------------------------------------------------------------------
@@ -143,7 +147,7 @@ class Rotation:
                 end = max(leg.place(result.end_ms), leg.settled)
                 placed.append(self._recognition(leg, result.text, end))
                 leg.settled, leg.covered = end, max(leg.covered, end)
-                leg.interim = ""
+                leg.interim, leg.piece_start = "", None
         interims = [result for result in results if not result.is_final and result.text.strip()]
         if interims:
             end = max(*(leg.place(result.end_ms) for result in interims), leg.settled)
@@ -156,15 +160,20 @@ class Rotation:
     def _recognition(
         self, leg: Leg, text: str, end: int, stability: float | None = None
     ) -> Recognition:
-        """`stability` None: a final. It begins at the end of the final before, or with the next
-        voice: words said again must not look like words that were answered already."""
-        start = leg.settled
-        voice = self._voices.first_beyond(leg.settled, _bytes(self.policy.covered_slack_ms))
-        if voice is not None and voice.start - self._slack < end:
-            start = max(start, voice.start - self._slack)
+        """`stability` None: a final."""
+        if leg.piece_start is None:
+            leg.piece_start = self._beginning(leg, end)
+        start = min(leg.piece_start, end)
         is_final = stability is None
         times = self._audio_ms(start), self._audio_ms(end)
         return Recognition(text.strip(), is_final, 1.0 if is_final else stability or 0.0, *times)
+
+    def _beginning(self, leg: Leg, end: int) -> int:
+        """Where its next piece begins: with the end of the final before or, later, with the next
+        voice: words said again must not look like words that were answered already."""
+        voice = self._voices.first_beyond(leg.settled, _bytes(self.policy.covered_slack_ms))
+        start = self._voices.over_to if voice is None else voice.start - self._slack
+        return max(leg.settled, start) if start < end else leg.settled
 
     def _release(self, leg: Leg, now_ms: float, actions: list[Action]) -> None:
         """Tell what is held, unless it would take back words that have been told."""
@@ -201,12 +210,31 @@ class Rotation:
             self._failed(established, now_ms)
         if leg is self._live:
             self._live, self._cut = None, None
-            self._resume_at = leg.settled
             self.counters.replaced += 1
+            self._resume_at = self._resume_behind(leg, established, actions)
+            told = [start for start in (leg.unsettled_from, self._resume_told) if start is not None]
+            self._resume_told = min((at for at in told if at >= self._resume_at), default=None)
         else:
             self._side_leg_ended(leg, in_order and leg.half_closed, actions)
         actions += self.advance(now_ms)
         return actions
+
+    def _resume_behind(self, leg: Leg, established: bool, actions: list[Action]) -> int:
+        """Up to where the dead live leg settled the call.
+
+        Audio over which legs die again and again is left alone: the words so far must do.
+        """
+        if leg.settled > leg.start or not established or leg.start > self._resume_at:
+            self._stuck = 0
+            return leg.settled
+        self._stuck += 1
+        if self._stuck < self.policy.repairs:
+            return leg.settled
+        self._stuck = 0
+        if leg.interim:
+            self._tell([self._recognition(leg, leg.interim, leg.covered)], actions)
+        self.counters.dropped_ms += (leg.sent - leg.covered) / BYTES_PER_MS
+        return leg.sent
 
     def _failed(self, established: bool, now_ms: float) -> None:
         # The first try after a leg that had worked comes at once.
@@ -236,7 +264,7 @@ class Rotation:
     def _tell_repaired(self, leg: Leg, actions: list[Action]) -> None:
         """One final over the whole stretch: pieces one by one would take back interims."""
         if leg.texts and leg.until is not None:
-            leg.settled = leg.start
+            leg.piece_start = leg.told_from
             self._tell([self._recognition(leg, " ".join(leg.texts), leg.until)], actions)
 
     def _owes(self, leg: Leg) -> bool:
@@ -271,7 +299,7 @@ class Rotation:
         if now_ms < self._retry_ms:
             return
         if self._live is None and self._tape.end > 0:
-            self._open(self._replay_from(self._resume_at), now_ms, actions)
+            self._open(self._replay_from(self._resume_at, self._resume_told), now_ms, actions)
         waiting, self._to_repair = self._to_repair, []
         for leg in waiting:
             self._repair(leg, now_ms, actions)
@@ -286,12 +314,12 @@ class Rotation:
     def _repair(self, of: Leg, now_ms: float, actions: list[Action]) -> Leg:
         """A leg for what that one did not settle of its stretch."""
         until = of.until if of.until is not None else self._tape.end
-        voice = self._voices.first_beyond(of.settled, self._slack)
-        start = until - _bytes(self.policy.blind_repair_ms)
-        if voice is not None:
-            start = voice.start - _bytes(self.policy.preroll_ms)
-        start = min(max(start, of.settled, self._tape.begin), until)
-        leg = self._new(start, until, now_ms, actions)
+        words = of.told_from if of.is_repair else self._words_from(of.settled, of.unsettled_from)
+        if words is None:
+            words = until
+        start = max(words - _bytes(self.policy.preroll_ms), of.settled, self._tape.begin)
+        leg = self._new(min(start, until), until, now_ms, actions)
+        leg.told_from = max(min(words, until), leg.start)
         leg.repairs, leg.interim = of.repairs + 1, of.interim
         leg.close_by_ms = leg.ready_ms + self.policy.drain_ms
         self.counters.repaired += 1
@@ -306,12 +334,21 @@ class Rotation:
         actions.append(Open(leg.id))
         return leg
 
-    def _replay_from(self, settled: int) -> int:
+    def _words_from(self, settled: int, told: int | None) -> int | None:
+        """Where words begin that are not final: the first voice, or what was told (the voice
+        activity detector misses short ones)."""
+        voice = self._voices.first_beyond(settled, self._slack)
+        starts = [told] if told is not None else []
+        if voice is not None:
+            starts.append(max(voice.start - self._slack, settled))
+        return min(starts, default=None)
+
+    def _replay_from(self, settled: int, told: int | None = None) -> int:
         """Where a leg begins that replaces one which had settled the call up to there."""
         start = self._tape.end - _bytes(self.policy.recent_ms)
-        voice = self._voices.first_beyond(settled, self._slack)
-        if voice is not None:
-            start = min(start, voice.start - _bytes(self.policy.preroll_ms))
+        words = self._words_from(settled, told)
+        if words is not None:
+            start = min(start, words - _bytes(self.policy.preroll_ms))
         return max(start, settled, self._tape.begin)
 
     def _rotate(self, live: Leg, now_ms: float, actions: list[Action]) -> None:
@@ -333,7 +370,9 @@ class Rotation:
             self._cut, self._cut_ms, self._amid_speech = self._tape.end, now_ms, False
         if age_ms < policy.rotate_by_ms:
             return
-        if self._tape.end - self._replay_from(live.settled) <= _bytes(policy.replay_ms):
+        if self._tape.end - self._replay_from(live.settled, live.unsettled_from) <= _bytes(
+            policy.replay_ms
+        ):
             self._replace(live, now_ms, actions)
         else:
             self._cut, self._cut_ms, self._amid_speech = self._tape.end, now_ms, True
@@ -370,7 +409,7 @@ class Rotation:
         live.muted, live.until = True, live.sent
         live.close_by_ms = now_ms + self.policy.drain_ms
         self.counters.replaced += 1
-        self._open(self._replay_from(live.settled), now_ms, actions)
+        self._open(self._replay_from(live.settled, live.unsettled_from), now_ms, actions)
 
     def _watch(self, live: Leg, now_ms: float, actions: list[Action]) -> None:
         """Does it still answer when somebody speaks?"""
@@ -428,11 +467,13 @@ class Rotation:
             return
         if now_ms - since_ms >= self.policy.give_up_ms:
             self._give_up(True, actions)
-        elif self._failures > 1 and self._somebody_waits(now_ms):
+        elif self._failures > 1 and self._somebody_waits(
+            max(since_ms, self._voice_news_ms), now_ms
+        ):
             # Tried again often enough while the caller waited: no more tries.
             self._give_up(False, actions)
 
-    def _somebody_waits(self, now_ms: float) -> bool:
+    def _somebody_waits(self, since_ms: float, now_ms: float) -> bool:
         """For the answer to a short voice, which nobody would ask to have repeated."""
         voice = self._voices.last
         return (
@@ -440,7 +481,7 @@ class Rotation:
             and voice.end is not None
             and voice.goes_beyond(self._resume_at, self._slack)
             and voice.end - voice.start < _bytes(self.policy.short_voice_ms)
-            and now_ms - self._voice_news_ms >= self.policy.give_up_waiting_ms
+            and now_ms - since_ms >= self.policy.give_up_waiting_ms
         )
 
     def _give_up(self, retryable: bool, actions: list[Action]) -> None:
@@ -455,10 +496,14 @@ class Rotation:
         """Let go of audio and voices that nobody can ask for any more."""
         owing = [leg for leg in self._legs.values() if not leg.muted] + self._to_repair
         settled = min((leg.settled for leg in owing), default=self._resume_at)
+        told = [leg.told_from if leg.is_repair else leg.unsettled_from for leg in owing]
         if self._live is None:
             settled = min(settled, self._resume_at)
+            told.append(self._resume_told)
         self._voices.forget(settled, self._slack)
-        needed = min([self._replay_from(settled), *(leg.sent for leg in self._legs.values())])
+        first_told = min((at for at in told if at is not None), default=None)
+        needed = min(leg.sent for leg in self._legs.values()) if self._legs else self._tape.end
+        needed = min(needed, self._replay_from(settled, first_told))
         if needed - self._tape.begin > _bytes(self.policy.recent_ms):
             self._tape.forget(needed)
 

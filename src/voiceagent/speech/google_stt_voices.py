@@ -31,6 +31,8 @@ class Voices:
 
     def __init__(self) -> None:
         self._voices: deque[Voice] = deque(maxlen=_KEPT)
+        self.over_to = 0
+        """Where the last voice ended that is over."""
 
     @property
     def speaking(self) -> bool:
@@ -57,6 +59,7 @@ class Voices:
             voice.over = True
             if voice.end is None:
                 voice.end = position
+            self.over_to = voice.end
 
     def first_beyond(self, position: int, slack: int) -> Voice | None:
         """The first one that may hold words after that position."""
