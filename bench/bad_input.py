@@ -168,6 +168,7 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1, help="how often all of it")
     parser.add_argument("--only", default="", help="part of a kind's name")
     parser.add_argument("--against", type=int, help="only be the bad peer, for this port")
     given = parser.parse_args()
@@ -185,8 +186,9 @@ async def main() -> int:
         await beside(service, peers(port, "random messages", 3_000, 0))
         before_mb, before_files = rss_mb(service.pid), descriptors(service.pid)
         print(f"memory before: {before_mb:.1f} MB, {before_files} descriptors", flush=True)
-        for name in kinds(port, 0, rng):
-            if given.only in name:
+        names = [name for name in kinds(port, 0, rng) if given.only in name]
+        for _ in range(given.rounds):
+            for name in names:
                 work = peers(port, name, given.frames, given.seed)
                 await one_kind(service, name, work, verdict)
         await until(lambda: service.readyz()[1]["calls"]["live"] == 0)
