@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from serving import Server
 from voiceagent.simulator import messages
 from voiceagent.simulator.behaviour import Answer, HangUp, Interrupt
 from voiceagent.simulator.evidence_log import TURN_ORDER
@@ -307,6 +309,53 @@ class TestCapacity:
         await until(lambda: service.readyz()[1]["calls"]["live"] == 0)
         assert "<Stream" in service.post("/webhook/incoming_call", CallSid="CA_AGAIN").text
         assert "WS_START call_sid=CA_LATE" not in service.output
+
+
+GIVES_UP = """
+import asyncio
+from contextlib import suppress
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from voiceagent.web import websocket_protocol
+
+websocket_protocol._LINGER_S = 0.2
+
+async def talk(socket: WebSocket) -> None:
+    await socket.accept()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while True:
+                await socket.send_text("x" * 1_000_000)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await socket.close(1000)
+
+app = Starlette(routes=[WebSocketRoute("/ws/twilio-media", talk)])
+"""
+
+
+async def test_a_closed_socket_whose_peer_takes_nothing_is_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "gives_up.py").write_text(GIVES_UP)
+    protocol = "voiceagent.web.websocket_protocol:TwilioWebSocketProtocol"
+    command = [sys.executable, "-m", "uvicorn", "gives_up:app", "--port", "0", "--ws", protocol]
+    with Server(command, cwd=tmp_path) as server, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        port = await asyncio.to_thread(lambda: server.port)
+        before = sockets_of(server)
+        deaf.connect(("127.0.0.1", port))
+        deaf.sendall((RAW_UPGRADE + "\r\n").encode())
+        await asyncio.to_thread(server.wait_for, r"WebSocket /ws/twilio-media.*accepted")
+        await until(lambda: sockets_of(server) == before)
+
+
+def sockets_of(server: Server) -> int:
+    """How many sockets its process has open."""
+    links = []
+    for entry in Path(f"/proc/{server._process.pid}/fd").iterdir():
+        with suppress(OSError):
+            links.append(str(entry.readlink()))
+    return sum(link.startswith("socket:") for link in links)
 
 
 async def test_a_plain_uvicorn_serves_as_well(data_dir: Path, tmp_path: Path) -> None:
