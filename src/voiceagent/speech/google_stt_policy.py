@@ -63,7 +63,9 @@ class StreamPolicy:
     short_voice_ms: float = 900.0
     """Words of a longer voice that never came are asked for again by the turn-taking
     (`TurnPolicy.not_understood_ms`): the caller does not wait in silence."""
-    repairs: int = 3
+    deaths: int = 5
+    """So many legs that die over the same audio are no accident: it is left alone."""
+    repairs: int = 6
     """How often a stretch is asked for again before what was told of it must do."""
 
 

@@ -228,11 +228,12 @@ class Rotation:
             self._stuck = 0
             return leg.settled
         self._stuck += 1
-        if self._stuck < self.policy.repairs:
+        if self._stuck < self.policy.deaths:
             return leg.settled
         self._stuck = 0
         if leg.interim:
             self._tell([self._recognition(leg, leg.interim, leg.covered)], actions)
+            return leg.covered
         self.counters.dropped_ms += (leg.sent - leg.covered) / BYTES_PER_MS
         return leg.sent
 
@@ -319,7 +320,8 @@ class Rotation:
             words = until
         start = max(words - _bytes(self.policy.preroll_ms), of.settled, self._tape.begin)
         leg = self._new(min(start, until), until, now_ms, actions)
-        leg.told_from = max(min(words, until), leg.start)
+        leg.told_from = of.told_from if of.is_repair else max(min(words, until), leg.start)
+        leg.texts = list(of.texts)
         leg.repairs, leg.interim = of.repairs + 1, of.interim
         leg.close_by_ms = leg.ready_ms + self.policy.drain_ms
         self.counters.repaired += 1
@@ -391,6 +393,7 @@ class Rotation:
                 self._hand_over(live, earliest, now_ms, actions)
             return
         cut = earliest + (pairs.index(quietest) + 1) * FRAME_BYTES
+        self._voices.split(cut)
         self._hand_over(live, cut, now_ms, actions)
 
     def _hand_over(self, live: Leg, cut: int, now_ms: float, actions: list[Action]) -> None:
@@ -419,8 +422,10 @@ class Rotation:
         since_ms = max(live.responded_ms, live.ready_ms, self._voice_news_ms)
         if now_ms - since_ms < min(self.policy.words_due_ms, self._hang_ms):
             return
-        silent = voice.end is not None and (voice.over or self._fell_silent(voice))
-        spoken_to = voice.end if silent and voice.end is not None else self._tape.end
+        silent = self._fell_silent(voice)
+        spoken_to = self._tape.end
+        if voice.end is not None and (silent or voice.over):
+            spoken_to = voice.end
         unheard_from = max(live.covered, live.start, voice.start)
         if spoken_to - unheard_from <= _bytes(self.policy.covered_slack_ms):
             return
@@ -436,11 +441,13 @@ class Rotation:
             self._replace(live, now_ms, actions)
 
     def _fell_silent(self, voice: Voice) -> bool:
-        """Whether the voice has not gone on after its last pause: of that nobody tells."""
+        """Whether there is silence since its last pause: nobody tells that it goes on, and of the
+        next one not at once."""
         if voice.end is None:
             return False
         pause = max(voice.end + _bytes(self.policy.pause_told_ms), self._tape.begin)
         within = frame_levels_dbfs(self._tape.read(max(voice.start, self._tape.begin), voice.end))
+        pause += (self._tape.end - pause) % FRAME_BYTES  # whole frames up to the very end
         after = frame_levels_dbfs(self._tape.read(pause, self._tape.end))
         return bool(within) and max(after, default=-100.0) < max(within) - _QUIET_DB
 

@@ -23,7 +23,9 @@ class Voice:
 
     def goes_beyond(self, position: int, slack: int) -> bool:
         """Whether there may be words of it after that position."""
-        return not self.over or self.end is None or self.end > position + slack
+        if not self.over or self.end is None or self.start >= position:
+            return True
+        return self.end > position + slack
 
 
 class Voices:
@@ -60,6 +62,12 @@ class Voices:
             if voice.end is None:
                 voice.end = position
             self.over_to = voice.end
+
+    def split(self, position: int) -> None:
+        """What comes after that position counts as another voice."""
+        if self.speaking and self._voices[-1].start < position:
+            self.ended(position)
+            self._voices.append(Voice(position))
 
     def first_beyond(self, position: int, slack: int) -> Voice | None:
         """The first one that may hold words after that position."""
