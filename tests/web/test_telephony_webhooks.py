@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outside import outside
+from voiceagent.crm.models import CallEnded
 from voiceagent.twilio.signature import sign
 from voiceagent.web.forms import MAX_BODY_BYTES
 
@@ -81,6 +82,8 @@ class TestIncomingCall:
         assert hang_up.tag == "Hangup"
         assert [record.detail for record in service.records.answers] == ["busy"]
         assert len(service.records.announced) == 1
+        (ended,) = [record for record in service.records if isinstance(record, CallEnded)]
+        assert (ended.status, ended.reason) == ("failed", "busy")
 
     @pytest.mark.parametrize("options", [{}, {"data": {"CallSid": ""}}, {"json": {"CallSid": "x"}}])
     async def test_without_a_call_sid_the_twiml_is_valid(self, options: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from fastapi import APIRouter, Request, Response
 
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.models import CallAnnounced, WebhookAnswered
+from voiceagent.crm.models import CallAnnounced, CallEnded, WebhookAnswered
 from voiceagent.crm.ports import Recorder
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings
@@ -117,6 +117,12 @@ def telephony_router(
                     ),
                 )
             )
+            if not is_open:
+                recorder.record(
+                    CallEnded(
+                        call_sid=call_sid, at=datetime.now(UTC), status="failed", reason="busy"
+                    )
+                )
         keep(INCOMING_CALL_PATH, 200, form, detail="" if is_open else "busy")
         return XmlResponse(twiml if is_open else busy)
 
