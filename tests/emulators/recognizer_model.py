@@ -5,9 +5,9 @@ was really sent which words it heard whole. Everything that is late or breaks is
 one seed.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from random import Random
 
 from voiceagent.speech.google_stt_policy import (
@@ -26,9 +26,11 @@ from voiceagent.speech.ports import Recognition
 
 STEP_MS = 20
 WORD_BYTES = 960
-CODES = [*range(0x20), *range(0x80, 0xA0)]
+CODES = frozenset({*range(0x20), *range(0x80, 0xA0)})
 """One for each word: the loudest of µ-law, of either sign, within 12 dB."""
 CUT = "cut"
+_RUN = re.compile(rb"(?s)(.)\1*")
+_CODES = sorted(CODES)
 SILENCE = b"\xff"
 ENDPOINT_BYTES = 700 * 8
 
@@ -55,22 +57,35 @@ class ModelLeg:
     hangs_after: int | None = None
     dies_after: int | None = None
     audio: bytearray = field(default_factory=bytearray)
-    told_to: int = 0
-    """Up to where its words are final."""
     interim: str = ""
     answers: list[tuple[float, Heard | Failure | None]] = field(default_factory=list)
     """(when, what); None: it ends in order."""
     ended: bool = False
+    words: list[tuple[str, int]] = field(default_factory=list)
+    """(word, where it ends) of what is not final."""
+    _parsed: int = 0
 
-    def words(self, *, whole: bool) -> list[tuple[str, int]]:
-        """(word, where it ends) of what is not final; `whole`: nothing comes after it."""
-        found, at = [], self.told_to
-        for code, run in groupby(self.audio[self.told_to :]):
-            length = len(list(run))
-            at += length
-            if code in CODES and (whole or at < len(self.audio)):
-                found.append((str(code) if length == WORD_BYTES else CUT, at))
-        return found
+    def take(self, audio: bytes) -> None:
+        """Hear more."""
+        self.audio += audio
+        last = self._parsed
+        for run in _RUN.finditer(self.audio, self._parsed):
+            last = run.start()
+            if run.end() < len(self.audio):
+                self._note(run)
+        silent = self.audio[-1:] == SILENCE
+        self._parsed = len(self.audio) if silent else last
+
+    def finish(self) -> None:
+        """Nothing comes any more: what is being heard is over."""
+        for run in _RUN.finditer(self.audio, self._parsed):
+            self._note(run)
+
+    def _note(self, run: "re.Match[bytes]") -> None:
+        code = self.audio[run.start()]
+        if code in CODES:
+            whole = run.end() - run.start() == WORD_BYTES
+            self.words.append((str(code) if whole else CUT, run.end()))
 
 
 class World:
@@ -79,7 +94,7 @@ class World:
     def __init__(
         self, seed: int, behaviour: Behaviour | None = None, policy: StreamPolicy | None = None
     ) -> None:
-        self.random = Random(seed)
+        self.random = Random(seed)  # noqa: S311 (repeatable)
         self.behaviour = behaviour or Behaviour()
         self.machine = Rotation(policy or StreamPolicy())
         self.now_ms = 1_000_000.0
@@ -90,6 +105,7 @@ class World:
         self.legs: dict[int, ModelLeg] = {}
         self.all_legs: list[ModelLeg] = []
         self._news: list[tuple[float, str, float]] = []
+        self._steps = 0
         self._voiced_ms = -10_000.0
         self._began_ms = 0.0
         self._speaking = self._paused = False
@@ -98,7 +114,7 @@ class World:
 
     def say(self, words: int, gap_ms: int = 80) -> None:
         for _ in range(words):
-            word = self.random.choice(CODES)
+            word = self.random.choice(_CODES)
             self.said.append(str(word))
             self.feed(bytes([word]) * WORD_BYTES + SILENCE * (gap_ms * 8))
 
@@ -147,7 +163,9 @@ class World:
                     self.machine.speech_paused(audio_ms, self.now_ms)
                 case _:
                     self.machine.utterance_ended()
-        self._do(self.machine.advance(self.now_ms))
+        self._steps += 1
+        if self._steps % 5 == 0:
+            self._do(self.machine.advance(self.now_ms))
         for leg in tuple(self.legs.values()):
             self._serve(leg)
 
@@ -190,10 +208,11 @@ class World:
                 break
             if isinstance(request, HalfClose):
                 leg.ended = True
+                leg.finish()
                 self._final(leg, 0.0)
                 self._answer(leg, None)
                 break
-            leg.audio += request
+            leg.take(request)
             self._hear(leg)
         for due_ms, answer in tuple(leg.answers):
             if due_ms > self.now_ms or leg.number not in self.legs:
@@ -214,7 +233,7 @@ class World:
             leg.ended = True
             self._answer(leg, Failure("OUT_OF_RANGE", expected=True))
             return
-        words = leg.words(whole=False)
+        words = leg.words
         text = " ".join(word for word, _ in words)
         if text and text != leg.interim:
             leg.interim = text
@@ -223,16 +242,14 @@ class World:
             self._final(leg, self.random.uniform(*self.behaviour.final_ms))
 
     def _final(self, leg: ModelLeg, late_ms: float) -> None:
-        words = leg.words(whole=leg.ended)
+        words = leg.words
         if words:
             end = min(len(leg.audio), words[-1][1] + 8 * self.random.randrange(0, 300))
-            leg.told_to, leg.interim = end, ""
+            leg.interim, leg.words = "", []
             text = " ".join(word for word, _ in words)
             self._answer(leg, Heard(text, True, 0.0, end / 8), late_ms)
 
-    def _answer(
-        self, leg: ModelLeg, answer: Heard | Failure | None, late_ms: float = 0.0
-    ) -> None:
+    def _answer(self, leg: ModelLeg, answer: Heard | Failure | None, late_ms: float = 0.0) -> None:
         if leg.hangs_after is not None and len(leg.audio) >= leg.hangs_after:
             return
         after_ms = leg.answers[-1][0] if leg.answers else 0.0
