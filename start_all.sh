@@ -50,8 +50,11 @@ guard_sidecar() {
 guard_sidecar "$$" &
 
 export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}"
+# An environment that script/serve made, if there is one.
 python=python3
-[ -x .venv/bin/python ] && python=.venv/bin/python
+for candidate in .venv-3.1[1-3]/bin/python .venv/bin/python; do
+    [ -x "$candidate" ] && python=$candidate && break
+done
 exec "$python" -m uvicorn asgi:app --host "${HOST:-0.0.0.0}" --port "${PORT:-8000}" \
     --timeout-keep-alive 75 --access-log --log-level info --loop uvloop --http httptools \
     --ws voiceagent.web.websocket_protocol:TwilioWebSocketProtocol \

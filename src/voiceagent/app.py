@@ -161,6 +161,7 @@ def _assemble(settings: Settings) -> FastAPI:
 
     def first_warm_up_ended() -> None:
         readiness.warmed_up = True
+        _log.info("calls are taken from now on")
 
     async def check_socket() -> None:
         await check_handshake(settings)

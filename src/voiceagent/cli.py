@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,12 +113,22 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
     if arguments.migrate and settings.database_url is not None:
         _migrate(arguments)
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            pass
+    except OSError as error:
+        _complain(
+            f"HOST and PORT: {settings.host}:{settings.port} cannot be listened on"
+            f" ({error.strerror or error}); PORT=… chooses another."
+        )
+        return ASKED_WRONGLY
     import uvicorn  # noqa: PLC0415
 
     from voiceagent.app import create_app  # noqa: PLC0415
 
     uvicorn.run(
         create_app(settings),
+        log_config=None,  # the application has configured it: one format for every line
         access_log=True,
         log_level="info",
         host=settings.host,

@@ -277,9 +277,11 @@ class Replies:
         """Go on from the first word that was not heard."""
         playout = self._playout
         from_ms = self._conversation.first_unheard_ms(reply, playout.heard_ms(reply))
+        had_begun = playout.sent_ms(reply) > 0
         playout.resume(reply, from_ms)
         self._held = False
-        self._detail.resumed(reply, from_ms, self._now_ms())
+        if had_begun:
+            self._detail.resumed(reply, from_ms, self._now_ms())
         self._tell_released(reply)
         self._wake()
 

@@ -25,8 +25,9 @@ class TurnPolicy:
     """How long the words of an ended utterance may be late (Google's finals: p99 1.57 s)."""
     resume_after_ms: float = 2_000.0
     """No words this long after a stop: it was no interruption."""
-    not_understood_ms: float = 700.0
-    """So much voice without words was somebody speaking, not a cough: it deserves a retry."""
+    not_understood_ms: float = 320.0
+    """So much voice without words, while the agent waits for an answer, was a short answer and no
+    cough: it deserves a retry. An "ahem" has 200-300 ms, "a flat" 350."""
     nearly_done_ms: float = 1_000.0
     """With less than this unheard, "yes" is an answer to what was asked, not a back-channel."""
     think_ms: float = 8_000.0
