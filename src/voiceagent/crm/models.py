@@ -88,7 +88,8 @@ class CallEnded(_Record):
     status: Literal["completed", "failed"]
     reason: str
     """`agent_hangup`, `caller_hangup`, `idle`, `drain`, `socket_lost`, `send_timeout`, `error`,
-    `busy` (it never came to a stream), `process_lost` (concluded later: the process that held it was killed)."""
+    `busy` (told to call again: it never came to a stream), `process_lost` (concluded later:
+    the process that held it was killed)."""
     counters: dict[str, int] = Field(default_factory=dict)
     """`utterances`, `answers`, `barge_ins`, `false_interruptions`, `reprompts`, `frames_in`,
     `frames_out`, `malformed`."""
