@@ -19,6 +19,8 @@ from voiceagent.brain.spelling import spell
 
 MAX_FREE_ANSWER: Final = 300
 """Characters of a free answer that are kept: a long sentence, not a monologue."""
+_NAME: Final = "name"
+"""The field that is the contact's name."""
 
 _PUNCTUATION: Final = " \t\n.,;:!?\u2013\u2014-"
 
@@ -86,6 +88,9 @@ class QuestionListener:
                 words = words[begin:]
                 break
         value = " ".join(words).strip(_PUNCTUATION)[:MAX_FREE_ANSWER]
+        if self._question.save_as == _NAME and value.islower():
+            # A recogniser that knows no capitals; Hebrew has none and stays.
+            value = value.title()
         return self._free(value, value) if value else None
 
     def hear_correction(self, said: str) -> Outcome | None:

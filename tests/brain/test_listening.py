@@ -1,0 +1,28 @@
+"""A free answer, as it is kept."""
+
+import pytest
+
+from voiceagent.brain.agent_file import load_agent
+from voiceagent.brain.listening import QuestionListener
+
+
+def listener(language: str) -> QuestionListener:
+    profile = load_agent(None, language)
+    (question,) = [question for question in profile.questions if question.save_as == "name"]
+    return QuestionListener(question, profile)
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "name"),
+    [
+        ("en-US", "my name is david cohen", "David Cohen"),
+        ("en-US", "my name is Ronald McDonald", "Ronald McDonald"),
+        ("he-IL", "קוראים לי דנה לוי", "דנה לוי"),
+    ],
+)
+def test_a_name_has_capitals_even_if_the_recogniser_knows_none(
+    language: str, said: str, name: str
+) -> None:
+    outcome = listener(language).hear_freely(said)
+    assert outcome is not None
+    assert outcome.value == name
