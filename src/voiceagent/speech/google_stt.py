@@ -7,20 +7,15 @@ by the warm-up; nothing here blocks the event loop.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from voiceagent.call.audio import BYTES_PER_MS, silence
 from voiceagent.errors import EngineTimeout, ProviderError
-from voiceagent.speech.google_channel import (
-    GoogleCredentials,
-    host_of,
-    load,
-    open_channel,
-)
+from voiceagent.speech.google_channel import GoogleCredentials, host_of
+from voiceagent.speech.google_stt_connection import Connections, RecognizeCall, StreamFailed
 from voiceagent.speech.google_stt_policy import (
     Action,
     Counters,
@@ -48,16 +43,13 @@ from voiceagent.speech.google_stt_wire import (
 from voiceagent.speech.ports import Recognition
 
 SERVICE: Final = "speech.googleapis.com"
-STREAM_DEADLINE_S: Final = 320.0
-"""Google ends a stream at 305 s."""
 _WARM_UP_S: Final = 6.0
+_WARM_UP_TRIES: Final = 3
+"""When the status of a refusal was lost."""
 _WARM_UP_MS: Final = 300.0
 _CLOSE_S: Final = 0.8
 _TICK_S: Final = 0.1
 _UNREAD_RECOGNITIONS: Final = 256
-_STREAMS_A_CHANNEL: Final = 50
-"""A server allows about 100 on a connection; more would wait without a word."""
-_CHANNELS: Final = 16
 
 _log = logging.getLogger(__name__)
 
@@ -88,11 +80,11 @@ class GoogleRecognizer:
         self.health = Health()
         if recognizer is not None and region is None:
             region = _region_of(recognizer)
-        self._credentials = credentials
-        self._host = host_of(endpoint, SERVICE, region)
+        host = host_of(endpoint, SERVICE, region)
         self._hints: tuple[str, ...] | None = tuple(hints)
         """None: Google does not take any."""
         self.wire: Wire = WireV1() if api == "v1" else WireV2()
+        self.connections = Connections(self.wire, host, credentials)
         project = (credentials.project_id if credentials else None) or "-"
         default = f"projects/{project}/locations/{region or 'global'}/recognizers/_"
         self._granted = Wishes(
@@ -101,11 +93,7 @@ class GoogleRecognizer:
             endpointing=endpointing if api == "v2" else None,
             recognizer=recognizer or default,
         )
-        self._clients: list[_Client] = []
-        self._vendor: Any = None
-        self._loading = asyncio.Lock()
         self._streams: set[GoogleRecognitionStream] = set()
-        self._closed = False
 
     @property
     def name(self) -> str:
@@ -113,11 +101,15 @@ class GoogleRecognizer:
 
     async def warm_up(self) -> None:
         """Have a moment of silence recognised. Raises `ProviderError`."""
+        lost = 0
         while True:
             wishes = self.wishes(self._granted.language, ())
             failure = await self._exchange(wishes)
             if failure is None:
                 return
+            lost += failure.status_lost
+            if failure.status_lost and lost < _WARM_UP_TRIES:
+                continue
             if not (failure.refused and self.concede(wishes, failure.reason)):
                 raise ProviderError(failure.reason, retryable=not failure.fatal)
 
@@ -128,15 +120,10 @@ class GoogleRecognizer:
         return stream
 
     async def close(self) -> None:
-        """Close all streams and connections; idempotent, within a second."""
-        self._closed = True
+        """Close all streams and connections; idempotent, within two seconds."""
         for stream in tuple(self._streams):
             await stream.close()
-        clients, self._clients = self._clients, []
-        for client in clients:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_S):
-                    await client.channel.close()
+        await self.connections.close()
 
     # --- for the streams ------------------------------------------------------------------
 
@@ -166,33 +153,14 @@ class GoogleRecognizer:
         )
         return True
 
-    async def client(self) -> "_Client":
-        """A client with room for one more stream. Raises `ProviderError`."""
-        if self._closed:
-            raise ProviderError("the recogniser was closed", retryable=False)
-        if self._vendor is None:
-            async with self._loading:
-                self._vendor = await load(self.wire.module)
-        client = min(self._clients, key=lambda client: client.streams, default=None)
-        if client is None or (
-            client.streams >= _STREAMS_A_CHANNEL and len(self._clients) < _CHANNELS
-        ):
-            channel = open_channel(self._host, self._credentials)
-            client = _Client(self.wire.client(self._vendor, channel), channel)
-            self._clients.append(client)
-        return client
-
     async def _exchange(self, wishes: Wishes) -> Failure | None:
-        async def requests() -> AsyncIterator[Any]:
-            yield self.wire.first_request(wishes)
-            yield self.wire.audio_request(silence(_WARM_UP_MS))
-
         try:
-            async with asyncio.timeout(_WARM_UP_S):
-                client = await self.client()
-                async with contextlib.aclosing(client.responses(requests())) as responses:
-                    async for response in responses:
-                        self.wire.results(response)
+            async with asyncio.timeout(_WARM_UP_S), self.connections.stream() as call:
+                await call.begin(self.wire.first_request(wishes))
+                await call.write(self.wire.audio_request(silence(_WARM_UP_MS)))
+                await call.half_close()
+                while (response := await call.read()) is not None:
+                    self.wire.results(response)
         except TimeoutError:
             raise EngineTimeout(f"Google did not answer within {_WARM_UP_S:.0f} s") from None
         except StreamFailed as failed:
@@ -205,58 +173,6 @@ class GoogleRecognizer:
 def _region_of(recognizer: str) -> str | None:
     parts = recognizer.split("/")
     return parts[3] if len(parts) > 3 and parts[2] == "locations" else None
-
-
-class StreamFailed(Exception):
-    """A stream ended with a status."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
-
-
-class _Client:
-    """A connection and how many streams it carries."""
-
-    def __init__(self, api: Any, channel: Any) -> None:
-        self._api = api
-        self.channel = channel
-        self.streams = 0
-
-    async def responses(self, outgoing: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """The responses of one stream. Raises `StreamFailed`; cancelling it ends the stream."""
-        from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415
-        from grpc.aio import AioRpcError, UsageError  # noqa: PLC0415
-
-        self.streams += 1
-        call = None
-        try:
-            call = await self._api.streaming_recognize(
-                # Without `retry=None` the library would go on for minutes with a dead endpoint.
-                requests=outgoing,
-                retry=None,
-                timeout=STREAM_DEADLINE_S,
-            )
-            async for response in call:
-                yield response
-        except GoogleAPICallError as error:
-            code = error.grpc_status_code
-            status = code.name if code is not None else "UNKNOWN"
-            raise StreamFailed(failure_of(status, error.message or "")) from None
-        except AioRpcError as error:
-            raise StreamFailed(failure_of(error.code().name, error.details() or "")) from None
-        except (UsageError, asyncio.InvalidStateError) as error:
-            raise StreamFailed(Failure(f"the channel was closed ({error})")) from None
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            # A fault in what we send reaches the reader as this, too.
-            raise StreamFailed(Failure("the stream was cancelled")) from None
-        finally:
-            self.streams -= 1
-            if call is not None:
-                call.cancel()
 
 
 class GoogleRecognitionStream:
@@ -388,13 +304,16 @@ class GoogleRecognitionStream:
         began_ms = self._now_ms()
         wire = self._owner.wire
         try:
-            client = await self._owner.client()
-            requests = self._requests(leg, wishes)
-            async with contextlib.aclosing(client.responses(requests)) as responses:
-                async for response in responses:
-                    results = wire.results(response)
-                    answered = True
-                    self._do(self._machine.heard(leg, results, self._now_ms()))
+            async with self._owner.connections.stream() as call:
+                writing = asyncio.create_task(self._write(leg, call, wishes))
+                try:
+                    while (response := await call.read()) is not None:
+                        results = wire.results(response)
+                        answered = True
+                        self._do(self._machine.heard(leg, results, self._now_ms()))
+                finally:
+                    writing.cancel()
+                    await asyncio.wait([writing])
         except StreamFailed as failed:
             failure = failed.failure
         except ErrorInResponse as error:
@@ -419,15 +338,17 @@ class GoogleRecognitionStream:
                 _log.warning("a stream to Google ended: %s", failure.reason)
         self._do(self._machine.leg_ended(leg, failure, self._now_ms()))
 
-    async def _requests(self, leg: int, wishes: Wishes) -> AsyncIterator[Any]:
+    async def _write(self, leg: int, call: RecognizeCall, wishes: Wishes) -> None:
+        """Send that leg what is due until it is half-closed, or over."""
         wake, wire = self._wakes[leg], self._owner.wire
-        yield wire.first_request(wishes)
-        while True:
+        goes_on = await call.begin(wire.first_request(wishes))
+        while goes_on:
             request = self._machine.next_request(leg, self._now_ms())
             if isinstance(request, HalfClose):
+                await call.half_close()
                 return
             if request is not None:
-                yield wire.audio_request(request)
+                goes_on = await call.write(wire.audio_request(request))
                 continue
             wake.clear()
             await wake.wait()

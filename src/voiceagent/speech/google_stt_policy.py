@@ -28,6 +28,8 @@ class StreamPolicy:
     """From the half-close to the last final; p99 of Google's finals is 1.57 s."""
     words_due_ms: float = 1_200.0
     """An utterance that ended so long ago without any result is asked for again."""
+    final_due_ms: float = 2_500.0
+    """Words that were told as interims are final so long after the voice, or are asked for."""
     hang_ms: float = 3_000.0
     """Speech for so long without any response: the leg hangs. Doubles with each time in a row."""
     kept_ms: float = 30_000.0
@@ -91,6 +93,8 @@ class Failure:
     """Google's own limit of a stream."""
     refused: bool = False
     """Something that was asked for is not granted."""
+    status_lost: bool = False
+    """It ended, but nobody knows why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,8 @@ class Rotation:
         established = leg.responses > 0 or now_ms - leg.opened_ms >= self.policy.established_ms
         in_order = failure is None or failure.expected
         if failure is not None:
-            self._last_failure = failure.reason
+            if not failure.status_lost:
+                self._last_failure = failure.reason
             if failure.fatal and not established:
                 self._give_up(False, actions)
                 return actions
@@ -365,12 +366,12 @@ class Rotation:
             starving = now_ms - self._cut_ms >= policy.starve_ms
             if self._voices.speaking:
                 self._cut = None
-            elif confirmed or starving or age_ms >= policy.rotate_by_ms:
+            elif confirmed or starving:
                 self._hand_over(live, self._cut, now_ms, actions)
                 return
         elif age_ms >= policy.rotate_from_ms and not self._voices.speaking:
             self._cut, self._cut_ms, self._amid_speech = self._tape.end, now_ms, False
-        if age_ms < policy.rotate_by_ms:
+        if age_ms < policy.rotate_by_ms or self._cut is not None:
             return
         if self._tape.end - self._replay_from(live.settled, live.unsettled_from) <= _bytes(
             policy.replay_ms
@@ -426,8 +427,12 @@ class Rotation:
         spoken_to = self._tape.end
         if voice.end is not None and (silent or voice.over):
             spoken_to = voice.end
-        unheard_from = max(live.covered, live.start, voice.start)
-        if spoken_to - unheard_from <= _bytes(self.policy.covered_slack_ms):
+        unheard_from = max(live.start, voice.start)
+        owed = spoken_to > unheard_from
+        if live.covered > unheard_from:  # some of it was heard; is there more?
+            owed = spoken_to - live.covered > _bytes(self.policy.covered_slack_ms)
+        overdue = silent and bool(live.interim) and now_ms - since_ms >= self.policy.final_due_ms
+        if not owed and not overdue:
             return
         if silent:
             # A half-close makes a living server tell what it has at once; a leg of its own asks

@@ -29,6 +29,8 @@ _FATAL: Final = frozenset(
 )  # fmt: skip
 """The same request would fail in the same way. All others may heal."""
 _REFUSED: Final = frozenset({"INVALID_ARGUMENT", "NOT_FOUND"})
+_STATUS_LOST: Final = "Internal error from Core"
+"""What gRPC's library says when a stream ended while a message was being written."""
 _LANGUAGES: Final = {"he": "iw", "yi": "ji"}
 """Google keeps the codes that ISO 639 withdrew."""
 
@@ -104,6 +106,8 @@ def usable_hints(*sources: Sequence[str]) -> tuple[str, ...]:
 
 def failure_of(status: str, details: str) -> Failure:
     """`status`: the name of the gRPC status code."""
+    if details.startswith(_STATUS_LOST):
+        return Failure("Google ended the stream; its status was lost", status_lost=True)
     reason = f"Google: {status}: {details}"[:300]
     return Failure(
         reason,
