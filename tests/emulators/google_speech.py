@@ -173,9 +173,9 @@ class _Recognition:
         self._began_s = self._loop.time()
 
     async def run(self) -> None:
+        first = await anext(self._requests, None)
         if self._fault is not None and self._fault.after_ms == 0:
             await self._misbehave(self._fault)
-        first = await anext(self._requests, None)
         await self._check_config(first)
         sending = asyncio.create_task(self._send())
         try:
