@@ -171,11 +171,23 @@ def test_a_fatal_status_at_the_start_is_the_end() -> None:
     assert machine.advance(now_ms + 60_000) == []
 
 
+def test_a_refusal_by_an_engine_that_has_worked_is_tried_once_more() -> None:
+    machine = Rotation(USUAL, Health(has_worked=True))
+    machine.feed(b"\xff" * 800, 1_000.0)
+    machine.advance(1_000.0)
+    assert machine.leg_ended(1, Failure("PERMISSION_DENIED", fatal=True), 1_010.0) == []
+    assert machine.advance(1_200.0) == [Open(2)]
+    (end,) = machine.leg_ended(2, Failure("PERMISSION_DENIED", fatal=True), 1_210.0)
+    assert end == GiveUp("PERMISSION_DENIED", retryable=False)
+
+
 def test_a_fatal_status_later_is_tried_once_more() -> None:
     machine, now_ms = opened()
     machine.heard(1, [], now_ms)
     assert machine.leg_ended(1, Failure("UNAUTHENTICATED", fatal=True), now_ms) == [Open(2)]
-    (end,) = machine.leg_ended(2, Failure("UNAUTHENTICATED", fatal=True), now_ms + 20)
+    assert machine.leg_ended(2, Failure("UNAUTHENTICATED", fatal=True), now_ms + 20) == []
+    assert machine.advance(now_ms + 200) == [Open(3)]
+    (end,) = machine.leg_ended(3, Failure("UNAUTHENTICATED", fatal=True), now_ms + 220)
     assert isinstance(end, GiveUp)
 
 

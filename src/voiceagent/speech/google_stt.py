@@ -106,6 +106,7 @@ class GoogleRecognizer:
             wishes = self.wishes(self._granted.language, ())
             failure = await self._exchange(wishes)
             if failure is None:
+                self.health.has_worked = True
                 return
             lost += failure.status_lost
             if failure.status_lost and lost < _WARM_UP_TRIES:

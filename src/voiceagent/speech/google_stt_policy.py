@@ -62,7 +62,7 @@ class StreamPolicy:
     """Failing for so long, nobody waiting: no use."""
     give_up_waiting_ms: float = 1_800.0
     """The same while a caller waits in silence for the answer to a short voice."""
-    short_voice_ms: float = 900.0
+    short_voice_ms: float = 320.0
     """Words of a longer voice that never came are asked for again by the turn-taking
     (`TurnPolicy.not_understood_ms`): the caller does not wait in silence."""
     deaths: int = 5
@@ -133,6 +133,8 @@ class Health:
     """What the calls know together of the engine."""
 
     failing_since_ms: float | None = None
+    has_worked: bool = False
+    """A refusal then is worth a second try: nothing was changed since."""
 
 
 @dataclass(slots=True)

@@ -125,6 +125,7 @@ class Rotation:
         leg.responded_ms = now_ms
         self._failures = self._hangs = 0
         self._health.failing_since_ms = None
+        self._health.has_worked = True
         if leg.muted or not results:
             return actions
         self._hang_ms = self.policy.hang_ms
@@ -204,7 +205,8 @@ class Rotation:
         if failure is not None:
             if not failure.status_lost:
                 self._last_failure = failure.reason
-            if failure.fatal and not established:
+            doubtful = self._health.has_worked and not self._failures
+            if failure.fatal and not established and not doubtful:
                 self._give_up(False, actions)
                 return actions
         if not in_order or not (established or leg.half_closed):
