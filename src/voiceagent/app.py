@@ -135,14 +135,6 @@ def _assemble(settings: Settings) -> FastAPI:
                     await phrase_book.learn_meanwhile(engines.second_voice, text, voice.language)
             raise
 
-    model: asyncio.Task[None] | None = None
-
-    async def warm_up_voice_activity() -> None:
-        nonlocal model
-        # Once: an attempt that is given up leaves the model loading, and the next one finds it.
-        model = model or asyncio.create_task(voice_activity.start(), name="voice model")
-        await asyncio.shield(model)
-
     async def warm_up_ears() -> None:
         await engines.recognizer.warm_up()
         # An engine that works may still not know the language.
@@ -168,7 +160,7 @@ def _assemble(settings: Settings) -> FastAPI:
 
     warm_up = WarmUp(
         {
-            "vad": warm_up_voice_activity,
+            "vad": voice_activity.start,
             "tts": warm_up_voice,
             "stt": warm_up_ears,
             "db": start_database,
@@ -213,6 +205,9 @@ def _assemble(settings: Settings) -> FastAPI:
             if readiness.warmed_up:
                 tell("db", recorder.healthy)
             metrics.records_queued.set(recorder.queued)
+            metrics.records_journaled.set(recorder.journaled)
+            metrics.records_failed.set(recorder.failed)
+            metrics.vad_failed_windows.set(voice_activity.failed_windows)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -84,17 +84,22 @@ class Metrics:
             ["route", "status"],
             registry=registry,
         )
-        self.vad_dropped = Counter(
-            "voiceagent_vad_dropped",
-            "Windows that the voice activity detector was too busy for.",
+        self.vad_failed_windows = Gauge(
+            "voiceagent_vad_failed_windows",
+            "Windows judged by their level, because the voice model failed.",
             registry=registry,
         )
         self.records_queued = Gauge(
             "voiceagent_records_queued", "Records waiting for the database.", registry=registry
         )
-        self.records_journaled = Counter(
+        self.records_journaled = Gauge(
             "voiceagent_records_journaled",
-            "Records kept in the journal while the database was away.",
+            "Records in the journal, waiting for the database to be back.",
+            registry=registry,
+        )
+        self.records_failed = Gauge(
+            "voiceagent_records_failed",
+            "Records since the start that neither database nor disk took.",
             registry=registry,
         )
         self._log_lines_dropped = Gauge(

@@ -96,27 +96,51 @@ class TestRepetition:
 
     def test_the_introduction_comes_once_in_a_call(self) -> None:
         conversation = Conversation()
-        conversation.introduce(["Hello, this is Home Line.", "How can I help?"])
-        assert conversation.admit(1, "Hello, this is Home Line.", introduction=True)
-        assert not conversation.admit(2, "Hello, this is Home Line!")
-        assert conversation.admit(2, "How can I help?")
+        introduce(conversation, heard_ms=None)
+        conversation.sentence_begins(2, "A house, good.", 0)
+        conversation.settle(2, None)
+        assert not conversation.admit(3, "Hello, this is Home Line!")
+        assert conversation.admit(3, "How can I help?")
 
-    def test_a_statement_is_not_said_in_two_replies_running(self) -> None:
+    def test_an_introduction_that_was_not_heard_may_be_said_again(self) -> None:
+        conversation = Conversation()
+        introduce(conversation, heard_ms=200)
+        assert conversation.admit(2, "Hello, this is Home Line.")
+
+    def test_the_same_answer_to_other_words_is_cut_to_its_question(self) -> None:
         conversation = spoken()
         conversation.settle(1, None)
+        conversation.caller_said("is it sunny")
         assert not conversation.admit(2, "Great, a house.")
-        assert conversation.admit(2, "How many rooms?"), "a question may be asked again"
-
-    def test_a_reply_of_nothing_but_repetition_still_says_its_last_sentence(self) -> None:
-        conversation = spoken()
-        conversation.settle(1, None)
-        assert not conversation.admit(2, "Great, a house.")
-        assert conversation.held_back(2) == ["Great, a house."]
+        assert conversation.admit(2, "How many rooms?")
         assert conversation.held_back(2) == []
 
-    def test_with_something_new_the_repetition_is_dropped(self) -> None:
+    def test_the_same_answer_to_the_same_words_is_said_again(self) -> None:
+        conversation = Conversation()
+        conversation.caller_said("Are you open?")
+        conversation.sentence_begins(1, "Until five.", 0)
+        conversation.sentence_ends(1, 500)
+        conversation.settle(1, None)
+        conversation.caller_said("are you open")
+        assert conversation.admit(2, "Until five.")
+
+    def test_what_was_not_heard_to_its_end_is_said_again(self) -> None:
+        conversation = spoken()
+        conversation.settle(1, 700)
+        conversation.caller_said("pardon")
+        assert conversation.admit(2, "Great, a house.")
+
+    def test_an_answer_that_goes_on_differently_is_said_whole(self) -> None:
         conversation = spoken()
         conversation.settle(1, None)
-        conversation.admit(2, "Great, a house.")
-        conversation.admit(2, "Which town?")
-        assert conversation.held_back(2) == []
+        conversation.caller_said("pardon")
+        assert conversation.admit(2, "Of course.")
+        assert conversation.admit(2, "Great, a house.")
+
+
+def introduce(conversation: Conversation, heard_ms: float | None) -> None:
+    for sentence, start_ms in (("Hello, this is Home Line.", 0.0), ("How can I help?", 1000.0)):
+        assert conversation.admit(1, sentence, introduction=True)
+        conversation.sentence_begins(1, sentence, start_ms)
+        conversation.sentence_ends(1, start_ms + 1000)
+    conversation.settle(1, heard_ms)

@@ -207,6 +207,29 @@ class TestOneAnswerPerUtterance:
         assert only(actions, Think).text == "I want to buy a flat not a house"
 
 
+class TestWordsWithoutAVoice:
+    def test_an_echo_is_not_put_before_the_next_answer(self) -> None:
+        world = listening()
+        world.hear(10, voiced=False)
+        world.recognise("do you want to buy or rent", length_ms=1500)
+        world.hear(60, voiced=False)
+        assert only(world.utter("rent"), UtteranceEnded).text == "rent"
+
+    def test_long_after_a_cough_they_are_not_its_words(self) -> None:
+        world = listening()
+        world.hear(8, voiced=True)
+        world.hear(300, voiced=False)
+        actions = world.recognise("breaking news tonight", length_ms=1500)
+        assert none_of(actions, Think)
+
+    def test_they_do_not_pile_up(self) -> None:
+        world = listening()
+        for _ in range(200):
+            world.hear(40, voiced=False)
+            world.recognise("television", length_ms=900)
+        assert len(world.turns._caller._transcript._pieces) < 5
+
+
 class TestBargeIn:
     def test_voice_stops_the_agent_at_once(self) -> None:
         world = speaking()
@@ -377,6 +400,15 @@ class TestKeys:
         assert only(actions, Think).digits == "1"
 
 
+class TestKeysInTwoParts:
+    def test_are_answered_together_while_the_answer_was_not_heard(self) -> None:
+        world = listening()
+        for _ in range(2):
+            world.other(3, 0)
+            world.wait(1200)
+        assert only(world.actions[-1:], Think).digits == "11"
+
+
 class TestTheEnd:
     def test_hangs_up_only_when_the_last_word_was_heard(self) -> None:
         world = listening()
@@ -393,6 +425,13 @@ class TestTheEnd:
         world.release(world.reply, 1500)
         assert none_of(world.utter("but I was not finished"), Think, StopSpeaking)
         assert only(world.play_out(), HangUp).reason == "drain"
+
+    def test_nor_by_keys(self) -> None:
+        world = speaking()
+        world.other(3, 0)
+        world.send(Farewell())
+        world.other(3, 0)
+        assert none_of(world.wait(2000), Think, StopSpeaking)
 
     def test_lost_ears_are_said(self) -> None:
         world = listening()

@@ -242,9 +242,25 @@ class TestFaults:
         with pytest.raises(ProviderError, match="did not load"):
             await VoiceActivity().start()
 
-    async def test_it_starts_once(self, vad: VoiceActivity) -> None:
-        with pytest.raises(RuntimeError, match="already"):
-            await vad.start()
+    async def test_a_load_that_failed_is_begun_anew(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        detector = VoiceActivity()
+        with monkeypatch.context() as broken:
+            broken.setattr(silero.resources, "files", lambda _package: tmp_path)
+            with pytest.raises(ProviderError, match="did not load"):
+                await detector.start()
+        await detector.start()
+        ear = Ear(detector)
+        ear.feed(SPEECH[:512])
+        assert len(await ear.heard_until(64)) == 2
+        await detector.close()
+
+    async def test_started_again_it_goes_on(self, vad: VoiceActivity) -> None:
+        await vad.start()
+        ear = Ear(vad)
+        ear.feed(SPEECH[:512])
+        assert len(await ear.heard_until(64)) == 2
 
 
 class TestClose:

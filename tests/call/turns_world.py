@@ -52,6 +52,8 @@ class World:
     over: set[int] = field(default_factory=set)
     stopped: int | None = None
     stopped_at_ms: float = 0.0
+    leaving: bool = False
+    """The last words of the call are being spoken."""
     last_voice_ms: float = 0.0
     """Wall time of the last voiced window."""
 
@@ -59,9 +61,16 @@ class World:
 
     def send(self, event: Event) -> list[Action]:
         state_before = self.turns.state
+        leaving = self.leaving
+        if isinstance(event, Farewell | EarsLost) and self.introductions:
+            self.leaving = True
         actions = self.turns.handle(event, self.now_ms)
         self.actions += actions
         self._check(state_before, actions)
+        if leaving:
+            assert not any(isinstance(a, Think | StopSpeaking) for a in actions), (
+                "the agent was talked out of its farewell"
+            )
         return actions
 
     def begin(self) -> None:

@@ -42,6 +42,7 @@ class _Sentence:
 
 @dataclass(slots=True)
 class _Reply:
+    introduction: bool = False
     sentences: list[_Sentence] = field(default_factory=list)
     admitted: list[str] = field(default_factory=list)
     """Normalised."""
@@ -55,7 +56,11 @@ class Conversation:
         self._history: list[Exchange] = []
         self._replies: dict[int, _Reply] = {}
         self._introduction: frozenset[str] = frozenset()
-        self._last_said: tuple[str, ...] = ()
+        self._last_heard: tuple[str, ...] = ()
+        """The sentences of the last reply that were heard to their end, normalised."""
+        self._caller = ""
+        self._asked_again = False
+        """The caller has just said the same as before: the same answer is right."""
 
     @property
     def history(self) -> Sequence[Exchange]:
@@ -64,32 +69,42 @@ class Conversation:
 
     def caller_said(self, text: str) -> None:
         if text:
+            plain = wording.normalise(text)
+            self._asked_again, self._caller = plain == self._caller, plain
             self._remember(Exchange("caller", text))
 
     # --- what the agent is about to say -----------------------------------------------------
 
-    def introduce(self, sentences: Sequence[str]) -> None:
-        """These sentences are the introduction: its statements are said once in a call."""
-        self._introduction = frozenset(
-            wording.normalise(text) for text in sentences if not text.rstrip().endswith("?")
-        )
-
     def admit(self, reply: int, text: str, *, introduction: bool = False) -> bool:
-        """Whether to say this sentence; a repetition is held back (see `held_back`)."""
-        state = self._replies.setdefault(reply, _Reply())
+        """Whether to say this sentence; a repetition is held back (see `held_back`).
+
+        A repetition is a sentence twice in one reply, a statement of the introduction that
+        was heard, or a reply that begins as the last one did, word for word, though the
+        caller has said something else.
+        """
+        state = self._replies.setdefault(reply, _Reply(introduction=introduction))
         plain = wording.normalise(text)
         if not plain:
             return False
-        said_before = plain in self._last_said and not text.rstrip().endswith("?")
         if (
             plain in state.admitted
             or (plain in self._introduction and not introduction)
-            or said_before
+            # A question may be asked again.
+            or (not text.rstrip().endswith("?") and self._goes_like_the_last(state, plain))
         ):
             state.held_back.append(text)
             return False
         state.admitted.append(plain)
         return True
+
+    def _goes_like_the_last(self, state: _Reply, plain: str) -> bool:
+        position = len(state.held_back)
+        return (
+            not state.admitted
+            and not self._asked_again
+            and position < len(self._last_heard)
+            and plain == self._last_heard[position]
+        )
 
     def held_back(self, reply: int) -> list[str]:
         """Repetitions that must be said after all: the reply has nothing else to say."""
@@ -166,7 +181,18 @@ class Conversation:
         state = self._replies.pop(reply, None)
         if state is None or not heard:
             return None
-        self._last_said = tuple(state.admitted)
+        whole = [
+            sentence.text
+            for sentence in state.sentences
+            if heard_ms is None or (sentence.end_ms is not None and sentence.end_ms <= heard_ms)
+        ]
+        self._last_heard = tuple(wording.normalise(sentence) for sentence in whole)
+        if state.introduction:
+            self._introduction = frozenset(
+                wording.normalise(sentence)
+                for sentence in whole
+                if not sentence.rstrip().endswith("?")
+            )
         exchange = Exchange("agent", heard, cut=heard != text)
         self._remember(exchange)
         return exchange

@@ -81,7 +81,6 @@ class Replies:
     def introduce(self, reply: int) -> None:
         """Open the conversation as this reply."""
         opening = self._dialogue.opening()
-        self._conversation.introduce([event.text for event in opening if isinstance(event, Say)])
         self._begin(reply, 0, "opening")
         self._spawn(self._think(reply, _each(opening), introduction=True))
 
@@ -206,9 +205,10 @@ class Replies:
             _log.exception("the voice failed", extra={"call_sid": self._call_sid})
         else:
             return
-        if reply == self._reply:
+        if speech is self._speech:
+            # An older one has been replaced already, by the apology for what broke it.
             self._break_off()
-        self._dispatch(on.ReplyFailed(reply))
+            self._dispatch(on.ReplyFailed(reply))
 
     def _break_off(self) -> None:
         """What has become of the sentence under way is all that there will be of it."""

@@ -47,11 +47,6 @@ class PhraseBook:
     def __len__(self) -> int:
         return len(self._chunks)
 
-    @property
-    def stand_ins(self) -> int:
-        """How many sentences still sound in the voice of `learn_meanwhile`."""
-        return len(self._stand_ins)
-
     async def recall(self, text: str, language: str) -> bool:
         """Take a sentence from the store, if it is there; needs no engine."""
         if self._store is None:

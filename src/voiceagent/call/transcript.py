@@ -12,7 +12,7 @@ from voiceagent.speech.ports import Recognition
 
 STABLE_FROM: Final = 0.8
 """Google calls an interim stable from about 0.8-0.9 on (StreamingRecognitionResult.stability)."""
-_COVERS_SLACK_MS: Final = 400.0
+COVERS_SLACK_MS: Final = 400.0
 """How far behind the end of the voice a recognition may end and still be about all of it: engines
 stamp the end of the last word, the voice activity detector the end of its sound."""
 _LATE_SLACK_MS: Final = 200.0
@@ -80,14 +80,18 @@ class Transcript:
         self._pieces.sort(key=lambda piece: piece.start_ms)
         return True
 
+    def forget_before(self, audio_ms: float) -> None:
+        """Drop what was recognised wholly before this: it belongs to no utterance."""
+        self._pieces = [piece for piece in self._pieces if piece.end_ms > audio_ms]
+
     def covers(self, voice_end_ms: float) -> bool:
         """Whether the recogniser has heard up to the end of the voice."""
-        return self.hearing.covers_to_ms >= voice_end_ms - _COVERS_SLACK_MS
+        return self.hearing.covers_to_ms >= voice_end_ms - COVERS_SLACK_MS
 
     def heard_nothing(self, voice_end_ms: float) -> bool:
         """Whether the recogniser has said that there are no words up to the end of the voice."""
         return not self.hearing.text and any(
-            piece.is_final and piece.end_ms >= voice_end_ms - _COVERS_SLACK_MS
+            piece.is_final and piece.end_ms >= voice_end_ms - COVERS_SLACK_MS
             for piece in self._pieces
         )
 

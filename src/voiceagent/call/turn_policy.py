@@ -30,8 +30,11 @@ class TurnPolicy:
     cough: it deserves a retry. An "ahem" has 200-300 ms, "a flat" 350."""
     nearly_done_ms: float = 1_000.0
     """With less than this unheard, "yes" is an answer to what was asked, not a back-channel."""
-    think_ms: float = 8_000.0
-    """From the end of the utterance to the first audio; then a spoken apology."""
+    belated_ms: float = 5_000.0
+    """How long after an utterance was let pass its words may still take the turn."""
+    think_ms: float = 4_000.0
+    """From the end of the utterance to the first audio; then a spoken apology. With the silence
+    before it the caller hears something within 3-6 s in the worst case (playbook B3)."""
     speak_slack_ms: float = 3_000.0
     """How much later than computed the last mark may come back, or the next audio be released."""
     idle_ms: float = 12_000.0

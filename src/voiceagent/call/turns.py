@@ -39,6 +39,8 @@ class _Reply:
     turn: int
     text: str
     """The caller's words that it answers."""
+    digits: str = ""
+    """The keys that it answers."""
     introduction: bool = False
     apology: bool = False
     sentences: int = 0
@@ -300,11 +302,11 @@ class Turns:
         actions: list[on.Action],
     ) -> None:
         """The turn changes hands: what was being said is given up, and this is answered."""
-        unanswered = ""
+        unanswered, unanswered_digits = "", ""
         if reply := self._reply:
             # Nobody heard a word of the reply to what was said before: that is still open.
             if not reply.heard and not reply.introduction:
-                unanswered = reply.text
+                unanswered, unanswered_digits = reply.text, reply.digits
             self._give_up(actions)
         self.turn = ended.turn
         self.counters.utterances += 1
@@ -313,11 +315,14 @@ class Turns:
         self._caller.settle()
         actions.append(ended)
         reply = self._new_reply(now_ms, text=" ".join(part for part in (unanswered, text) if part))
-        actions.append(on.Think(reply.id, self.turn, reply.text, digits))
+        reply.digits = unanswered_digits + digits
+        actions.append(on.Think(reply.id, self.turn, reply.text, reply.digits))
 
     # --- keys -----------------------------------------------------------------------------
 
     def _on_digit(self, digit: str, now_ms: float, actions: list[on.Action]) -> None:
+        if self._is_farewell():
+            return
         if self.state is not State.LISTENING:
             self._stop(now_ms, actions)
         if digit != "#":
@@ -506,6 +511,7 @@ class Turns:
         if self._caller.current is not None:
             actions.append(on.UtteranceDropped(self._caller.hearing))
         self._caller.settle()
+        self._digits = ""
         reply = self._new_reply(now_ms)
         reply.hang_up = reason
         self._speak_phrase(reply, phrase, 0, actions)

@@ -10,7 +10,7 @@ from enum import Enum
 
 from voiceagent.call import wording
 from voiceagent.call.activity import WINDOW_MS, SpeechRun
-from voiceagent.call.transcript import Transcript
+from voiceagent.call.transcript import COVERS_SLACK_MS, Transcript
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.speech.ports import Recognition
 
@@ -115,7 +115,11 @@ class UtteranceTracker:
             return Signal.LATE if worded else None
         if self.current is not None:
             return self._consider(now_ms)
-        return Signal.BELATED if self._passed is not None and worded else None
+        if worded and self._is_of_passed(recognition, now_ms):
+            return Signal.BELATED
+        # No voice is known for it (yet): an echo, a television, or an onset about to be told.
+        self._transcript.forget_before(self.audio_ms - COVERS_SLACK_MS)
+        return None
 
     def tick(self, now_ms: float) -> Signal | None:
         """A deadline may have passed: of the words, or of the media."""
@@ -149,12 +153,24 @@ class UtteranceTracker:
     def _silence_ms(self) -> float:
         return self.audio_ms - self.current.last_voiced_ms if self.current else 0.0
 
+    def _is_of_passed(self, recognition: Recognition, now_ms: float) -> bool:
+        """Whether these are the words of the utterance that was let pass."""
+        passed = self._passed
+        if passed is None or passed.over is None:
+            return False
+        return (
+            now_ms <= passed.over.at_ms + self.policy.belated_ms
+            and recognition.start_ms < passed.last_voiced_ms + COVERS_SLACK_MS
+            and recognition.end_ms > passed.started_ms
+        )
+
     def _onset(self, now_ms: float, onset_ms: float) -> Signal | None:
         run = self._run
         if run.start_ms is None or not run.started(onset_ms):
             return None
         self.current = Utterance(run.start_ms, self.audio_ms, run.voiced_ms, now_ms)
         self._passed = None
+        self._transcript.forget_before(run.start_ms - COVERS_SLACK_MS)
         return Signal.BEGAN
 
     def _voice(self, utterance: Utterance, now_ms: float) -> Signal | None:
@@ -164,7 +180,8 @@ class UtteranceTracker:
             # The caller went on before the words of the first part had come. A row of coughs
             # does not add up to speech.
             utterance.over = None
-            utterance.voiced_ms = 0.0
+            if utterance.voiced_ms < self.policy.not_understood_ms:
+                utterance.voiced_ms = 0.0
         utterance.voiced_ms += WINDOW_MS
         if self.audio_ms - utterance.started_ms >= self.policy.utterance_max_ms:
             return self._over(utterance, "too_long", now_ms)

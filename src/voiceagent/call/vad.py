@@ -129,6 +129,7 @@ class VoiceActivity:
         """Windows whose probability was made from their level, since the model failed."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._loaded: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[None] | None = None
         self._stopping = False
         self._wake = threading.Event()
@@ -139,30 +140,32 @@ class VoiceActivity:
         self._model = SileroBatches()
 
     async def start(self) -> None:
-        """Load the model in the worker thread and run it once.
+        """Load the model in the worker thread and run it once; at once if that is done.
 
-        Raises `ProviderError` when it cannot be loaded or run, or takes more than 20 s.
+        Raises `ProviderError` when it cannot be loaded or run, or takes more than 20 s. It
+        may be called again then: a load that failed is begun anew, one that is slow is
+        waited for.
         """
-        if self._thread is not None:
-            raise RuntimeError("the voice activity detector is already started")
-        self._loop = asyncio.get_running_loop()
-        self._ended = self._loop.create_future()
-        loaded: asyncio.Future[None] = self._loop.create_future()
-        self._thread = threading.Thread(
-            target=self._work, args=(loaded, self._ended), name="voice-activity", daemon=True
-        )
-        self._thread.start()
+        if self._loaded is None:
+            self._loop = asyncio.get_running_loop()
+            self._ended = self._loop.create_future()
+            self._loaded = self._loop.create_future()
+            self._thread = threading.Thread(
+                target=self._work,
+                args=(self._loaded, self._ended),
+                name="voice-activity",
+                daemon=True,
+            )
+            self._thread.start()
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                await loaded
+                await asyncio.shield(self._loaded)
         except TimeoutError:
-            self._stopping = True
             raise ProviderError("the voice model did not load in time", retryable=True) from None
         except Exception as error:
             await self.close()
-            raise ProviderError(
-                f"the voice model did not load: {error}", retryable=False
-            ) from error
+            self._loaded, self._stopping = None, False
+            raise ProviderError(f"the voice model did not load: {error}", retryable=True) from error
 
     def open(self, on_windows: OnWindows) -> VadStream:
         """A place in the batch for one call; `on_windows` is called on the loop, in order."""

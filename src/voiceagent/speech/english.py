@@ -99,10 +99,6 @@ _APARTMENT: Final = re.compile(r"([Aa])pt\.(?=\s?[0-9])")
 _NUMBER_SIGN: Final = re.compile(r"(?:(No)s?\.\s?|#)(?=[0-9])")
 
 
-def _alternatives(keys: dict[str, tuple[str, ...]]) -> str:
-    return "|".join(re.escape(key) for key in sorted(keys, key=len, reverse=True))
-
-
 _MARK: Final = re.compile(rf"({'|'.join(re.escape(key) for key in _CURRENCIES)})\s?(?=[0-9])")
 _CURRENCY: Final = re.compile(
     rf"\s?({'|'.join(re.escape(key) for key in _CURRENCIES)})(?![A-Za-z])"
