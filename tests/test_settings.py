@@ -80,6 +80,22 @@ class TestEngines:
         settings = load_settings(environ)
         assert (settings.stt_language, settings.agent_language) == (stt, agent)
 
+    def test_the_newer_api_of_google(self) -> None:
+        settings = load_settings({})
+        assert (settings.google_stt_api, settings.google_stt_recognizer) == ("v1", None)
+        path = "projects/my-shop-1/locations/europe-west4/recognizers/_"
+        settings = load_settings(
+            {
+                "GOOGLE_STT_API": "v2",
+                "GOOGLE_STT_RECOGNIZER": path,
+                "GOOGLE_STT_REGION": "europe-west4",
+                "GOOGLE_STT_ENDPOINTING": "supershort",
+            }
+        )
+        assert settings.google_stt_recognizer == path
+        assert settings.google_stt_region == "europe-west4"
+        assert settings.google_stt_endpointing == "supershort"
+
 
 class TestPublicBaseUrl:
     @pytest.mark.parametrize(
@@ -207,6 +223,10 @@ class TestFaults:
             ("TWILIO_ACCOUNT_SID", "SK123"),
             ("GOOGLE_STT_ENDPOINT", "https://speech.googleapis.com"),
             ("GOOGLE_TTS_ENDPOINT", "insecure://"),
+            ("GOOGLE_STT_API", "v3"),
+            ("GOOGLE_STT_RECOGNIZER", "projects/shop/recognizers/_"),
+            ("GOOGLE_STT_REGION", "eu.example.com"),
+            ("GOOGLE_STT_ENDPOINTING", "soon"),
             ("STT_LANGUAGE", "hebrew!"),
             ("AGENT_LANGUAGE", "h"),
             ("AGENT_FILE", "/nowhere/agent.toml"),

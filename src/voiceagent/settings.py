@@ -31,6 +31,9 @@ _SECRETS: Final = (
 )
 """Never printed; each may also be given as a path in NAME_FILE."""
 _HOSTNAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_RECOGNIZER: Final = re.compile(
+    r"projects/[A-Za-z0-9:.-]+/locations/[a-z0-9-]+/recognizers/[A-Za-z0-9_-]+"
+)
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
@@ -95,6 +98,19 @@ def _language(value: str) -> str:
     return re.sub(r"^iw\b", "he", value, flags=re.IGNORECASE)
 
 
+def _recognizer(value: str) -> str:
+    """`projects/P/locations/L/recognizers/R`."""
+    if not _RECOGNIZER.fullmatch(value):
+        raise ValueError("must be projects/P/locations/L/recognizers/R")
+    return value
+
+
+def _region(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", value):
+        raise ValueError("must be a location such as eu or europe-west4")
+    return value
+
+
 def _account_sid(value: str) -> str:
     if not re.fullmatch(r"AC[0-9A-Za-z_]+", value):
         raise ValueError("must be an account sid, AC and 32 digits")
@@ -118,6 +134,8 @@ Switch = Annotated[bool, BeforeValidator(_switch)]
 Token = Annotated[SecretStr, AfterValidator(_printable)]
 Language = Annotated[str, AfterValidator(_language)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Recognizer = Annotated[str, AfterValidator(_recognizer)]
+Region = Annotated[str, AfterValidator(_region)]
 ShortText = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
 
 
@@ -158,6 +176,13 @@ class Settings(BaseModel):
     gcp_credentials_json: SecretStr | None = None
     google_stt_endpoint: Endpoint | None = None
     google_tts_endpoint: Endpoint | None = None
+    google_stt_api: Literal["v1", "v2"] = "v1"
+    google_stt_recognizer: Recognizer | None = None
+    """v2: the whole path of a recogniser. `None`: the key's project's default one."""
+    google_stt_region: Region | None = None
+    """E.g. `eu`; its host is asked. `None`: that of the recogniser, else `global`."""
+    google_stt_endpointing: Literal["standard", "short", "supershort"] = "short"
+    """v2: how soon a final comes; the call ends utterances by itself all the same."""
     stt_language: Language = "he-IL"
     stt_model: ShortText | None = None
     tts_voice: ShortText | None = None
