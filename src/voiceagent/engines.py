@@ -125,6 +125,10 @@ def _recognizer(
         endpoint=settings.google_stt_endpoint,
         language=settings.stt_language,
         model=settings.stt_model,
+        api=settings.google_stt_api,
+        region=settings.google_stt_region,
+        recognizer=settings.google_stt_recognizer,
+        endpointing=settings.google_stt_endpointing,
         hints=_hints(profile),
     )
 
