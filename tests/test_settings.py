@@ -261,6 +261,11 @@ class TestFaults:
         (fault,) = faults(EOU_MIN_MS="500", EOU_MAX_MS="400")
         assert "greater" in fault
 
+    def test_a_value_with_line_breaks_is_told_in_one_line(self) -> None:
+        with pytest.raises(SettingsError) as failure:
+            load_settings({"GOOGLE_APPLICATION_CREDENTIALS": "no\nsuch\rfile"})
+        assert all(len(fault.splitlines()) == 1 for fault in failure.value.faults)
+
     @given(
         st.dictionaries(
             st.sampled_from([name.upper() for name in Settings.model_fields]), st.text(max_size=30)

@@ -233,7 +233,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         _read("AGENT_FILE", Path(given["AGENT_FILE"]), faults)
     settings = _validate(given, faults)
     if faults or settings is None:
-        raise SettingsError(faults)
+        # A value may hold line breaks; a fault is one line.
+        raise SettingsError([" ".join(fault.split()) for fault in faults])
     return settings
 
 

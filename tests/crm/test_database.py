@@ -69,6 +69,17 @@ async def test_another_process_shares_it_and_its_kill_changes_nothing(data_dir: 
     assert not (data_dir / "pgdata" / "postmaster.pid").exists()
 
 
+async def first_failure(database: Database) -> ProviderError:
+    """A connection's own process lives on until it sees that the server is gone."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await database.ping()
+            except ProviderError as error:
+                return error
+            await asyncio.sleep(0.05)
+
+
 async def test_a_killed_server_is_an_error_and_comes_back(data_dir: Path) -> None:
     database = Database(None, data_dir)
     await database.start()
@@ -76,9 +87,8 @@ async def test_a_killed_server_is_an_error_and_comes_back(data_dir: Path) -> Non
     pid = postmaster(data_dir)
     os.kill(pid, signal.SIGKILL)
     wait_for_end(pid)
-    with pytest.raises(ProviderError) as failure:
-        await database.ping()
-    assert failure.value.retryable
+    failure = await first_failure(database)
+    assert failure.retryable
     await database.start()
     assert postmaster(data_dir) != pid
     assert await database.pool.fetchval("SELECT id FROM kept") == 1
