@@ -270,9 +270,27 @@ class World:
     @property
     def page(self) -> list[str]:
         """What all recognitions say together, each replacing what it overlaps."""
+        pieces = sorted(self._pieces(), key=lambda piece: piece.start_ms)
+        return " ".join(piece.text for piece in pieces).split()
+
+    @property
+    def taken_back_ms(self) -> float:
+        """The longest stretch whose words were told and then, for a while, were not."""
+        longest, reached = 0.0, 0.0
         pieces: list[Recognition] = []
         for told in self.told:
-            pieces = [p for p in pieces if p.end_ms <= told.start_ms or p.start_ms >= told.end_ms]
-            pieces.append(told)
-        pieces.sort(key=lambda piece: piece.start_ms)
-        return " ".join(piece.text for piece in pieces).split()
+            pieces = _replacing(pieces, told)
+            end_ms = max(piece.end_ms for piece in pieces)
+            longest, reached = max(longest, reached - end_ms), max(reached, end_ms)
+        return longest
+
+    def _pieces(self) -> list[Recognition]:
+        pieces: list[Recognition] = []
+        for told in self.told:
+            pieces = _replacing(pieces, told)
+        return pieces
+
+
+def _replacing(pieces: list[Recognition], told: Recognition) -> list[Recognition]:
+    kept = [p for p in pieces if p.end_ms <= told.start_ms or p.start_ms >= told.end_ms]
+    return [*kept, told]

@@ -18,6 +18,7 @@ from voiceagent.speech.google_stt_policy import (
     Tell,
 )
 from voiceagent.speech.google_stt_rotation import Rotation
+from voiceagent.speech.google_stt_voices import Voices
 
 USUAL = StreamPolicy()
 QUICK = replace(USUAL, rotate_from_ms=8_000, rotate_by_ms=12_000, replay_ms=4_000)
@@ -71,6 +72,31 @@ def test_it_loses_no_word_unless_it_says_that_it_gives_up(seed: int, behaviour: 
     world = a_call(seed, behaviour, QUICK)
     if world.given_up is None:
         assert world.text == world.said
+
+
+@pytest.mark.parametrize("seed", [50, 65])
+def test_a_repair_that_hangs_too_keeps_what_it_had_settled(seed: int) -> None:
+    world = a_call(seed, Behaviour(hangs=0.35, limit_ms=14_000), QUICK)
+    assert world.text == world.said
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_words_that_were_told_are_not_taken_back_while_a_leg_catches_up(seed: int) -> None:
+    world = a_call(seed, Behaviour(dies_later=0.6, limit_ms=14_000), QUICK)
+    assert world.taken_back_ms < 1_500
+
+
+def test_what_comes_after_a_cut_amid_a_voice_is_a_voice_however_short() -> None:
+    voices = Voices()
+    voices.started(0)
+    voices.split(8_000)
+    assert voices.speaking
+    voices.paused(8_960)
+    voices.ended(12_000)
+    rest = voices.first_beyond(8_000, slack=2_400)
+    assert rest is not None
+    assert (rest.start, rest.end) == (8_000, 8_960)
+    assert voices.over_to == 8_960
 
 
 @pytest.mark.parametrize("seed", range(20))

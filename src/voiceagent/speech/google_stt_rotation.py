@@ -13,6 +13,7 @@ exactly one leg whose results count.
 
 import itertools
 from collections.abc import Sequence
+from typing import Final
 
 from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, frame_levels_dbfs
 from voiceagent.speech.google_stt_leg import AudioTape, Leg, next_request
@@ -32,8 +33,9 @@ from voiceagent.speech.google_stt_policy import (
 from voiceagent.speech.google_stt_voices import Voice, Voices
 from voiceagent.speech.ports import Recognition
 
-_HELD = 32
-_QUIET_DB = 15.0
+_HELD: Final = 32
+_LOOKED_AT_MS: Final = 3_000.0
+_QUIET_DB: Final = 15.0
 """So much below the loudest of a voice is none."""
 
 
@@ -452,8 +454,11 @@ class Rotation:
         next one not at once."""
         if voice.end is None:
             return False
-        pause = max(voice.end + _bytes(self.policy.pause_told_ms), self._tape.begin)
-        within = frame_levels_dbfs(self._tape.read(max(voice.start, self._tape.begin), voice.end))
+        looked_at = _bytes(_LOOKED_AT_MS)
+        begun = max(voice.start, voice.end - looked_at, self._tape.begin)
+        within = frame_levels_dbfs(self._tape.read(begun, max(begun, voice.end)))
+        pause = voice.end + _bytes(self.policy.pause_told_ms)
+        pause = max(pause, self._tape.end - looked_at, self._tape.begin)
         pause += (self._tape.end - pause) % FRAME_BYTES  # whole frames up to the very end
         after = frame_levels_dbfs(self._tape.read(pause, self._tape.end))
         return bool(within) and max(after, default=-100.0) < max(within) - _QUIET_DB
