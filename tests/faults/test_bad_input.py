@@ -47,8 +47,17 @@ class TestContent:
     async def test_random_messages(self, service: Service, rng: random.Random) -> None:
         tally = await with_a_good_call(service, bad.babble(service.port, rng, 10_000))
         assert tally.messages == 10_000
+        # Who closes first is chance: the next two tests leave it to the service.
         assert set(tally.codes) <= {1000, 1008, 1006}
-        assert tally.codes[1008] > 0
+
+    async def test_a_hundred_broken_messages_before_the_start(self, service: Service) -> None:
+        tally = await with_a_good_call(service, bad.say_nothing(service.port, ["{"] * 100))
+        assert tally.codes == {1008: 1}
+
+    async def test_more_than_a_thousand_broken_messages_in_a_call(self, service: Service) -> None:
+        said = [bad.messages.CONNECTED, bad.start("CA_BROKEN"), *["{"] * 1001]
+        tally = await with_a_good_call(service, bad.say_nothing(service.port, said))
+        assert tally.codes == {1008: 1}
 
     async def test_messages_of_a_megabyte(self, service: Service, rng: random.Random) -> None:
         whole = "x" * (1 << 20)
