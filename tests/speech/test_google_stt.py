@@ -559,7 +559,7 @@ async def test_closing_ends_the_iteration_and_can_be_repeated(
     async with recognizing(endpoint) as recognizer:
         stream = recognizer.open("he-IL")
         stream.feed(b"\xff" * 1600)
-        reading = asyncio.create_task(anext(stream, None))  # type: ignore[arg-type]
+        reading = asyncio.create_task(anext(aiter(stream), None))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         async with asyncio.timeout(5):
             await stream.close()

@@ -5,7 +5,6 @@ out. Everything around them (voice activity, turn-taking, playout, records) is t
 thing. Chosen by `BENCH_ENGINES=1` only, never by default.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from typing import Final
@@ -15,6 +14,7 @@ import numpy as np
 from voiceagent.call.audio import SAMPLE_RATE_HZ, pcm16_to_ulaw
 from voiceagent.errors import ProviderError
 from voiceagent.speech.ports import Recognition, SpeechChunk, WordTiming
+from voiceagent.speech.recognition_queue import RecognitionQueue
 
 TONE_HZ: Final = 440.0
 TONE_DBFS: Final = -20.0
@@ -51,7 +51,7 @@ class CannedStream:
     def __init__(self) -> None:
         self._number = 1
         self._started_ms: float | None = None
-        self._out: asyncio.Queue[Recognition | None] = asyncio.Queue(_UNREAD_RECOGNITIONS)
+        self._out = RecognitionQueue(_UNREAD_RECOGNITIONS)
         self._closed = False
 
     def feed(self, ulaw: bytes) -> None:
@@ -66,8 +66,8 @@ class CannedStream:
         if self._started_ms is None or self._closed:
             return
         text, end_ms = f"bench utterance {self._number}", max(audio_ms, self._started_ms)
-        self._put(Recognition(text, False, 0.9, self._started_ms, end_ms))
-        self._put(Recognition(text, True, 1.0, self._started_ms, end_ms))
+        self._out.put(Recognition(text, False, 0.9, self._started_ms, end_ms))
+        self._out.put(Recognition(text, True, 1.0, self._started_ms, end_ms))
 
     def utterance_ended(self) -> None:
         if self._started_ms is not None:
@@ -78,26 +78,13 @@ class CannedStream:
         """Nothing is expected."""
 
     def __aiter__(self) -> AsyncIterator[Recognition]:
-        return self
-
-    async def __anext__(self) -> Recognition:
-        if self._closed and self._out.empty():
-            raise StopAsyncIteration
-        recognition = await self._out.get()
-        if recognition is None:
-            raise StopAsyncIteration
-        return recognition
+        return self._out
 
     async def close(self) -> None:
         """Idempotent; what was recognised can still be read."""
         if not self._closed:
             self._closed = True
-            self._put(None)
-
-    def _put(self, item: Recognition | None) -> None:
-        if self._out.full():
-            self._out.get_nowait()
-        self._out.put_nowait(item)
+            self._out.close()
 
 
 class ToneSynthesizer:

@@ -41,6 +41,7 @@ from voiceagent.speech.google_stt_wire import (
     usable_hints,
 )
 from voiceagent.speech.ports import Recognition
+from voiceagent.speech.recognition_queue import RecognitionQueue
 
 SERVICE: Final = "speech.googleapis.com"
 _WARM_UP_S: Final = 6.0
@@ -197,9 +198,7 @@ class GoogleRecognitionStream:
         self._wakes: dict[int, asyncio.Event] = {}
         self._ticking: asyncio.TimerHandle | None = None
         self._ticked = 0.0
-        self._out: asyncio.Queue[Recognition | ProviderError | None] = asyncio.Queue(
-            _UNREAD_RECOGNITIONS
-        )
+        self._out = RecognitionQueue(_UNREAD_RECOGNITIONS)
         self._closed = False
 
     @property
@@ -233,21 +232,11 @@ class GoogleRecognitionStream:
         self._expected = tuple(phrases)
 
     def __aiter__(self) -> AsyncIterator[Recognition]:
-        return self
-
-    async def __anext__(self) -> Recognition:
-        """The next recognition; ends after `close()`.
+        """The recognitions, until `close()`.
 
         Raises `ProviderError` once, when it is no use to try any longer.
         """
-        if self._closed and self._out.empty():
-            raise StopAsyncIteration
-        item = await self._out.get()
-        if item is None:
-            raise StopAsyncIteration
-        if isinstance(item, ProviderError):
-            raise item
-        return item
+        return self._out
 
     async def close(self) -> None:
         """Give the streams back; idempotent, ends within a second."""
@@ -262,7 +251,7 @@ class GoogleRecognitionStream:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_CLOSE_S)
-        self._put(None)
+        self._out.close()
 
     # --- inside ---------------------------------------------------------------------------
 
@@ -293,9 +282,9 @@ class GoogleRecognitionStream:
                     if leg in self._legs:
                         self._legs[leg].cancel()
                 case Tell(recognition):
-                    self._put(recognition)
+                    self._out.put(recognition)
                 case GiveUp(reason, retryable):
-                    self._put(ProviderError(reason, retryable=retryable))
+                    self._out.put(ProviderError(reason, retryable=retryable))
 
     async def _run(self, leg: int) -> None:
         """One stream to Google, from its first request to its end."""
@@ -353,11 +342,6 @@ class GoogleRecognitionStream:
                 continue
             wake.clear()
             await wake.wait()
-
-    def _put(self, item: Recognition | ProviderError | None) -> None:
-        if self._out.full():
-            self._out.get_nowait()  # the oldest: later ones tell more of the same call
-        self._out.put_nowait(item)
 
 
 def _failure_in_response(error: ErrorInResponse) -> Failure:

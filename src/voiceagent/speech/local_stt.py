@@ -17,6 +17,7 @@ from voiceagent.call.audio import BYTES_PER_MS, bytes_of, silence
 from voiceagent.errors import ProviderError
 from voiceagent.speech.grammar import grammar_of
 from voiceagent.speech.ports import Recognition
+from voiceagent.speech.recognition_queue import RecognitionQueue
 from voiceagent.speech.worker import WorkerPool
 
 DEADLINE_S: Final = 3.0
@@ -106,9 +107,7 @@ class LocalRecognitionStream:
         self._waiting: deque[_Decode] = deque(maxlen=_WAITING_UTTERANCES)
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
-        self._out: asyncio.Queue[Recognition | ProviderError | None] = asyncio.Queue(
-            _UNREAD_RECOGNITIONS
-        )
+        self._out = RecognitionQueue(_UNREAD_RECOGNITIONS)
         self._closed = False
 
     def feed(self, ulaw: bytes) -> None:
@@ -164,21 +163,11 @@ class LocalRecognitionStream:
             _log.info("cannot listen for %d phrases, e.g. %r", len(skipped), skipped[0])
 
     def __aiter__(self) -> AsyncIterator[Recognition]:
-        return self
-
-    async def __anext__(self) -> Recognition:
-        """The next recognition; ends after `close()`.
+        """The recognitions, until `close()`.
 
         Raises `ProviderError` when an utterance could not be decoded; the stream goes on.
         """
-        if self._closed and self._out.empty():
-            raise StopAsyncIteration
-        item = await self._out.get()
-        if item is None:
-            raise StopAsyncIteration
-        if isinstance(item, ProviderError):
-            raise item
-        return item
+        return self._out
 
     async def close(self) -> None:
         """Give the stream back; idempotent, ends within a second."""
@@ -191,7 +180,7 @@ class LocalRecognitionStream:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._worker
         self._kept.clear()
-        self._put(None)
+        self._out.close()
 
     def _align(self, audio_ms: float) -> None:
         """Ears that were opened late learn here where the call's audio time stands."""
@@ -211,11 +200,11 @@ class LocalRecognitionStream:
                 try:
                     text = await self._recognised(decode)
                 except ProviderError as error:
-                    self._put(error)
+                    self._out.put(error)
                 else:
                     # Final: the same audio gives the same text for ever; a later pause brings
                     # a recognition of a longer stretch, which replaces this one.
-                    self._put(Recognition(text, True, 1.0, decode.start_ms, decode.end_ms))
+                    self._out.put(Recognition(text, True, 1.0, decode.start_ms, decode.end_ms))
 
     async def _recognised(self, decode: _Decode) -> str:
         text = ""
@@ -223,8 +212,3 @@ class LocalRecognitionStream:
             async for frame in exchange:
                 text = frame.header["text"]
         return text
-
-    def _put(self, item: Recognition | ProviderError | None) -> None:
-        if self._out.full():
-            self._out.get_nowait()  # the oldest: later ones tell more of the same call
-        self._out.put_nowait(item)
