@@ -227,17 +227,18 @@ def _assemble(settings: Settings) -> FastAPI:
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
+    version = version_report(settings, datetime.now(UTC))
     app = FastAPI(
         title="voiceagent",
         summary="Answers a business's phone and WhatsApp.",
-        version=version_report(settings, datetime.now(UTC)).version,
+        version=version.version,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
     install_problem_handlers(app)
     install_docs(app)
-    install_health_routes(app, readiness, version_report(settings, datetime.now(UTC)), metrics)
+    install_health_routes(app, readiness, version, metrics)
     app.include_router(
         telephony_router(
             settings,

@@ -38,8 +38,6 @@ class StreamPolicy:
     """More than this is not sent again amid speech: catching up would take too long."""
     preroll_ms: float = 500.0
     """Sent again from before a voice."""
-    blind_repair_ms: float = 10_000.0
-    """Sent again when words were told as interims but no voice was heard."""
     pause_told_ms: float = 100.0
     """After the end of a voice that still counts as its end."""
     recent_ms: float = 1_000.0
