@@ -27,6 +27,8 @@ _SECRETS: Final = (
     "API_KEY",
     "DATABASE_URL",
     "GCP_CREDENTIALS_JSON",
+    "LLM_API_KEY",
+    "OWNER_WEBHOOK_SECRET",
     "TWILIO_AUTH_TOKEN",
 )
 """Never printed; each may also be given as a path in NAME_FILE."""
@@ -117,6 +119,25 @@ def _account_sid(value: str) -> str:
     return value
 
 
+def _api_url(value: str) -> str:
+    """`http(s)://host[:port][/path]` of an API, without a trailing slash."""
+    url = urlsplit(value)
+    if url.scheme.lower() not in {"http", "https"}:
+        raise ValueError("must begin with https:// or http://")
+    _host_and_port(url.netloc)
+    if url.query or url.fragment:
+        raise ValueError("must be an address without ? and #")
+    return value.rstrip("/")
+
+
+def _e164(value: str) -> str:
+    """A number as `+972501234567`; spaces, dashes and brackets are forgiven."""
+    number = re.sub(r"[ ().-]", "", value)
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        raise ValueError("must be a number such as +972501234567")
+    return number
+
+
 def _database_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://")
@@ -136,6 +157,8 @@ Language = Annotated[str, AfterValidator(_language)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Recognizer = Annotated[str, AfterValidator(_recognizer)]
 Region = Annotated[str, AfterValidator(_region)]
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
+PhoneNumber = Annotated[str, AfterValidator(_e164)]
 ShortText = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
 
 
@@ -167,6 +190,10 @@ class Settings(BaseModel):
     twilio_account_sid: Annotated[str, AfterValidator(_account_sid)] | None = None
     twilio_auth_token: Token | None = None
     twilio_signature_check: Switch = True
+    twilio_phone_number: PhoneNumber | None = None
+    """The business's own number: outbound calls are placed from it."""
+    twilio_base_url: ApiUrl = "https://api.twilio.com"
+    """Twilio's REST API, or an emulator of it."""
 
     stt_engine: Engine = "local"
     tts_engine: Engine = "local"
@@ -189,6 +216,20 @@ class Settings(BaseModel):
     agent_language: Language = "he-IL"
     agent_file: Path | None = None
     """`None`: the bundled agent."""
+
+    llm_base_url: ApiUrl | None = None
+    """An OpenAI-compatible server, ending in `/v1`. `None`: the script of the agent's file."""
+    llm_api_key: Token | None = None
+    llm_model: ShortText | None = None
+    llm_speculation: Switch = True
+    """The answer is begun while it is not yet sure that the caller has finished."""
+
+    owner_webhook_url: ApiUrl | None = None
+    """Where the owner is told of calls and messages, in signed webhooks."""
+    owner_webhook_secret: Token | None = None
+    """`whsec_…` of Standard Webhooks. `None`: generated once into `data_dir`."""
+    owner_whatsapp: PhoneNumber | None = None
+    """The owner's own WhatsApp number."""
 
     eou_min_ms: int = Field(300, ge=0, le=10_000)
     eou_max_ms: int = Field(600, ge=0, le=10_000)
@@ -229,6 +270,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     given = _given(environ, faults)
     _check_credentials(given, faults)
     _check_silences(given, faults)
+    _check_llm(given, faults)
     if "AGENT_FILE" in given:
         _read("AGENT_FILE", Path(given["AGENT_FILE"]), faults)
     settings = _validate(given, faults)
@@ -348,6 +390,16 @@ def _sentence(fault: Mapping[str, Any], given: Mapping[str, str]) -> str:
     if name in _SECRETS:
         return f"{name} {said}."
     return f"{name} {said}, not {given.get(name, '')[:60]!r}."
+
+
+def _check_llm(given: Mapping[str, str], faults: list[str]) -> None:
+    url = given.get("LLM_BASE_URL")
+    if url and not url.rstrip("/").endswith("/v1"):
+        faults.append(f"LLM_BASE_URL must end in /v1, not {url[-60:]!r}.")
+    if url and "LLM_MODEL" not in given:
+        faults.append("LLM_BASE_URL is set, but LLM_MODEL is not: name the model.")
+    if not url and "LLM_MODEL" in given:
+        faults.append("LLM_MODEL is set, but LLM_BASE_URL is not: name the server.")
 
 
 def _check_silences(given: Mapping[str, str], faults: list[str]) -> None:

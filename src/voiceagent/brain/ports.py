@@ -1,12 +1,13 @@
 """What the call needs of a brain: given what the caller said, what to say and do.
 
 A brain is told what was said and what the caller really heard; it answers with
-a stream of small events. It owns no audio, no timer and no database.
+a stream of small events. It owns no audio and no database.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,41 @@ class HangUp:
     """End the call once what was said has been heard."""
 
 
-BrainEvent = Say | Expect | Save | HangUp
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Connect the caller to a person once what was said has been heard."""
+
+    number: str
+    """E.164."""
+
+
+@dataclass(frozen=True, slots=True)
+class PressKeys:
+    """Sound these keys on the line, in order with what is said: for a menu at the other end."""
+
+    digits: str
+    """`0`-`9`, `*`, `#`; `w` is half a second of silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchLanguage:
+    """Hear and speak another language from the next sentence on."""
+
+    language: str
+    """BCP 47, one that the engines have."""
+
+
+BrainEvent = Say | Expect | Save | HangUp | Transfer | PressKeys | SwitchLanguage
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Whom the agent is talking with, and how."""
+
+    call_sid: str = ""
+    """Of the telephone call; empty in writing."""
+    contact_id: UUID | None = None
+    """Of the conversation in writing; None on the telephone, where the call sid tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +84,9 @@ class Exchange:
     """The agent was interrupted: the rest of what it wanted to say was not heard."""
 
 
+async def _at_once() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class CallerTurn:
     """What is to be answered now."""
@@ -58,24 +96,38 @@ class CallerTurn:
     digits: str = ""
     """Keys pressed instead of words."""
     history: Sequence[Exchange] = field(default=())
+    """All that was said before, oldest first; these words are its last entry."""
+    confirmed: Callable[[], Awaitable[None]] = _at_once
+    """Returns once it is sure that this is to be answered. A guess at what the caller is about
+    to have said may be dropped before that; whatever has an effect outside waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One answer of a dialogue; it changes nothing until it counts."""
+
+    events: AsyncIterator[BrainEvent]
+    """Raises `ProviderError` while iterated; closing it cancels the work on it."""
+    commit: Callable[[], None]
+    """The caller has begun to hear it: it counts. Called at most once."""
 
 
 class Dialogue(Protocol):
     """One call's brain.
 
-    `reply` works on the last committed state and changes nothing by itself, so
-    an answer that nobody heard can be thrown away; `commit` makes the last
-    reply count, once the caller has begun to hear it.
+    `reply` works on what has counted so far, so an answer that nobody heard can be
+    thrown away. Several may be asked for and all but one dropped.
     """
 
+    async def prepare(self) -> None:
+        """Learn what is known of the caller, beside the call; never raises. The first `reply` may
+        come before its end."""
+
     def opening(self) -> Sequence[BrainEvent]:
-        """The introduction and the first question; asked for once per call."""
+        """The introduction and the first question; asked for once per call. It counts at once."""
 
-    def reply(self, turn: CallerTurn) -> AsyncIterator[BrainEvent]:
-        """Answer. Raises `ProviderError` while iterated; closing the iterator cancels the work."""
-
-    def commit(self) -> None:
-        """The last reply (or the opening) is being heard: it counts."""
+    def reply(self, turn: CallerTurn) -> Proposal:
+        """Answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +154,4 @@ class Brain(Protocol):
     def language(self) -> str:
         """BCP 47 tag of what it speaks, e.g. `he-IL`."""
 
-    def open(self, call_sid: str) -> Dialogue: ...
+    def open(self, party: Party) -> Dialogue: ...
