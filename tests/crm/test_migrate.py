@@ -10,7 +10,10 @@ from voiceagent.crm.database import Database
 from voiceagent.crm.migrate import Migration, migrate, shipped
 from voiceagent.errors import ProviderError
 
-TABLES = {"contacts", "calls", "turns", "webhook_answers", "call_fields", "schema_migrations"}
+TABLES = {
+    *("contacts", "calls", "turns", "webhook_answers", "call_fields"),
+    *("notices", "schema_migrations"),
+}
 
 
 @pytest.fixture
