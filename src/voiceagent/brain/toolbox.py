@@ -34,8 +34,9 @@ class Toolbox(Protocol):
         schema."""
 
     def has_effect(self, name: str) -> bool:
-        """Does it change anything outside, or say anything to the caller's face? Such a tool runs
-        only once it is sure that the answer is wanted. False for a tool that does not exist."""
+        """Does running it change anything outside? Such a tool runs only once it is sure that the
+        answer is wanted. What only follows by events (a save, a hang-up) is no effect of the run:
+        events count when the answer does. False for a tool that does not exist."""
 
     async def call(self, name: str, arguments: str) -> ToolResult:
         """Run one tool, within its own deadline.
