@@ -49,6 +49,7 @@ async def test_a_call_is_read_with_everything_known_of_it(
     assert set(call) == {
         *("call_sid", "contact_id", "from", "to", "direction", "status", "started_at", "ended_at"),
         *("turns", "webhooks", "counters", "end_reason", "fields", "simulated", "stream_sid"),
+        *("summary", "summary_source"),
     }
     assert (call["from"], call["to"], call["status"]) == (CALLER, BUSINESS, "completed")
     assert set(call["turns"][0]) == {
@@ -61,6 +62,7 @@ async def test_a_call_is_read_with_everything_known_of_it(
     contact = (await client.get(f"/api/crm/contacts/{call['contact_id']}")).json()
     assert set(contact) == {
         *("id", "phone", "name", "fields", "created_at", "updated_at", "last_call_at"),
+        *("last_summary", "last_summary_at"),
     }
     assert (contact["phone"], contact["name"]) == (CALLER, "נועה")
 

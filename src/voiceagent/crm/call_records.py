@@ -80,13 +80,14 @@ WHERE (excluded.at, excluded.value COLLATE "C") > (f.at, f.value COLLATE "C")
 """
 
 # A call ends once: a second end, e.g. of a socket that outlived it, changes nothing. An end that
-# was concluded from its process's death gives way to one that was seen.
+# was only concluded gives way to one that was seen. What was summarised without it is again.
 _ENDED = """
-UPDATE calls SET ended_at = $2, ended_status = $3, end_reason = $4, counters = $5
+UPDATE calls SET ended_at = $2, ended_status = $3, end_reason = $4, counters = $5,
+    summarised_at = NULL, summary_lease_until = NULL
 WHERE call_sid = $1
   AND (ended_at IS NULL
-       OR (end_reason = 'process_lost', ended_at, ended_status, end_reason)
-          > ($4 = 'process_lost', $2, $3, $4))
+       OR (end_reason IN ('process_lost', 'never_connected'), ended_at, ended_status, end_reason)
+          > ($4 IN ('process_lost', 'never_connected'), $2, $3, $4))
 """
 
 _LOCK_CALL = """
@@ -96,7 +97,11 @@ WHERE c.call_sid = $1
 FOR UPDATE OF c
 """
 
-_SET_CONTACT = "UPDATE calls SET contact_id = $2 WHERE call_sid = $1"
+# The contact has no summary of the call yet.
+_SET_CONTACT = """
+UPDATE calls SET contact_id = $2, summarised_at = NULL, summary_lease_until = NULL
+WHERE call_sid = $1
+"""
 
 # What a later record of the same turn and the same time can be: more of it became known.
 _STATUS_ORDER = {"speaking": 0, "abandoned": 1, "interrupted": 2, "complete": 3}

@@ -46,7 +46,7 @@ CONFLICT_ATTEMPTS = 5
 
 _PAGE = """
 SELECT c.call_sid, c.contact_id, c.from_number, c.to_number, c.direction, c.status,
-       c.started_at, c.ended_at
+       c.started_at, c.ended_at, c.summary, c.summary_source
 FROM calls c LEFT JOIN contacts k ON k.id = c.contact_id
 WHERE ($1::text IS NULL OR c.status = $1)
   AND ($2::uuid IS NULL OR c.contact_id = $2)
@@ -65,7 +65,7 @@ LIMIT $10
 
 _ONE = """
 SELECT call_sid, contact_id, from_number, to_number, direction, status, started_at, ended_at,
-       stream_sid, simulated, end_reason, counters
+       summary, summary_source, stream_sid, simulated, end_reason, counters
 FROM calls WHERE call_sid = $1
 """
 

@@ -27,6 +27,7 @@ from voiceagent.errors import NotFound
 
 _PAGE = """
 SELECT k.id, k.phone, k.name, k.fields, k.created_at, k.updated_at,
+       k.last_summary, k.last_summary_at,
        (SELECT max(c.started_at) FROM calls c WHERE c.contact_id = k.id) AS last_call_at
 FROM contacts k
 WHERE ($1::text IS NULL OR k.phone LIKE $1 OR k.phone LIKE $2 OR k.name ILIKE $1
@@ -39,6 +40,7 @@ LIMIT $6
 
 _ONE = """
 SELECT k.id, k.phone, k.name, k.fields, k.created_at, k.updated_at,
+       k.last_summary, k.last_summary_at,
        (SELECT max(c.started_at) FROM calls c WHERE c.contact_id = k.id) AS last_call_at
 FROM contacts k
 WHERE k.id = $1

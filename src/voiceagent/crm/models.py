@@ -89,7 +89,8 @@ class CallEnded(_Record):
     reason: str
     """`agent_hangup`, `caller_hangup`, `idle`, `drain`, `socket_lost`, `send_timeout`, `error`,
     `busy` (told to call again: it never came to a stream), `process_lost` (concluded later:
-    the process that held it was killed)."""
+    the process that held it was killed), `never_connected` (concluded later: it was announced and
+    no stream came)."""
     counters: dict[str, int] = Field(default_factory=dict)
     """`utterances`, `answers`, `barge_ins`, `false_interruptions`, `reprompts`, `frames_in`,
     `frames_out`, `malformed`."""

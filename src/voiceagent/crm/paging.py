@@ -20,7 +20,7 @@ MAX_LIMIT = 200
 MAX_CURSOR_CHARACTERS = 500
 MAX_SEARCH_CHARACTERS = 100
 
-ListName = Literal["calls", "contacts"]
+ListName = Literal["calls", "contacts", "notices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def from_cursor(name: ListName, cursor: str | None) -> Position | None:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         written_for, at, identity = json.loads(raw)
-        if written_for == "contacts":
+        if written_for != "calls":
             UUID(identity)
         position = Position(datetime.fromisoformat(at), identity)
     except (binascii.Error, ValueError, TypeError, AttributeError) as error:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Direction = Literal["inbound", "outbound"]
 CallStatus = Literal["ringing", "in-progress", "completed", "failed"]
+SummarySource = Literal["llm", "script", "none"]
 
 
 class _View(BaseModel):
@@ -58,6 +59,10 @@ class CallView(_View):
     status: CallStatus
     started_at: datetime
     ended_at: datetime | None
+    summary: str | None = Field(description="A few sentences, some seconds after the end.")
+    summary_source: SummarySource | None = Field(
+        description="Who wrote it; `none`: nobody spoke, and it says so."
+    )
     turns: list[TurnView]
 
 
@@ -82,6 +87,8 @@ class ContactView(_View):
     created_at: datetime
     updated_at: datetime
     last_call_at: datetime | None
+    last_summary: str | None = Field(description="Of the last call that ended.")
+    last_summary_at: datetime | None = Field(description="When that call ended.")
 
 
 class CallPage(_View):
