@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceagent.errors import ProtocolError
-from voiceagent.twilio.twiml import connect_stream, say_and_hang_up
+from voiceagent.twilio.twiml import (
+    connect_stream,
+    dial,
+    hang_up,
+    reconnect_stream,
+    say_and_hang_up,
+)
 
 PLAYBOOK = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -77,3 +83,39 @@ def test_any_phrase_is_said_and_the_call_ended(phrase: str, language: str) -> No
     assert (say.tag, hang_up.tag) == ("Say", "Hangup")
     if phrase.isprintable() and language.isprintable():
         assert (say.text or "", say.attrib) == (phrase, {"language": language})
+
+
+def test_a_stream_that_comes_back_says_why() -> None:
+    again = reconnect_stream("https://voice.example.com", "CA_TEST")
+    added = '      <Parameter name="resumed" value="transfer_failed"/>\n'
+    assert added in again
+    assert again.replace(added, "") == PLAYBOOK
+
+
+def test_a_person_is_dialled_and_the_outcome_asked_of_us() -> None:
+    assert dial("https://voice.example.com/a", "+97231234567", "+97237654321") == (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<Response>\n"
+        '  <Dial action="https://voice.example.com/a/webhook/transfer_ended"'
+        ' timeout="25" answerOnBridge="true" callerId="+97237654321">\n'
+        "    <Number>+97231234567</Number>\n"
+        "  </Dial>\n"
+        "</Response>"
+    )
+
+
+def test_without_a_number_of_our_own_the_callers_is_shown() -> None:
+    (element,) = parsed(dial("https://voice.example.com", "+97231234567", None))
+    assert "callerId" not in element.attrib
+
+
+@given(st.text(alphabet=st.characters()), st.text(alphabet=st.characters(), min_size=1))
+def test_any_number_stays_a_number(number: str, caller_id: str) -> None:
+    (element,) = parsed(dial("https://voice.example.com", number, caller_id))
+    assert [child.tag for child in element.iter()] == ["Dial", "Number"]
+    if number.isprintable() and caller_id.isprintable():
+        assert (element[0].text or "", element.attrib["callerId"]) == (number, caller_id)
+
+
+def test_a_call_is_ended() -> None:
+    assert [element.tag for element in parsed(hang_up())] == ["Hangup"]

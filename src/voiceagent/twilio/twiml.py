@@ -5,6 +5,7 @@ know where the values come from, so it escapes every one of them.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
@@ -14,6 +15,16 @@ MEDIA_PATH: Final = "/ws/twilio-media"
 INCOMING_CALL_PATH: Final = "/webhook/incoming_call"
 STREAM_STATUS_PATH: Final = "/webhook/stream_status"
 STREAM_ENDED_PATH: Final = "/webhook/stream_ended"
+TRANSFER_ENDED_PATH: Final = "/webhook/transfer_ended"
+ANSWERING_MACHINE_PATH: Final = "/webhook/answering_machine"
+CALL_STATUS_PATH: Final = "/webhook/call_status"
+
+RESUMED_PARAMETER: Final = "resumed"
+"""The stream parameter that tells a session why a call comes back to it."""
+TRANSFER_FAILED: Final = "transfer_failed"
+"""Its value when the person to whom the caller was to be connected could not be reached."""
+TRANSFER_RING_S: Final = 25
+"""How long the person's telephone rings."""
 
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _MAX_PARAMETER_CHARS: Final = 480
@@ -28,15 +39,32 @@ def connect_stream(base_url: str, call_sid: str) -> str:
     `base_url` is `https://host[:port][/path]` without a trailing slash; raises
     `ProtocolError` for any other scheme, because Twilio streams to `wss` only.
     """
+    return _stream(base_url, {"call_sid": call_sid})
+
+
+def reconnect_stream(base_url: str, call_sid: str) -> str:
+    """Connect the call to our socket again, because its transfer failed.
+
+    The same as `connect_stream`, with one parameter more by which the session knows.
+    """
+    return _stream(base_url, {"call_sid": call_sid, RESUMED_PARAMETER: TRANSFER_FAILED})
+
+
+def _stream(base_url: str, parameters: Mapping[str, str]) -> str:
     if not base_url.startswith("https://"):
         raise ProtocolError("the public address does not begin with https://")
     socket = f"wss://{base_url.removeprefix('https://')}{MEDIA_PATH}"
+    lines = [
+        f"      <Parameter name={_attribute(name)}"
+        f" value={_attribute(value[:_MAX_PARAMETER_CHARS])}/>\n"
+        for name, value in parameters.items()
+    ]
     return (
         f"{_DECLARATION}<Response>\n"
         f"  <Connect action={_attribute(base_url + STREAM_ENDED_PATH)}>\n"
         f"    <Stream url={_attribute(socket)}"
         f" statusCallback={_attribute(base_url + STREAM_STATUS_PATH)}>\n"
-        f'      <Parameter name="call_sid" value={_attribute(call_sid[:_MAX_PARAMETER_CHARS])}/>\n'
+        f"{''.join(lines)}"
         "    </Stream>\n"
         "  </Connect>\n"
         "</Response>"
@@ -54,6 +82,28 @@ def say_and_hang_up(phrase: str, language: str) -> str:
         "  <Hangup/>\n"
         "</Response>"
     )
+
+
+def dial(base_url: str, number: str, caller_id: str | None) -> str:
+    """Connect the caller to a person at this E.164 number; then ask us how to go on.
+
+    `caller_id` is the number that the person sees; `None`: what Twilio shows by itself, the
+    caller's number.
+    """
+    shown = f" callerId={_attribute(caller_id)}" if caller_id else ""
+    return (
+        f"{_DECLARATION}<Response>\n"
+        f"  <Dial action={_attribute(base_url + TRANSFER_ENDED_PATH)}"
+        f' timeout="{TRANSFER_RING_S}" answerOnBridge="true"{shown}>\n'
+        f"    <Number>{escape(_xml_text(number))}</Number>\n"
+        "  </Dial>\n"
+        "</Response>"
+    )
+
+
+def hang_up() -> str:
+    """End the call."""
+    return f"{_DECLARATION}<Response>\n  <Hangup/>\n</Response>"
 
 
 def _attribute(value: str) -> str:
