@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,8 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from voiceagent.brain.ports import Brain, Say
+from voiceagent.brain.ports import Brain, Party, Say
+from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
 from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
@@ -182,6 +184,8 @@ def _assemble(settings: Settings) -> FastAPI:
             barge_in_min_ms=settings.barge_in_min_ms,
         ),
         language=settings.stt_language,
+        control=None,
+        parking=Parking(time.monotonic),
         report_failure=warm_up.report_failure,
     )
 
@@ -280,7 +284,7 @@ class _Admission:
 def _fixed_sentences(brain: Brain) -> list[str]:
     """What is said in every call, word for word: synthesised ahead, so that it sounds at once."""
     phrases = brain.phrases
-    opening = [event.text for event in brain.open("").opening() if isinstance(event, Say)]
+    opening = [event.text for event in brain.open(Party()).opening() if isinstance(event, Say)]
     return [*opening, *phrases.reprompts, phrases.apology, phrases.goodbye]
 
 

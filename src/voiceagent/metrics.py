@@ -50,6 +50,12 @@ class Metrics:
         self.barge_ins = Counter(
             "voiceagent_barge_ins", "Times a caller interrupted the agent.", registry=registry
         )
+        self.guesses = Counter(
+            "voiceagent_guesses",
+            "Answers begun before it was sure that the caller had finished.",
+            ["outcome"],
+            registry=registry,
+        )
         self.false_interruptions = Counter(
             "voiceagent_false_interruptions",
             "Times the agent stopped for a noise and went on.",

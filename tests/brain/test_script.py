@@ -18,6 +18,8 @@ from voiceagent.brain.ports import (
     Exchange,
     Expect,
     HangUp,
+    Party,
+    Proposal,
     Save,
     Say,
 )
@@ -235,33 +237,39 @@ def test_a_blank_without_an_answer_silences_its_sentence() -> None:
 
 
 async def _reply(dialogue: Dialogue, text: str) -> list[str]:
-    return _said([event async for event in dialogue.reply(CallerTurn(text))])
+    """What it says to that; the reply counts."""
+    proposal = dialogue.reply(CallerTurn(text))
+    proposal.commit()
+    return _said([event async for event in proposal.events])
 
 
 async def test_a_reply_counts_only_when_it_is_committed() -> None:
     brain: Brain = ScriptedBrain(_SHOP)
-    dialogue = brain.open("CA1")
+    dialogue = brain.open(Party("CA1"))
     dialogue.opening()
-    dialogue.commit()
-    assert await _reply(dialogue, "coffee") == ["Coffee.", "With milk?"]
-    assert await _reply(dialogue, "tea") == ["How many spoons of sugar?"]
-    dialogue.commit()
-    dialogue.commit()
+    dropped, kept = dialogue.reply(CallerTurn("coffee")), dialogue.reply(CallerTurn("tea"))
+    assert _said([event async for event in dropped.events]) == ["Coffee.", "With milk?"]
+    assert _said([event async for event in kept.events]) == ["How many spoons of sugar?"]
+    kept.commit()
     assert await _reply(dialogue, "two") == ["With a biscuit?"]
 
 
 async def test_a_reply_may_be_committed_before_it_was_read_to_its_end() -> None:
-    dialogue = ScriptedBrain(_SHOP).open("CA1")
+    dialogue = ScriptedBrain(_SHOP).open(Party("CA1"))
     dialogue.opening()
-    async for _ in dialogue.reply(CallerTurn("coffee")):
-        dialogue.commit()
-        break
+    dialogue.reply(CallerTurn("coffee")).commit()
     assert await _reply(dialogue, "yes") == ["How many spoons of sugar?"]
+
+
+async def test_one_that_takes_over_does_not_ask_what_is_known() -> None:
+    dialogue = ScriptedBrain(_SHOP).open_knowing(Party("CA1"), {"drink": "tea", "foreign": "x"})
+    assert _said(dialogue.opening()) == ["How many spoons of sugar?"]
+    assert await _reply(dialogue, "two") == ["With a biscuit?"]
 
 
 def test_calls_do_not_know_of_each_other() -> None:
     brain = ScriptedBrain(_SHOP)
-    first, second = brain.open("CA1"), brain.open("CA2")
+    first, second = brain.open(Party("CA1")), brain.open(Party("CA2"))
     assert first.opening() == second.opening()
     assert brain.phrases.goodbye == _SHOP.phrases.goodbye
     assert brain.language == "en-US"
@@ -305,21 +313,21 @@ def test_every_call_ends_and_never_says_the_same_twice_in_a_row(
     name: str, seed: int, rare: list[str]
 ) -> None:
     profile = _PROFILES[name]
-    dialogue = ScriptedBrain(profile).open("CA1")
+    dialogue = ScriptedBrain(profile).open(Party("CA1"))
     said = _said(dialogue.opening())
-    dialogue.commit()
     assert said[: len(profile.greeting)] == list(profile.greeting)
     committed, ended = 0, False
     random = Random(seed)  # noqa: S311 - the call is a random walk, not a secret
     pool = [*_POOLS[name], *(CallerTurn(text) for text in rare)]
     while not ended:
-        events = _listed(dialogue, random.choice(pool))
+        proposal = dialogue.reply(random.choice(pool))
+        events = _listed(proposal)
         assert _said(events), "a reply says something"
         assert all(sentence.strip() for sentence in _said(events))
         assert "{" not in " ".join(_said(events))
         if random.random() < 0.3:
             continue
-        dialogue.commit()
+        proposal.commit()
         committed += 1
         ended = HangUp() in events
         assert ended or any(isinstance(event, Expect) for event in events)
@@ -328,12 +336,12 @@ def test_every_call_ends_and_never_says_the_same_twice_in_a_row(
     assert all(first != second for first, second in pairwise(said))
     for sentence in profile.greeting:
         assert said.count(sentence) == 1
-    assert _listed(dialogue, CallerTurn("yes")) == [Say(profile.phrases.goodbye), HangUp()]
+    assert _listed(dialogue.reply(CallerTurn("yes"))) == [Say(profile.phrases.goodbye), HangUp()]
 
 
-def _listed(dialogue: Dialogue, turn: CallerTurn) -> list[BrainEvent]:
+def _listed(proposal: Proposal) -> list[BrainEvent]:
     """Every event of a reply; a scripted one never waits for anything."""
-    stream = dialogue.reply(turn)
+    stream = proposal.events
     events: list[BrainEvent] = []
     while True:
         step = stream.__anext__()
@@ -351,7 +359,7 @@ def test_the_answer_at_the_end_of_a_long_speech_counts() -> None:
 
 
 def test_the_introduction_is_given_once_even_when_asked_for_again() -> None:
-    dialogue = ScriptedBrain(_SHOP).open("CA1")
+    dialogue = ScriptedBrain(_SHOP).open(Party("CA1"))
     assert _said(dialogue.opening()) == ["Corner Shop.", "Tea or coffee?"]
     assert _said(dialogue.opening()) == ["Tea or coffee?"]
 

@@ -10,16 +10,18 @@ import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
 from outside import Records
-from voiceagent.brain.ports import BrainEvent, CallerTurn, Expect, FixedPhrases, HangUp, Save, Say
+from voiceagent.brain.ports import BrainEvent, CallerTurn, FixedPhrases, Party, Proposal, Say
 from voiceagent.call.activity import WINDOW_MS, Window
 from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, frame_levels_dbfs
+from voiceagent.call.control import CallControl
+from voiceagent.call.parking import Parking
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
@@ -37,6 +39,7 @@ PHRASES: Final = FixedPhrases(
     goodbye="goodbye now",
     apology="sorry about that",
     busy="all busy",
+    transfer_failed="nobody free",
 )
 _WINDOW_BYTES: Final = int(WINDOW_MS * BYTES_PER_MS)
 _LINE_NOISE: Final = bytes([0xFA, 0x7A] * (FRAME_BYTES // 2))
@@ -97,6 +100,7 @@ class Ears:
         """What the next streams break with at once; None: the stream ends by itself."""
         self.expected: list[tuple[str, ...]] = []
         self.opened = 0
+        self.languages: list[str] = []
         self.closed = 0
         self.close_error: BaseException | None = None
 
@@ -104,6 +108,7 @@ class Ears:
 
     def open(self, language: str) -> "_EarsStream":
         self.opened += 1
+        self.languages.append(language)
         return _EarsStream(self)
 
     async def close(self) -> None: ...
@@ -112,7 +117,7 @@ class Ears:
 class _EarsStream:
     def __init__(self, ears: Ears) -> None:
         self._ears = ears
-        self._queue: asyncio.Queue[Recognition] = asyncio.Queue()
+        self._queue: asyncio.Queue[Recognition | None] = asyncio.Queue()
         self._started_ms = 0.0
         self.fed = 0
 
@@ -137,11 +142,12 @@ class _EarsStream:
             if failure is None:
                 return
             raise failure
-        while True:
-            yield await self._queue.get()
+        while (recognition := await self._queue.get()) is not None:
+            yield recognition
 
     async def close(self) -> None:
         self._ears.closed += 1
+        self._queue.put_nowait(None)
         if self._ears.close_error is not None:
             raise self._ears.close_error
 
@@ -155,6 +161,7 @@ class WordVoice:
         self.breaks: dict[str, BaseException | float] = {}
         """By word: raise this, or hang for so many seconds, instead of speaking it."""
         self.open_sentences = 0
+        self.languages: list[str] = []
         self._codes: dict[str, int] = {}
         self._words: dict[int, str] = {}
 
@@ -162,6 +169,7 @@ class WordVoice:
 
     async def synthesize(self, text: str, language: str) -> AsyncIterator[SpeechChunk]:
         self.open_sentences += 1
+        self.languages.append(language)
         try:
             at = 0
             for number, word in enumerate(text.split()):
@@ -208,28 +216,38 @@ class Thinker:
         self.commits = 0
         self.at_work = 0
 
-    def open(self, call_sid: str) -> "Thinker":
+    def open(self, party: Party) -> "Thinker":
         return self
+
+    def phrases_in(self, language: str) -> FixedPhrases:
+        return PHRASES
+
+    async def prepare(self) -> None: ...
 
     def opening(self) -> Sequence[BrainEvent]:
         return self._opening
 
-    async def reply(self, turn: CallerTurn) -> AsyncIterator[BrainEvent]:
+    def reply(self, turn: CallerTurn) -> Proposal:
+        """The next of the answers; a guess that was dropped gives it back."""
         self.turns.append(turn)
+        steps = self._answers.popleft() if self._answers else [Say("very well")]
+        return Proposal(self._events(steps), self._commit)
+
+    async def _events(self, steps: Sequence[Step]) -> AsyncIterator[BrainEvent]:
         self.at_work += 1
         try:
-            for step in self._answers.popleft() if self._answers else [Say("very well")]:
+            for step in steps:
                 match step:
                     case BaseException():
                         raise step
                     case float():
                         await asyncio.sleep(step)
-                    case Say() | Expect() | Save() | HangUp():
+                    case _:
                         yield step
         finally:
             self.at_work -= 1
 
-    def commit(self) -> None:
+    def _commit(self) -> None:
         self.commits += 1
 
 
@@ -429,9 +447,12 @@ async def call(
     policy: TurnPolicy | None = None,
     prepare: Callable[["Call"], object] = lambda _call: None,
     recorder: Any = None,
+    control: CallControl | None = None,
+    brain: Thinker | None = None,
+    parameters: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Call]:
     """A call that has just begun. At the end of the block it must have ended in order."""
-    ears, voice, brain = Ears(), WordVoice(), Thinker(opening, answers)
+    ears, voice, brain = Ears(), WordVoice(), brain or Thinker(opening, answers)
     records, activity, metrics = Records(), LevelActivity(), Metrics()
     failures: list[tuple[str, str]] = []
     book = PhraseBook()
@@ -446,10 +467,12 @@ async def call(
         metrics=metrics,
         policy=policy or TurnPolicy(),
         language="en-US",
+        control=control,
+        parking=Parking(asyncio.get_running_loop().time),
         report_failure=lambda part, why: failures.append((part, why)),
     )
     phone = Phone()
-    session = CallSession(phone, Start(STREAM, CALL), services)
+    session = CallSession(phone, Start(STREAM, CALL, parameters=dict(parameters or {})), services)
     whole = Call(phone, session, ears, voice, brain, records, activity, metrics, failures)
     prepare(whole)
     whole.running = asyncio.create_task(session.run())

@@ -11,7 +11,9 @@ from warped_time import on_warped_time
 from outside import Records
 from voiceagent.brain.ports import BrainEvent, Expect, HangUp, Save, Say
 from voiceagent.call import turn_events as on
+from voiceagent.call.conversation import Conversation
 from voiceagent.call.detail import CallDetail
+from voiceagent.call.parking import Talk
 from voiceagent.call.playout import Frame, Playout
 from voiceagent.call.replies import Replies
 from voiceagent.call.speaking import PhraseBook, Voice
@@ -30,6 +32,7 @@ class Agent:
     records: Records = field(default_factory=Records)
     news: list[on.Event] = field(default_factory=list)
     expected: list[Sequence[str]] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
     silenced: list[bool] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped_ms: float = 0.0
@@ -39,14 +42,15 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.replies = Replies(
-            "CA1",
             self.brain,
+            Talk(self.brain, Conversation()),
             Voice(self.engine, PhraseBook(), "en-US"),
             self.playout,
             CallDetail("CA1", self.records, Metrics()),
             now_ms=self.now_ms,
             dispatch=self._take,
             expect=self.expected.append,
+            listen_for=self.languages.append,
             wake=lambda: None,
             silence=self.silenced.append,
             report_failure=lambda part, why: self.failures.append((part, why)),
@@ -141,11 +145,14 @@ class TestWhatWasLearnt:
 
     @on_warped_time
     async def test_what_a_brain_says_after_it_broke_a_reply_does_not_count(self) -> None:
-        # Sixty-four sentences wait; the next breaks the reply, and the machine apologises.
+        # Sixty-four sentences are spoken; the next breaks the reply, and the machine apologises.
         endless = [Say(f"sentence{number}") for number in range(70)]
         async with agent([*endless, 0.1, Save({"name": "Dana"})]) as one:
             one.apologises = True
             one.replies.think(think(1))
+            while not one.failures:
+                one.hear(100)
+                await asyncio.sleep(1)
             await asyncio.sleep(2)
             assert one.failures == [("brain", "a reply of too many sentences")]
             assert one.brain.at_work == 0

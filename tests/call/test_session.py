@@ -2,12 +2,24 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 
 import pytest
-from session_world import PHRASES, Call, call
+from session_world import CALL, PHRASES, Call, Thinker, call
 from warped_time import on_warped_time
 
-from voiceagent.brain.ports import Exchange, HangUp, Save, Say
+from voiceagent.brain.ports import (
+    BrainEvent,
+    CallerTurn,
+    Exchange,
+    HangUp,
+    Proposal,
+    Save,
+    Say,
+    SwitchLanguage,
+    Transfer,
+)
+from voiceagent.call.parking import SEQ_OF_A_STRANGER
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turns import Turns
 from voiceagent.errors import ProviderError
@@ -24,7 +36,7 @@ class TestTurns:
             await c.until_quiet()
             assert c.played == ["welcome", "to", "us", "what", "is", "it"]
             c.phone.stop()
-        assert c.brain.commits == 2
+        assert c.brain.commits == 1
         assert c.agent_turns() == [
             ("opening", "welcome to us", "welcome to us", "complete"),
             ("reply", "what is it", "what is it", "complete"),
@@ -174,7 +186,7 @@ class TestInterruptions:
             "I want a house with a garden",
         ]
         assert c.played == ["welcome", "to", "us", "both"]
-        assert c.brain.commits == 2  # the opening and the reply that was heard
+        assert c.brain.commits == 1  # of the reply that was heard
 
 
 class TestFailures:
@@ -541,3 +553,163 @@ class TestMessages:
             assert c.phone.now_ms - stopped_ms < 100
         assert c.ended.reason == "caller_hangup"
         assert c.ended.counters["frames_in"] > 5_500
+
+
+class TestGuessing:
+    @on_warped_time
+    async def test_an_answer_made_ahead_is_heard_as_soon_as_the_utterance_has_ended(self) -> None:
+        async with call([[0.3, Say("here it is"), Say("and more")]]) as c:
+            await c.until_quiet()
+            await c.say("I want a house")
+            await c.until_quiet(words=5)
+            c.phone.stop()
+        assert c.played[3:] == ["here", "it", "is", "and", "more"]
+        assert [turn.text for turn in c.brain.turns] == ["I want a house"]
+        reply = c.turns[-1].timings
+        assert reply["speculated_at_ms"] < reply["eou_at_ms"]
+        assert reply["first_sentence_at_ms"] <= reply["eou_at_ms"]
+        assert reply["first_frame_at_ms"] - reply["eou_at_ms"] < 5
+        assert c.ended.counters["guesses_used"] == c.ended.counters["guesses"] == 1
+
+    @on_warped_time
+    async def test_what_has_an_effect_waits_until_the_caller_has_finished(self) -> None:
+        seen: list[float] = []
+
+        class Careful(Thinker):
+            def reply(self, turn: CallerTurn) -> Proposal:
+                return Proposal(self._careful(turn), self._commit)
+
+            async def _careful(self, turn: CallerTurn) -> AsyncIterator[BrainEvent]:
+                await turn.confirmed()
+                seen.append(asyncio.get_running_loop().time())
+                yield Say("it is done")
+
+        async with call(brain=Careful([Say("welcome to us")], [])) as c:
+            await c.until_quiet()
+            await c.say("do it")
+            await c.until_quiet()
+            c.phone.stop()
+        assert len(seen) == 1
+        assert c.played[-3:] == ["it", "is", "done"]
+        eou_ms = c.turns[-1].timings["eou_ms"]
+        assert 300 <= eou_ms < 332, "an answer that waits for the end keeps nobody waiting"
+
+    @on_warped_time
+    async def test_a_guess_that_breaks_is_told_once_the_utterance_has_ended(self) -> None:
+        async with call([[BROKEN], [Say("better")]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until_quiet()
+            assert " ".join(c.played[3:]) == PHRASES.apology
+            c.phone.stop()
+
+    @on_warped_time
+    async def test_a_guess_at_a_coughed_call_leaves_nothing_behind(self) -> None:
+        async with call([[30.0, Say("never")]]) as c:
+            await c.until_quiet()
+            c.ears.texts.append("I want")
+            await c.phone.voice(600)
+            await asyncio.sleep(0.2)
+            c.phone.stop()
+        assert c.brain.commits == 0
+        assert c.brain.at_work == 0
+
+    @on_warped_time
+    async def test_the_history_of_a_guess_holds_what_was_heard_of_the_interrupted_reply(
+        self,
+    ) -> None:
+        long = Say("one two three four five six seven eight nine ten")
+        async with call([[long], [Say("very well")]]) as c:
+            await c.until_quiet()
+            await c.say("first thing")
+            await c.until(lambda: "five" in c.played)
+            await c.say("no I mean another thing")
+            await c.until_quiet(words=2)
+            c.phone.stop()
+        caller, agent, last = c.brain.turns[-1].history[-3:]
+        assert (caller.text, last.text) == ("first thing", "no I mean another thing")
+        assert agent.cut
+        heard = c.turns[2].heard
+        assert agent.text == heard
+        assert long.text.startswith(heard)
+
+
+class Switchboard:
+    """Takes orders to connect callers."""
+
+    def __init__(self, error: ProviderError | None = None) -> None:
+        self.error = error
+        self.orders: list[tuple[str, str]] = []
+
+    async def transfer(self, call_sid: str, number: str) -> None:
+        self.orders.append((call_sid, number))
+        if self.error is not None:
+            raise self.error
+
+    async def hang_up(self, call_sid: str) -> None: ...
+
+
+class TestTransfer:
+    LEAVING = (Say("I connect you"), Transfer("+97231234567"))
+
+    @on_warped_time
+    async def test_the_caller_is_connected_once_the_agent_was_heard(self) -> None:
+        board = Switchboard()
+        async with call([self.LEAVING], control=board) as c:
+            await c.until_quiet()
+            await c.say("a person please")
+            await c.until(lambda: board.orders)
+            assert c.played[-1] == "you"
+            c.phone.stop()  # Twilio takes the call away
+        assert board.orders == [(CALL, "+97231234567")]
+        assert (c.ended.reason, c.ended.status) == ("transferred", "completed")
+
+    @on_warped_time
+    async def test_one_that_fails_is_said_and_the_call_goes_on(self) -> None:
+        board = Switchboard(ProviderError("no", retryable=False))
+        async with call([self.LEAVING, [Say("noted")]], control=board) as c:
+            await c.until_quiet()
+            await c.say("a person please")
+            await c.until_quiet(words=5)
+            assert " ".join(c.played[-2:]) == PHRASES.transfer_failed
+            await c.say("take a message")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.played[-1] == "noted"
+        assert ("transfer", "no") in c.failures
+
+    @on_warped_time
+    async def test_without_a_telephone_company_it_fails_likewise(self) -> None:
+        async with call([self.LEAVING]) as c:
+            await c.until_quiet()
+            await c.say("a person please")
+            await c.until_quiet(words=5)
+            assert " ".join(c.played[-2:]) == PHRASES.transfer_failed
+            c.phone.stop()
+
+    @on_warped_time
+    async def test_who_comes_back_is_told_and_the_record_goes_on(self) -> None:
+        async with call([[Say("noted")]], parameters={"resumed": "transfer_failed"}) as c:
+            await c.until_quiet(words=2)
+            assert " ".join(c.played) == PHRASES.transfer_failed
+            await c.say("take a message")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.played[-1] == "noted"
+        assert c.turns[0].seq >= SEQ_OF_A_STRANGER
+
+
+class TestOtherLanguages:
+    @on_warped_time
+    async def test_the_ears_and_the_voice_change(self) -> None:
+        answers = [[SwitchLanguage("ru-RU"), Say("zdravstvuyte")], [Say("spasibo")]]
+        async with call(answers) as c:
+            await c.until_quiet()
+            await c.say("russian please")
+            await c.until_quiet()
+            await c.say("dom")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.ears.languages == ["en-US", "ru-RU"]
+        assert c.voice.languages[-2:] == ["ru-RU", "ru-RU"]
+        assert c.failures == []

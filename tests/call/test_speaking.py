@@ -12,7 +12,9 @@ from warped_time import on_warped_time
 from voiceagent.call.conversation import Conversation
 from voiceagent.call.playout import Playout
 from voiceagent.call.speaking import PhraseBook, ReplySpeech, TooMuchToSay, Voice
+from voiceagent.call.speculation import PreparedSentence
 from voiceagent.errors import EngineTimeout, ProviderError
+from voiceagent.speech.key_tones import key_tones
 from voiceagent.speech.ports import SpeechChunk
 
 REPLY = 1
@@ -26,20 +28,32 @@ class Reply:
     playout: Playout = field(default_factory=Playout)
     conversation: Conversation = field(default_factory=Conversation)
     news: int = 0
+    voice: Voice = field(init=False)
     speech: ReplySpeech = field(init=False)
     running: "asyncio.Task[None]" = field(init=False)
 
     def __post_init__(self) -> None:
         self.playout.begin(REPLY)
-        self.speech = ReplySpeech(
+        self.voice = Voice(self.engine, self.book, "en-US")
+        self.speech = self.speaking(None)
+        self.running = asyncio.create_task(self.speech.run())
+
+    def speaking(self, prepared: PreparedSentence | None) -> ReplySpeech:
+        return ReplySpeech(
             REPLY,
-            Voice(self.engine, self.book, "en-US"),
+            self.voice,
             self.playout,
             self.conversation,
             now_ms=lambda: asyncio.get_running_loop().time() * 1000,
             on_audio=self._on_audio,
+            prepared=prepared,
         )
-        self.running = asyncio.create_task(self.speech.run())
+
+    async def say_all(self, text: str, times: int) -> None:
+        """As a brain does that is faster than its voice."""
+        for _ in range(times):
+            await self.speech.room()
+            self.speech.say(text)
 
     def _on_audio(self) -> None:
         self.news += 1
@@ -163,7 +177,7 @@ async def test_odd_pieces_of_audio_become_whole_frames() -> None:
 @on_warped_time
 async def test_there_is_always_room_for_the_end() -> None:
     async with reply() as one:
-        for number in range(64):
+        for number in range(8):
             one.speech.say(f"sentence{number}")
         with pytest.raises(TooMuchToSay):
             one.speech.say("one more")
@@ -171,9 +185,45 @@ async def test_there_is_always_room_for_the_end() -> None:
 
 
 @on_warped_time
-async def test_synthesis_waits_while_half_a_minute_is_unsent() -> None:
+async def test_synthesis_waits_while_half_a_minute_is_unsent_and_the_brain_with_it() -> None:
     async with reply() as one:
-        for number in range(40):
-            one.speech.say(" ".join(["very"] * 10 + [f"long{number}"]))
+        brain = asyncio.create_task(one.say_all(" ".join(["very"] * 10 + ["long"]), 40))
         await asyncio.sleep(60)
+        assert not brain.done()
+        brain.cancel()
         assert 30_000 <= one.playout.length_ms(REPLY) <= 30_000 + 11 * WORD_MS
+
+
+@on_warped_time
+async def test_a_brain_beyond_all_bounds_is_stopped() -> None:
+    async with reply() as one:
+        with pytest.raises(TooMuchToSay):
+            await one.say_all("very well", 100)
+        one.speech.finish()
+
+
+@on_warped_time
+async def test_keys_sound_between_sentences_and_are_no_words() -> None:
+    async with reply() as one:
+        one.speech.say("one moment")
+        one.speech.press("12")
+        one.speech.say("thank you")
+        one.speech.finish()
+        await one.running
+        assert one.conversation.text(REPLY) == "one moment thank you"
+        tones = len(key_tones("12"))
+        assert len(one.ulaw) == tones + 4 * WORD_MS * 8
+        assert one.ulaw[2 * WORD_MS * 8 :][:tones] == key_tones("12")
+
+
+@on_warped_time
+async def test_a_sentence_made_ahead_is_not_made_again() -> None:
+    async with reply() as one:
+        made = PreparedSentence("well then", one.voice)
+        await made.make(lambda: None)
+        one.speech = one.speaking(made)
+        one.engine.breaks["well"] = ProviderError("asked twice", retryable=False)
+        one.speech.say("well then")
+        one.speech.finish()
+        await one.speech.run()
+        assert one.engine.read(one.ulaw) == ["well", "then"]

@@ -6,24 +6,36 @@ from turns_world import World
 
 from voiceagent.call.turn_events import (
     AbandonReply,
+    Action,
+    BackFromTransfer,
     CompleteReply,
+    Connect,
+    DropGuess,
     EarsLost,
     Farewell,
+    Guess,
     HangUp,
     Introduce,
     LateRecognition,
     Phrase,
+    Recognised,
     ReplyFailed,
+    ReplyHeard,
+    ReplyKeys,
     ResumeSpeaking,
+    SoundKeys,
+    Speak,
     SpeakPhrase,
     StopSpeaking,
     Think,
+    TransferFailed,
     UtteranceDropped,
     UtteranceEnded,
     UtterancePaused,
     UtteranceStarted,
 )
 from voiceagent.call.turns import State
+from voiceagent.speech.ports import Recognition
 
 
 def listening() -> World:
@@ -205,6 +217,168 @@ class TestOneAnswerPerUtterance:
         world.utter("I want to buy")
         actions = world.utter("a flat not a house")
         assert only(actions, Think).text == "I want to buy a flat not a house"
+
+
+class TestGuessing:
+    """The answer is begun while it is not yet sure that the caller has finished."""
+
+    def pause_after(self, world: World, text: str) -> list[Action]:
+        """The caller says that and has been silent for a little: too short for an end."""
+        actions = world.hear(20, voiced=True) + world.hear(2, voiced=False)
+        return actions + world.recognise(text, final=False, ago_ms=64)
+
+    def test_begins_when_the_caller_pauses_and_what_they_said_is_stable(self) -> None:
+        guess = only(self.pause_after(listening(), "I want to buy"), Guess)
+        assert guess.text == "I want to buy"
+
+    def test_is_gone_on_with_when_nothing_was_added(self) -> None:
+        world = listening()
+        guess = only(self.pause_after(world, "I want to buy"), Guess)
+        think = only(world.hear(10, voiced=False), Think)
+        assert think.guess == guess.guess
+        assert (world.turns.counters.answers, world.turns._guesses.used) == (1, 1)
+
+    def test_a_full_stop_makes_no_other_words(self) -> None:
+        world = listening()
+        guess = only(self.pause_after(world, "I want to buy"), Guess)
+        world.recognise("I want to buy.", ago_ms=64)
+        assert only(world.hear(10, voiced=False), Think).guess == guess.guess
+
+    def test_is_dropped_when_more_is_said(self) -> None:
+        world = listening()
+        first = only(self.pause_after(world, "I want to buy"), Guess)
+        world.hear(20, voiced=True)
+        world.hear(3, voiced=False)
+        actions = world.recognise("I want to buy a house", length_ms=1300, ago_ms=96)
+        assert only(actions, DropGuess).guess == first.guess
+        second = only(actions, Guess)
+        assert only(world.hear(10, voiced=False), Think).guess == second.guess
+
+    def test_an_unstable_interim_is_no_ground_for_it(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.hear(2, voiced=False)
+        piece = Recognition("I want", False, 0.1, 0.0, world.audio_ms)
+        assert none_of(world.send(Recognised(piece)), Guess)
+
+    def test_while_it_is_made_the_utterance_stays_open_for_its_longest(self) -> None:
+        world = listening()
+        world.guesses_are_slow = True
+        self.pause_after(world, "I want to buy")
+        ended = only(world.hear(40, voiced=False), UtteranceEnded)
+        assert 560 <= ended.eou_ms <= 600
+
+    def test_the_utterance_ends_as_soon_as_the_answer_could_be_heard(self) -> None:
+        world = listening()
+        world.guesses_are_slow = True
+        self.pause_after(world, "I want to buy")
+        assert none_of(world.hear(12, voiced=False), UtteranceEnded)
+        ended = only(world.guess_ready(), UtteranceEnded)
+        assert ended.eou_ms == 14 * 32
+
+    def test_but_never_before_its_shortest_silence(self) -> None:
+        world = listening()
+        self.pause_after(world, "I want to buy")
+        ended = only(world.hear(10, voiced=False), UtteranceEnded)
+        assert 300 <= ended.eou_ms < 332
+
+    def test_a_caller_who_pauses_at_every_word_does_not_cost_a_model_each_time(self) -> None:
+        world = listening()
+        words = "one two three four five six seven eight".split()
+        for count in range(1, len(words) + 1):
+            world.hear(6, voiced=True)
+            world.hear(3, voiced=False)
+            world.recognise(" ".join(words[:count]), length_ms=world.audio_ms, ago_ms=96)
+        guesses = [action for action in world.actions if isinstance(action, Guess)]
+        assert len(guesses) == world.turns.policy.max_guesses
+
+    def test_one_that_grows_old_is_dropped(self) -> None:
+        world = listening()
+        world.guesses_are_slow = True
+        guess = only(self.pause_after(world, "I want to buy"), Guess)
+        actions = world.hear(200, voiced=True)
+        assert only(actions, DropGuess).guess == guess.guess
+
+    def test_over_the_agent_it_answers_all_that_is_open(self) -> None:
+        world = listening()
+        world.utter("I want to buy")
+        guess = only(self.pause_after(world, "a flat not a house"), Guess)
+        assert guess.text == "I want to buy a flat not a house"
+        assert only(world.hear(16, voiced=False), Think).guess == guess.guess
+
+    def test_a_back_channel_is_no_ground_for_it(self) -> None:
+        world = speaking()
+        assert none_of(world.utter("mm-hm", windows=10), Guess)
+
+    def test_keys_drop_it(self) -> None:
+        world = listening()
+        self.pause_after(world, "I want to buy")
+        world.other(3, 0)
+        assert only(world.wait(1300), Think).guess == 0
+        assert world.guess is None
+
+
+class TestTransfer:
+    """The agent connects the caller to a person."""
+
+    def connecting(self) -> World:
+        world = listening()
+        world.utter("I want to talk to a person")
+        world.say(world.reply, "I will connect you.")
+        world.end_reply(world.reply, transfer_to="+97231234567")
+        world.release(world.reply, 1000)
+        return world
+
+    def test_happens_once_the_agent_was_heard(self) -> None:
+        world = self.connecting()
+        assert none_of(world.actions, Connect)
+        assert only(world.play_out(), Connect).number == "+97231234567"
+
+    def test_the_caller_may_change_their_mind_before(self) -> None:
+        world = self.connecting()
+        world.send(ReplyHeard(world.reply))
+        actions = world.utter("no wait I do not want that")
+        only(actions, Think)
+        world.answer()
+        assert none_of([*actions, *world.play_out()], Connect)
+
+    def test_nothing_is_answered_meanwhile(self) -> None:
+        world = self.connecting()
+        world.play_out()
+        assert none_of(world.utter("hello are you there"), Think, StopSpeaking)
+
+    def test_a_failure_is_said_and_the_call_goes_on(self) -> None:
+        world = self.connecting()
+        connect = only(world.play_out(), Connect)
+        actions = world.send(TransferFailed(connect.reply))
+        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+        world.release(world.reply, 1500)
+        world.play_out()
+        only(world.utter("then take a message"), Think)
+
+    def test_one_that_nobody_hears_of_has_failed(self) -> None:
+        world = self.connecting()
+        world.play_out()
+        actions = world.wait(world.turns.policy.transfer_ms + 1)
+        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+
+    def test_a_caller_who_comes_back_is_told_and_listened_to(self) -> None:
+        world = World()
+        world.introductions = 1
+        actions = world.send(BackFromTransfer())
+        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+        world.release(world.reply, 1500)
+        world.play_out()
+        only(world.utter("then take a message"), Think)
+
+
+class TestKeysOnTheLine:
+    def test_sound_in_their_place(self) -> None:
+        world = listening()
+        world.utter("press one please")
+        actions = world.say(world.reply, "One moment.")
+        actions += world.send(ReplyKeys(world.reply, "1#"))
+        assert [type(action) for action in actions] == [Speak, SoundKeys]
 
 
 class TestWordsWithoutAVoice:
@@ -441,7 +615,7 @@ class TestTheEnd:
 
     def test_nothing_happens_after_it(self) -> None:
         world = speaking()
-        world.other(9, 0)
+        world.other(-1, 0)
         assert world.turns.state is State.ENDED
         assert world.turns.next_deadline_ms is None
         assert not world.utter("hello?")
@@ -463,7 +637,8 @@ STEPS = st.one_of(
         st.just("played out"),
     ),
     st.tuples(st.just("utterance"), TEXTS),
-    st.tuples(st.just("other"), st.integers(0, 9), st.integers(0, 2)),
+    st.tuples(st.just("other"), st.integers(0, 13), st.integers(0, 2)),
+    st.tuples(st.just("slow guesses"), st.booleans()),
 )
 
 
@@ -489,6 +664,8 @@ def play(world: World, step: tuple) -> None:  # type: ignore[type-arg]
             world.play_out()
         case ("utterance", text):
             world.utter(text, windows=10)
+        case ("slow guesses", slow):
+            world.guesses_are_slow = slow
         case ("other", kind, back):
             world.other(kind, world.reply - back)
 

@@ -15,10 +15,14 @@ from voiceagent.call.turn_events import (
     Begin,
     Closed,
     CompleteReply,
+    Connect,
     Digit,
+    DropGuess,
     EarsLost,
     Event,
     Farewell,
+    Guess,
+    GuessReady,
     HangUp,
     Introduce,
     PlayedOut,
@@ -26,6 +30,7 @@ from voiceagent.call.turn_events import (
     ReplyEnded,
     ReplyFailed,
     ReplyHeard,
+    ReplyKeys,
     ReplySentence,
     ResumeSpeaking,
     Speak,
@@ -33,10 +38,13 @@ from voiceagent.call.turn_events import (
     StopSpeaking,
     Think,
     Tick,
+    TransferFailed,
+    UtteranceDropped,
     UtteranceEnded,
     Voice,
 )
 from voiceagent.call.turns import State, Turns
+from voiceagent.call.wording import normalise
 from voiceagent.speech.ports import Recognition
 
 
@@ -52,6 +60,13 @@ class World:
     over: set[int] = field(default_factory=set)
     stopped: int | None = None
     stopped_at_ms: float = 0.0
+    guesses_are_slow: bool = False
+    """A guess is not ready until `guess_ready`; else at once."""
+    guess: Guess | None = None
+    """The one under way."""
+    guesses: list[int] = field(default_factory=list)
+    connecting: int = 0
+    """The reply that stands for a transfer."""
     leaving: bool = False
     """The last words of the call are being spoken."""
     last_voice_ms: float = 0.0
@@ -71,7 +86,13 @@ class World:
             assert not any(isinstance(a, Think | StopSpeaking) for a in actions), (
                 "the agent was talked out of its farewell"
             )
+        if any(isinstance(action, Guess) for action in actions) and not self.guesses_are_slow:
+            actions = [*actions, *self.guess_ready()]
         return actions
+
+    def guess_ready(self) -> list[Action]:
+        """The guess made last could be heard now."""
+        return self.send(GuessReady(self.guesses[-1] if self.guesses else 0))
 
     def begin(self) -> None:
         self.send(Begin())
@@ -116,8 +137,10 @@ class World:
     def say(self, reply: int, text: str = "Fine.") -> list[Action]:
         return self.send(ReplySentence(reply, text))
 
-    def end_reply(self, reply: int, *, hang_up: bool = False) -> list[Action]:
-        return self.send(ReplyEnded(reply, hang_up))
+    def end_reply(
+        self, reply: int, *, hang_up: bool = False, transfer_to: str = ""
+    ) -> list[Action]:
+        return self.send(ReplyEnded(reply, hang_up, transfer_to))
 
     def release(self, reply: int, length_ms: float = 3000.0) -> list[Action]:
         if self.stopped == reply:
@@ -154,6 +177,10 @@ class World:
             EarsLost(),
             Begin(),
             Tick(),
+            GuessReady(self.guesses[-1] if self.guesses else 0),
+            ReplyKeys(reply, "12#"),
+            ReplyEnded(reply, hang_up=False, transfer_to="+97231234567"),
+            TransferFailed(reply),
             Closed(),
         ]
         return self.send(events[kind % len(events)])
@@ -168,6 +195,7 @@ class World:
         self._check_deadlines()
 
     def _check_action(self, index: int, action: Action, actions: list[Action]) -> None:
+        self._check_guess(index, action, actions)
         reply = getattr(action, "reply", None)
         if reply is not None:
             assert reply not in self.over, f"{action} after its reply was over"
@@ -180,6 +208,7 @@ class World:
                 self._check_end_of_utterance(index, action, actions)
             case Think():
                 assert isinstance(actions[index - 1], UtteranceEnded), "an answer to nothing"
+                self._check_adopted(action)
                 assert action.turn not in self.answered_turns, "an utterance answered twice"
                 self.answered_turns.append(action.turn)
                 self._new_reply(action.reply)
@@ -201,8 +230,40 @@ class World:
                 self.over.add(action.reply)
                 if self.stopped == action.reply:
                     self.stopped = None
+            case Connect():
+                self.connecting = action.reply
+                self._new_reply(action.reply)
             case HangUp():
                 assert self.turns.state is State.ENDED
+                assert self.guess is None, "a guess outlives the call"
+
+    def _check_guess(self, index: int, action: Action, actions: list[Action]) -> None:
+        match action:
+            case Guess():
+                assert self.guess is None, "two guesses at once"
+                assert action.guess > max(self.guesses, default=0), "a guess's number used twice"
+                assert action.text
+                self.guess = action
+                self.guesses.append(action.guess)
+            case DropGuess():
+                assert self.guess is not None, "a guess dropped that is not there"
+                assert action.guess == self.guess.guess
+                self.guess = None
+            case UtteranceDropped() | UtteranceEnded():
+                ends = [a for a in actions[index:] if isinstance(a, Think) and a.guess]
+                drops = [a for a in actions if isinstance(a, DropGuess)]
+                assert self.guess is None or ends or drops, "a guess outlives its utterance"
+            case _:
+                pass
+
+    def _check_adopted(self, think: Think) -> None:
+        if not think.guess:
+            return
+        assert self.guess is not None, "an answer taken from a guess that is not there"
+        assert think.guess == self.guess.guess
+        assert normalise(think.text) == normalise(self.guess.text), "an answer to other words"
+        assert not think.digits
+        self.guess = None
 
     def _new_reply(self, reply: int) -> None:
         assert reply > self.reply, "a reply's number used twice"
@@ -230,7 +291,8 @@ class World:
             return
         assert due is not None, f"{turns.state} without a deadline"
         if turns.state is State.THINKING:
-            assert due <= self.now_ms + policy.think_ms, "THINKING without a near deadline"
+            longest = policy.transfer_ms if self.connecting == self.reply else policy.think_ms
+            assert due <= self.now_ms + longest, "THINKING without a near deadline"
         if self.stopped is not None:
             longest = max(policy.resume_after_ms, policy.media_gap_ms, policy.recognition_grace_ms)
             assert due <= self.now_ms + longest, "a stop that nothing settles"

@@ -5,7 +5,7 @@ Chosen by `BENCH_ENGINES=1` only, never by default.
 
 from collections.abc import AsyncIterator, Sequence
 
-from voiceagent.brain.ports import BrainEvent, CallerTurn, FixedPhrases, Say
+from voiceagent.brain.ports import BrainEvent, CallerTurn, FixedPhrases, Party, Proposal, Say
 
 
 class CannedBrain:
@@ -18,13 +18,17 @@ class CannedBrain:
             goodbye="Bench goodbye.",
             apology="Bench apology.",
             busy="All lines are busy. Please call again in a few minutes.",
+            transfer_failed="Bench transfer failed.",
         )
 
     @property
     def language(self) -> str:
         return "en-US"
 
-    def open(self, call_sid: str) -> "CannedDialogue":  # noqa: ARG002 - all calls are the same
+    def phrases_in(self, language: str) -> FixedPhrases:  # noqa: ARG002 - it has one language
+        return self.phrases
+
+    def open(self, party: Party) -> "CannedDialogue":  # noqa: ARG002 - all calls are the same
         return CannedDialogue()
 
 
@@ -32,17 +36,24 @@ class CannedDialogue:
     """One call's canned brain."""
 
     def __init__(self) -> None:
-        self._committed = 0
-        self._replied = 0
+        self._counted = 0
+
+    async def prepare(self) -> None:
+        """There is nothing to know."""
 
     def opening(self) -> Sequence[BrainEvent]:
         """No greeting."""
         return ()
 
-    async def reply(self, turn: CallerTurn) -> AsyncIterator[BrainEvent]:  # noqa: ARG002
+    def reply(self, turn: CallerTurn) -> Proposal:  # noqa: ARG002
         """One sentence, numbered so that no two of a call are the same."""
-        self._replied = self._committed + 1
-        yield Say(f"Bench reply {self._replied}.")
+        number = self._counted + 1
 
-    def commit(self) -> None:
-        self._committed = max(self._committed, self._replied)
+        def commit() -> None:
+            self._counted = max(self._counted, number)
+
+        return Proposal(_one(Say(f"Bench reply {number}.")), commit)
+
+
+async def _one(event: BrainEvent) -> AsyncIterator[BrainEvent]:
+    yield event

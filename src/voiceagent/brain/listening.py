@@ -100,6 +100,14 @@ class QuestionListener:
         key = self._matcher.match(said, loosely=False)
         return None if key is None else self._outcome(self._question.answer(key))
 
+    def take(self, value: str) -> Outcome:
+        """An answer that is known from elsewhere, as it was saved."""
+        for answer in self._question.answers:
+            if answer.value == value:
+                return self._outcome(answer)
+        value = value[:MAX_FREE_ANSWER]
+        return self.hear(value) or self._free(value, value)
+
     def give_up(self) -> Outcome:
         """What is saved when no answer was understood."""
         return Outcome(None, self._question.failure_value, "", failed=True)

@@ -18,6 +18,11 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """A model's first token is there; only the timings want to know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Expect:
     """What the caller is likely to answer to what is being said."""
 
@@ -60,7 +65,7 @@ class SwitchLanguage:
     """BCP 47, one that the engines have."""
 
 
-BrainEvent = Say | Expect | Save | HangUp | Transfer | PressKeys | SwitchLanguage
+BrainEvent = Say | Began | Expect | Save | HangUp | Transfer | PressKeys | SwitchLanguage
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class CallerTurn:
     digits: str = ""
     """Keys pressed instead of words."""
     history: Sequence[Exchange] = field(default=())
-    """All that was said before, oldest first; these words are its last entry."""
+    """All that was said in the call, oldest first, `text` included."""
     confirmed: Callable[[], Awaitable[None]] = _at_once
     """Returns once it is sure that this is to be answered. A guess at what the caller is about
     to have said may be dropped before that; whatever has an effect outside waits for it."""
@@ -142,6 +147,8 @@ class FixedPhrases:
     """When a part failed and the answer could not be made."""
     busy: str
     """When no more calls can be taken; spoken by Twilio itself."""
+    transfer_failed: str
+    """When the person to whom the caller was to be connected cannot be reached."""
 
 
 class Brain(Protocol):
@@ -149,6 +156,9 @@ class Brain(Protocol):
 
     @property
     def phrases(self) -> FixedPhrases: ...
+
+    def phrases_in(self, language: str) -> FixedPhrases:
+        """The same in another language, after a `SwitchLanguage`; its own where it has none."""
 
     @property
     def language(self) -> str:

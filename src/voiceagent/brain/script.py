@@ -7,7 +7,7 @@ timer and no database, and never asks a question that was answered, unless the
 caller corrects the answer.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,6 +23,8 @@ from voiceagent.brain.ports import (
     Expect,
     FixedPhrases,
     HangUp,
+    Party,
+    Proposal,
     Save,
     Say,
 )
@@ -76,6 +78,15 @@ class Script:
         """The introduction, if it is wanted, and the question being asked."""
         greeting = self.profile.greeting if introduce else ()
         return self._ask(state, greeting)
+
+    def knowing(self, fields: Mapping[str, str]) -> DialogueState:
+        """The state of a call in which these fields were learnt by other means."""
+        known = tuple(
+            (question.id, self._listeners[question.id].take(fields[question.save_as]))
+            for question in self.profile.questions
+            if question.save_as and fields.get(question.save_as)
+        )
+        return DialogueState(outcomes=known)
 
     def answer(self, state: DialogueState, turn: CallerTurn) -> Step:
         """What follows from what the caller said or pressed."""
@@ -294,39 +305,50 @@ class ScriptedBrain:
     def phrases(self) -> FixedPhrases:
         return self._script.profile.fixed_phrases
 
+    def phrases_in(self, language: str) -> FixedPhrases:
+        return self._script.profile.fixed_phrases_in(language)
+
     @property
     def language(self) -> str:
         return self._script.profile.language
 
-    def open(self, call_sid: str) -> "ScriptedDialogue":  # noqa: ARG002 - every call is the same
+    def open(self, party: Party) -> "ScriptedDialogue":  # noqa: ARG002 - every call is the same
         return ScriptedDialogue(self._script)
+
+    def open_knowing(self, party: Party, fields: Mapping[str, str]) -> "ScriptedDialogue":
+        """A dialogue that takes over from another one, which has learnt these fields: they are
+        not asked for again, and nobody is introduced."""
+        del party
+        return ScriptedDialogue(self._script, self._script.knowing(fields), introduced=True)
 
 
 class ScriptedDialogue:
     """One call's way through the script. Implements `Dialogue`."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(
+        self, script: Script, state: DialogueState | None = None, *, introduced: bool = False
+    ) -> None:
         self._script = script
-        self._committed = DialogueState()
-        self._proposed = self._committed
-        self._introduced = False
+        self._state = state or DialogueState()
+        self._introduced = introduced
+
+    async def prepare(self) -> None:
+        """A script knows its questions and nothing of the caller."""
 
     def opening(self) -> Sequence[BrainEvent]:
         """The introduction and the first question; asked for again, only the question."""
-        self._proposed, events = self._script.opening(
-            self._committed, introduce=not self._introduced
-        )
+        self._state, events = self._script.opening(self._state, introduce=not self._introduced)
         self._introduced = True
         return events
 
-    def reply(self, turn: CallerTurn) -> AsyncIterator[BrainEvent]:
-        """Answer from the committed state; the answer counts only once it is committed."""
-        self._proposed, events = self._script.answer(self._committed, turn)
-        return _stream(events)
+    def reply(self, turn: CallerTurn) -> Proposal:
+        """Answer from what has counted so far."""
+        after, events = self._script.answer(self._state, turn)
 
-    def commit(self) -> None:
-        """The last reply, or the opening, is being heard."""
-        self._committed = self._proposed
+        def commit() -> None:
+            self._state = after
+
+        return Proposal(_stream(events), commit)
 
 
 async def _stream(events: Sequence[BrainEvent]) -> AsyncIterator[BrainEvent]:

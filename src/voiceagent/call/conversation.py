@@ -73,6 +73,13 @@ class Conversation:
             self._asked_again, self._caller = plain == self._caller, plain
             self._remember(Exchange("caller", text))
 
+    def supposing(self, text: str, reply: int, heard_ms: float) -> Sequence[Exchange]:
+        """The history as it will be if the caller has said this and the reply under way is given
+        up, of which so much was heard."""
+        heard = self.heard(reply, heard_ms)
+        cut = (Exchange("agent", heard, cut=heard != self.text(reply)),) if heard else ()
+        return (*self._history, *cut, Exchange("caller", text))
+
     # --- what the agent is about to say -----------------------------------------------------
 
     def admit(self, reply: int, text: str, *, introduction: bool = False) -> bool:

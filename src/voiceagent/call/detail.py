@@ -41,11 +41,14 @@ def _now() -> datetime:
 class CallDetail:
     """Writes down one call. Times ending in `_ms` are on the call's clock (0 at its start)."""
 
-    def __init__(self, call_sid: str, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(
+        self, call_sid: str, recorder: Recorder, metrics: Metrics, next_seq: int = 0
+    ) -> None:
         self.call_sid = call_sid
         self._recorder = recorder
         self._metrics = metrics
-        self._seq = 0
+        self.next_seq = next_seq
+        """Of the turns of this call's record."""
         self._replies: dict[int, _ReplyDetail] = {}
         self._utterance_timings: dict[str, float] = {}
         self.learnt: dict[str, str] = {}
@@ -80,6 +83,8 @@ class CallDetail:
         metrics.frames_in.inc(frames_in)
         metrics.frames_out.inc(frames_out)
         metrics.malformed_messages.inc(malformed)
+        metrics.guesses.labels("used").inc(counters.guesses_used)
+        metrics.guesses.labels("wasted").inc(counters.guesses - counters.guesses_used)
         failed = reason in ("error", "socket_lost", "send_timeout")
         self._recorder.record(
             CallEnded(
@@ -93,6 +98,8 @@ class CallDetail:
                     "barge_ins": counters.barge_ins,
                     "false_interruptions": counters.false_interruptions,
                     "reprompts": counters.reprompts,
+                    "guesses": counters.guesses,
+                    "guesses_used": counters.guesses_used,
                     "frames_in": frames_in,
                     "frames_out": frames_out,
                     "malformed": malformed,
@@ -169,6 +176,15 @@ class CallDetail:
     def reply_begins(self, reply: int, turn: int, source: str) -> None:
         timings = dict(self._utterance_timings) if source == "reply" else {}
         self._replies[reply] = _ReplyDetail(self._next_seq(), turn, source, timings)
+
+    def speculated(self, reply: int, begun_at_ms: float, first_audio_at_ms: float | None) -> None:
+        """The reply was begun before its utterance had ended."""
+        self._at(reply, "speculated_at_ms", begun_at_ms)
+        if first_audio_at_ms is not None:
+            self._at(reply, "first_audio_at_ms", first_audio_at_ms)
+
+    def first_token(self, reply: int, now_ms: float) -> None:
+        self._at(reply, "first_token_at_ms", now_ms)
 
     def first_sentence(self, reply: int, now_ms: float) -> None:
         self._at(reply, "first_sentence_at_ms", now_ms)
@@ -288,8 +304,8 @@ class CallDetail:
             detail.timings.setdefault(name, now_ms)
 
     def _next_seq(self) -> int:
-        self._seq += 1
-        return self._seq - 1
+        self.next_seq += 1
+        return self.next_seq - 1
 
 
 def _rounded(timings: dict[str, float]) -> dict[str, float]:

@@ -9,14 +9,29 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
-from voiceagent.brain.ports import Brain, BrainEvent, CallerTurn, Expect, HangUp, Save, Say
+from voiceagent.brain.ports import (
+    Began,
+    Brain,
+    BrainEvent,
+    CallerTurn,
+    Expect,
+    HangUp,
+    PressKeys,
+    Proposal,
+    Save,
+    Say,
+    SwitchLanguage,
+    Transfer,
+)
 from voiceagent.call import turn_events as on
-from voiceagent.call.conversation import Conversation
 from voiceagent.call.detail import CallDetail
+from voiceagent.call.parking import Talk
 from voiceagent.call.playout import Playout
 from voiceagent.call.speaking import ReplySpeech, Voice
+from voiceagent.call.speculation import Speculation
 from voiceagent.errors import ProviderError
 
 _log = logging.getLogger(__name__)
@@ -27,8 +42,8 @@ class Replies:
 
     def __init__(
         self,
-        call_sid: str,
         brain: Brain,
+        talk: Talk,
         voice: Voice,
         playout: Playout,
         detail: CallDetail,
@@ -36,39 +51,48 @@ class Replies:
         now_ms: Callable[[], float],
         dispatch: Callable[[on.Event], None],
         expect: Callable[[Sequence[str]], None],
+        listen_for: Callable[[str], None],
         wake: Callable[[], None],
         silence: Callable[[bool], None],
         report_failure: Callable[[str, str], None],
     ) -> None:
-        """`expect` tells the recogniser what may be answered; `wake` and `silence(needs_clear)`
-        reach the sender; `report_failure(part, why)` the warm-up."""
-        self._call_sid = call_sid
+        """`expect` tells the recogniser what may be answered, `listen_for` in which language;
+        `wake` and `silence(needs_clear)` reach the sender; `report_failure(part, why)` the
+        warm-up."""
+        self._call_sid = detail.call_sid
+        self._brain = brain
         self._phrases = brain.phrases
-        self._dialogue = brain.open(call_sid)
+        self._dialogue = talk.dialogue
         self._voice = voice
         self._playout = playout
         self._detail = detail
         self._now_ms = now_ms
         self._dispatch = dispatch
         self._expect = expect
+        self._listen_for = listen_for
         self._wake = wake
         self._silence = silence
         self._report_failure = report_failure
-        self._conversation = Conversation()
+        self._conversation = talk.conversation
         self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._speech: ReplySpeech | None = None
         self._reply = 0
         self._held = False
-        self._committed = True
+        self._commit_proposal: Callable[[], None] | None = None
+        """Of the reply under way, until it begins to be heard."""
         self._unsaved: dict[str, str] = {}
+        self._guess: tuple[int, Proposal, Speculation] | None = None
+        self._guess_task: asyncio.Task[None] | None = None
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
         """Replies made from now on work in this group."""
         self._group = tasks
+        tasks.create_task(self._dialogue.prepare(), name="prepare")
 
     def close(self) -> None:
         """Stop all work and settle the reply under way; the group waits for the work's end."""
+        self._drop_guess()
         if self._speech is not None:
             self.abandon(self._reply)
         self._cancel()
@@ -81,32 +105,104 @@ class Replies:
     def introduce(self, reply: int) -> None:
         """Open the conversation as this reply."""
         opening = self._dialogue.opening()
-        self._begin(reply, 0, "opening")
-        self._spawn(self._think(reply, _each(opening), introduction=True))
+        self._begin(reply, 0, "opening", commit=_nothing)
+        self._spawn(self._think(reply, self._timed(_each(opening)), introduction=True))
 
     def think(self, action: on.Think) -> None:
-        """Let the brain answer as this reply."""
-        self._begin(action.reply, action.turn, "reply")
-        turn = CallerTurn(action.text, action.digits, self._conversation.history)
-        self._spawn(self._think(action.reply, self._dialogue.reply(turn)))
+        """Let the brain answer as this reply, going on with the guess that was right."""
+        guess, self._guess = self._guess, None
+        if guess is not None and guess[0] == action.guess:
+            self._adopt(action, guess[1], guess[2])
+            return
+        self._cancel_guess()
+        proposal = self._dialogue.reply(
+            CallerTurn(action.text, action.digits, self._conversation.history)
+        )
+        self._begin(action.reply, action.turn, "reply", commit=proposal.commit)
+        self._spawn(self._think(action.reply, self._timed(proposal.events)))
+
+    def guess(self, action: on.Guess) -> None:
+        """Let the brain begin to answer, unheard, what the caller may turn out to have said."""
+        self._drop_guess()
+        if self._group is None:
+            return
+        speculation = Speculation(
+            self._voice,
+            now_ms=self._now_ms,
+            on_ready=lambda: self._dispatch(on.GuessReady(action.guess)),
+        )
+        history = self._conversation.supposing(
+            action.text, self._reply, self._playout.heard_ms(self._reply)
+        )
+        proposal = self._dialogue.reply(CallerTurn(action.text, "", history, speculation.confirmed))
+        self._guess = action.guess, proposal, speculation
+        self._guess_task = self._group.create_task(speculation.run(proposal), name="guess")
+
+    def drop_guess(self, guess: int) -> None:
+        """It was wrong."""
+        if self._guess is not None and self._guess[0] == guess:
+            self._drop_guess()
+
+    def _adopt(self, action: on.Think, proposal: Proposal, speculation: Speculation) -> None:
+        speculation.adopt()
+        if self._guess_task is not None:
+            # It gathers what the brain has still to say: part of the reply's work from now on.
+            self._tasks.append(self._guess_task)
+            self._guess_task = None
+        self._begin(action.reply, action.turn, "reply", commit=proposal.commit, ahead=speculation)
+        self._detail.speculated(
+            action.reply, speculation.begun_at_ms, speculation.first_audio_at_ms
+        )
+        self._spawn(self._think(action.reply, speculation.events()))
+
+    def _drop_guess(self) -> None:
+        self._guess = None
+        self._cancel_guess()
+
+    def _cancel_guess(self) -> None:
+        if self._guess_task is not None:
+            self._guess_task.cancel()
+            self._guess_task = None
+
+    async def _timed(
+        self, events: AsyncIterator[BrainEvent]
+    ) -> AsyncGenerator[tuple[BrainEvent, float]]:
+        async with aclosing(cast("AsyncGenerator[BrainEvent]", events)) as stream:
+            async for event in stream:
+                yield event, self._now_ms()
 
     async def _think(
-        self, reply: int, events: AsyncIterator[BrainEvent], *, introduction: bool = False
+        self,
+        reply: int,
+        events: AsyncIterator[tuple[BrainEvent, float]],
+        *,
+        introduction: bool = False,
     ) -> None:
         """Carry one reply of the brain to the machine."""
-        hang_up = False
+        ending = on.ReplyEnded(reply)
         try:
-            async with aclosing(cast("AsyncGenerator[BrainEvent]", events)) as stream:
-                async for event in stream:
+            async with aclosing(cast("AsyncGenerator[tuple[BrainEvent, float]]", events)) as stream:
+                async for event, at_ms in stream:
                     match event:
                         case Say(text):
+                            self._detail.first_sentence(reply, at_ms)
                             self._on_sentence(reply, text, introduction=introduction)
+                            await self._room()
+                        case PressKeys(digits):
+                            self._dispatch(on.ReplyKeys(reply, digits))
+                            await self._room()
+                        case Began():
+                            self._detail.first_token(reply, at_ms)
                         case Expect(phrases):
                             self._expect(phrases)
                         case Save(fields):
                             self._save(dict(fields))
                         case HangUp():
-                            hang_up = True
+                            ending = on.ReplyEnded(reply, hang_up=True)
+                        case Transfer(number):
+                            ending = on.ReplyEnded(reply, transfer_to=number)
+                        case SwitchLanguage(language):
+                            self._switch_language(language)
         except ProviderError as error:
             self._report_failure("brain", str(error))
             self._dispatch(on.ReplyFailed(reply))
@@ -117,25 +213,36 @@ class Replies:
             return
         for text in self._conversation.held_back(reply):
             self._dispatch(on.ReplySentence(reply, text))
-        self._dispatch(on.ReplyEnded(reply, hang_up))
+        self._dispatch(ending)
 
     def _on_sentence(self, reply: int, text: str, *, introduction: bool) -> None:
-        self._detail.first_sentence(reply, self._now_ms())
         if self._conversation.admit(reply, text, introduction=introduction):
             self._dispatch(on.ReplySentence(reply, text))
 
+    async def _room(self) -> None:
+        """A brain that runs ahead of its voice waits."""
+        if self._speech is not None:
+            await self._speech.room()
+
+    def _switch_language(self, language: str) -> None:
+        self._voice = replace(self._voice, language=language)
+        self._phrases = self._brain.phrases_in(language)
+        if self._speech is not None:
+            self._speech.language = language
+        self._listen_for(language)
+
     def _save(self, fields: dict[str, str]) -> None:
         """What was learnt counts once its answer is being heard."""
-        if self._committed:
+        if self._commit_proposal is None:
             self._detail.learn(fields)
         else:
             self._unsaved |= fields
 
     def _commit(self) -> None:
-        if self._committed:
+        if self._commit_proposal is None:
             return
-        self._committed = True
-        self._dialogue.commit()
+        commit, self._commit_proposal = self._commit_proposal, None
+        commit()
         if self._unsaved:
             self._detail.learn(self._unsaved)
             self._unsaved = {}
@@ -152,6 +259,11 @@ class Replies:
             self._report_failure("brain", str(error))
             self._dispatch(on.ReplyFailed(reply))
 
+    def press(self, reply: int, digits: str) -> None:
+        """Sound these keys as the next of this reply."""
+        if self._speech is not None and reply == self._reply:
+            self._speech.press(digits)
+
     def say_phrase(self, action: on.SpeakPhrase, turn: int) -> None:
         """Speak a fixed phrase as the last of this reply, which may begin with it."""
         text = {
@@ -160,6 +272,7 @@ class Replies:
             ],
             on.Phrase.APOLOGY: self._phrases.apology,
             on.Phrase.GOODBYE: self._phrases.goodbye,
+            on.Phrase.TRANSFER_FAILED: self._phrases.transfer_failed,
         }[action.phrase]
         if action.reply != self._reply:
             self._begin(action.reply, turn, action.phrase.value)
@@ -176,16 +289,25 @@ class Replies:
         if self._speech is not None and reply == self._reply:
             self._speech.finish()
 
-    def _begin(self, reply: int, turn: int, source: str) -> None:
+    def _begin(
+        self,
+        reply: int,
+        turn: int,
+        source: str,
+        *,
+        commit: Callable[[], None] | None = None,
+        ahead: Speculation | None = None,
+    ) -> None:
+        """`commit`: what makes the brain's proposal count, once it is being heard."""
         self._reply = reply
         self._held = False
-        self._committed = source not in ("opening", "reply")
+        self._commit_proposal = commit
         self._unsaved = {}
         self._playout.begin(reply)
         self._detail.reply_begins(reply, turn, source)
-        self._start_speech(reply)
+        self._start_speech(reply, ahead)
 
-    def _start_speech(self, reply: int) -> None:
+    def _start_speech(self, reply: int, ahead: Speculation | None = None) -> None:
         self._speech = ReplySpeech(
             reply,
             self._voice,
@@ -193,6 +315,7 @@ class Replies:
             self._conversation,
             now_ms=self._now_ms,
             on_audio=lambda: self._on_audio(reply),
+            prepared=ahead.first if ahead else None,
         )
         self._spawn(self._speak(reply, self._speech))
 
@@ -335,3 +458,6 @@ class Replies:
 async def _each(events: Sequence[BrainEvent]) -> AsyncGenerator[BrainEvent]:
     for event in events:
         yield event
+
+
+def _nothing() -> None: ...

@@ -11,14 +11,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from voiceagent.brain.ports import Brain
+from voiceagent.brain.ports import Brain, Party
 from voiceagent.call import turn_events as on
 from voiceagent.call.activity import ActivityDetector, Window
 from voiceagent.call.audio import BYTES_PER_MS
+from voiceagent.call.control import CallControl
+from voiceagent.call.conversation import Conversation
 from voiceagent.call.detail import CallDetail
+from voiceagent.call.parking import SEQ_OF_A_STRANGER, Parking, Talk
 from voiceagent.call.playout import Playout
 from voiceagent.call.replies import Replies
 from voiceagent.call.sending import MediaSocket, Sender
@@ -45,6 +48,9 @@ _MESSAGES_SAVED_UP: Final = 5000.0
 """A line that stalled delivers what was held up at once: this is a minute and a half of it."""
 _EARS_TRIES: Final = 3
 _CLOSE_S: Final = 3.0
+RESUMED_PARAMETER: Final = "resumed"
+"""Of the stream, when the call was away in the meantime (`twilio/twiml.py`)."""
+TRANSFER_FAILED: Final = "transfer_failed"
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +68,9 @@ class CallServices:
     policy: TurnPolicy
     language: str
     """What the caller is expected to speak, e.g. `he-IL`."""
+    control: CallControl | None
+    """None: callers cannot be connected to anybody."""
+    parking: Parking
     report_failure: Callable[[str, str], None]
     """(part, sentence): an engine (`stt`, `tts`, `brain`) failed in a call."""
 
@@ -80,19 +89,29 @@ class CallSession:
         self._turns = Turns(services.policy)
         self._playout = Playout()
         self._activity = ActivityDetector()
-        self._detail = CallDetail(start.call_sid, services.recorder, services.metrics)
+        self._is_back = start.parameters.get(RESUMED_PARAMETER) == TRANSFER_FAILED
+        self._talk = self._talk_of_before() or Talk(
+            services.brain.open(Party(call_sid=start.call_sid)),
+            Conversation(),
+            SEQ_OF_A_STRANGER if self._is_back else 0,
+        )
+        self._detail = CallDetail(
+            start.call_sid, services.recorder, services.metrics, self._talk.next_seq
+        )
         self._vad = services.voice_activity.open(self._on_windows)
         self._ears: RecognitionStream | None = None
+        self._language = services.language
         self._expected: Sequence[str] = ()
         self._replies = Replies(
-            start.call_sid,
             services.brain,
+            self._talk,
             services.voice,
             self._playout,
             self._detail,
             now_ms=self._now_ms,
             dispatch=self.dispatch,
             expect=self._expect,
+            listen_for=self._listen_for,
             wake=lambda: self._sender.wake(),  # noqa: PLW0108 (made below: each needs the other)
             silence=lambda needs_clear: self._sender.stop(needs_clear=needs_clear),
             report_failure=services.report_failure,
@@ -108,6 +127,9 @@ class CallSession:
         self._events: deque[on.Event] = deque()
         self._dispatching = False
         self._timer: asyncio.TimerHandle | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._connected = False
         self._ended = asyncio.Event()
         self._reason = "error"
         self._bytes_in = 0
@@ -127,24 +149,29 @@ class CallSession:
         )
         try:
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
                 self._replies.open(tasks)
                 workers = [
                     tasks.create_task(self._receive(), name="receive"),
                     tasks.create_task(self._send(), name="send"),
                     tasks.create_task(self._listen(), name="listen"),
                 ]
-                self.dispatch(on.Begin())
+                self.dispatch(on.BackFromTransfer() if self._is_back else on.Begin())
                 await self._ended.wait()
                 self.dispatch(on.Closed())
                 self._replies.close()
-                for task in workers:
-                    task.cancel()
+                for task in (*workers, self._connecting):
+                    if task is not None:
+                        task.cancel()
         except* Exception:
             # A fault of our own: the call ends in order, the service lives.
             self._reason = "error"
             _log.exception("the call failed", extra={"call_sid": self.call_sid})
         finally:
             await self._close()
+
+    def _talk_of_before(self) -> Talk | None:
+        return self._services.parking.fetch(self._start.call_sid) if self._is_back else None
 
     def farewell(self) -> None:
         """The service is closing: say goodbye and hang up."""
@@ -163,6 +190,9 @@ class CallSession:
         if self._timer is not None:
             self._timer.cancel()
         self._vad.close()
+        if self._reason == "transferred":
+            talk = replace(self._talk, next_seq=self._detail.next_seq)
+            self._services.parking.leave(self.call_sid, talk)
         self._detail.ended(
             self._reason,
             self._turns.counters,
@@ -248,8 +278,14 @@ class CallSession:
                 replies.introduce(reply)
             case on.Think():
                 replies.think(action)
+            case on.Guess():
+                replies.guess(action)
+            case on.DropGuess(guess):
+                replies.drop_guess(guess)
             case on.Speak(reply, text):
                 replies.say(reply, text)
+            case on.SoundKeys(reply, digits):
+                replies.press(reply, digits)
             case on.SpeakPhrase():
                 replies.say_phrase(action, self._turns.turn)
             case on.FinishReply(reply):
@@ -263,6 +299,8 @@ class CallSession:
                 replies.abandon(reply)
             case on.CompleteReply(reply):
                 replies.complete(reply)
+            case on.Connect(reply, number):
+                self._connect(reply, number)
             case on.HangUp(reason):
                 self.end(reason)
 
@@ -284,7 +322,7 @@ class CallSession:
                 allowed = min(_MESSAGES_SAVED_UP, allowed + earned) - _MESSAGES_AT_ONCE
                 counted_at_s = now_s
                 await asyncio.sleep(max(0.0, -allowed / _MESSAGES_A_SECOND))
-        self.end("socket_lost")
+        self.end("transferred" if self._connected else "socket_lost")
 
     def _on_message(self, message: twilio.InboundMessage) -> None:
         match message:
@@ -299,7 +337,7 @@ class CallSession:
                 self.dispatch(on.Digit(message.digit))
             case twilio.Stop():
                 self._check_stream(message.stream_sid)
-                self.end("caller_hangup")
+                self.end("transferred" if self._connected else "caller_hangup")
             case twilio.Start():
                 raise ProtocolError("a second start")
             case twilio.Connected() | twilio.Unknown():
@@ -344,13 +382,16 @@ class CallSession:
         """Keep ears open; after three failures in a row, say that it is no use."""
         failures = 0
         while failures < _EARS_TRIES:
+            language = self._language
             try:
-                self._ears = self._services.recognizer.open(self._services.language)
+                self._ears = self._services.recognizer.open(language)
                 self._ears.expect(self._expected)
                 async for recognition in self._ears:
                     failures = 0
                     self._detail.recognised(recognition)
                     self.dispatch(on.Recognised(recognition))
+                if language != self._language:
+                    continue
                 error = ProviderError("the recogniser ended by itself", retryable=True)
             except ProviderError as failure:
                 error = failure
@@ -377,6 +418,29 @@ class CallSession:
         self._expected = phrases
         if self._ears is not None:
             self._ears.expect(phrases)
+
+    def _listen_for(self, language: str) -> None:
+        """Have ears for another language; `_listen` opens them once these are closed."""
+        if language == self._language or self._tasks is None:
+            return
+        self._language = language
+        self._tasks.create_task(self._close_ears(), name="change ears")
+
+    def _connect(self, reply: int, number: str) -> None:
+        control, tasks = self._services.control, self._tasks
+        if control is None or tasks is None:
+            self.dispatch(on.TransferFailed(reply))
+        else:
+            self._connecting = tasks.create_task(self._transfer(control, reply, number))
+
+    async def _transfer(self, control: CallControl, reply: int, number: str) -> None:
+        """Twilio takes the call away by itself once it has the order."""
+        try:
+            await control.transfer(self.call_sid, number)
+            self._connected = True
+        except ProviderError as error:
+            self._services.report_failure("transfer", str(error))
+            self.dispatch(on.TransferFailed(reply))
 
     def _on_utterance_ended(self, ended: on.UtteranceEnded) -> None:
         if self._ears is not None:

@@ -11,14 +11,18 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
+from voiceagent.brain.ports import PressKeys
 from voiceagent.call.audio import FRAME_BYTES, frame_levels_dbfs
 from voiceagent.call.conversation import Conversation
 from voiceagent.call.playout import Playout, whole_frames
 from voiceagent.errors import EngineTimeout, ProviderError
+from voiceagent.speech.key_tones import key_tones
 from voiceagent.speech.ports import SpeechChunk, SpeechSynthesizer
 
-_QUEUE_SENTENCES: Final = 64
-"""Far more than one answer has; a brain that says more in one breath has lost its way."""
+_QUEUE_SENTENCES: Final = 8
+"""Sentences that wait for the voice; a brain that is ahead of it by more waits (`room`)."""
+_MOST_SENTENCES: Final = 64
+"""Minutes of talk: a brain that says more in one reply has lost its way."""
 _SENTENCE_S: Final = 20.0
 """Longest wait for a reply's first audio, over and above the engine's own deadline; the machine
 apologises long before."""
@@ -105,6 +109,24 @@ class TooMuchToSay(ProviderError):
         super().__init__("a reply of too many sentences", retryable=False)
 
 
+class Prepared(Protocol):
+    """The sound of a sentence that was made ahead of its turn."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def language(self) -> str: ...
+
+    def chunks(self) -> AsyncGenerator[SpeechChunk]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    language: str
+
+
 class ReplySpeech:
     """Synthesises the sentences of one reply. One task runs `run`; anyone may `say`."""
 
@@ -117,30 +139,52 @@ class ReplySpeech:
         *,
         now_ms: Callable[[], float],
         on_audio: Callable[[], None],
+        prepared: Prepared | None = None,
     ) -> None:
+        """`prepared`: a sentence whose sound is there or on its way, if it is said at all."""
+        self.language = voice.language
+        """Of what is said from now on."""
+        self._prepared = prepared
         self._reply = reply
         self._voice = voice
         self._playout = playout
         self._conversation = conversation
         self._now_ms = now_ms
         self._on_audio = on_audio
+        self._taken = 0
         # One place more than sentences: there is always room for the end.
-        self._sentences: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE_SENTENCES + 1)
+        self._queue: asyncio.Queue[_Sentence | PressKeys | None] = asyncio.Queue(
+            _QUEUE_SENTENCES + 1
+        )
         self._in_sentence = False
         self._broken = False
 
+    async def room(self) -> None:
+        """Return once there is room for one more sentence: a brain that runs ahead waits."""
+        while self._queue.qsize() >= _QUEUE_SENTENCES and not self._broken:  # noqa: ASYNC110 (room opens with time, not by an event)
+            await asyncio.sleep(_ROOM_POLL_S)
+
     def say(self, text: str) -> None:
-        """Add a sentence. Raises `TooMuchToSay` when the reply is beyond all bounds."""
-        if self._sentences.qsize() >= _QUEUE_SENTENCES:
+        """Add a sentence. Raises `TooMuchToSay` beyond all bounds, or where nobody waited for
+        `room`."""
+        self._add(_Sentence(text, self.language))
+
+    def press(self, digits: str) -> None:
+        """Add the sound of keys. Raises `TooMuchToSay` likewise."""
+        self._add(PressKeys(digits))
+
+    def _add(self, item: _Sentence | PressKeys) -> None:
+        self._taken += 1
+        if self._taken > _MOST_SENTENCES or self._queue.qsize() >= _QUEUE_SENTENCES:
             raise TooMuchToSay
-        self._sentences.put_nowait(text)
+        self._queue.put_nowait(item)
 
     def finish(self) -> None:
         """No sentence will be added; call it once."""
         if self._broken:
             self._playout.finish(self._reply)
         else:
-            self._sentences.put_nowait(None)
+            self._queue.put_nowait(None)
 
     def break_off(self) -> None:
         """Nothing more will be spoken: a sentence under way ends with the audio it has."""
@@ -152,18 +196,22 @@ class ReplySpeech:
 
     async def run(self) -> None:
         """Speak until finished. Raises `ProviderError` when a sentence cannot be spoken."""
-        while (text := await self._sentences.get()) is not None:
-            await self._speak(text)
+        while (item := await self._queue.get()) is not None:
+            match item:
+                case _Sentence():
+                    await self._speak(item)
+                case PressKeys(digits):
+                    self._push(whole_frames(key_tones(digits)))
         self._playout.finish(self._reply)
         self._on_audio()
 
-    async def _speak(self, text: str) -> None:
+    async def _speak(self, sentence: _Sentence) -> None:
         reply, playout, conversation = self._reply, self._playout, self._conversation
         start_ms = playout.length_ms(reply)
-        conversation.sentence_begins(reply, text, start_ms)
+        conversation.sentence_begins(reply, sentence.text, start_ms)
         self._in_sentence = True
         rest = b""
-        async with aclosing(self._chunks(text)) as chunks:
+        async with aclosing(self._chunks(sentence)) as chunks:
             async for chunk in chunks:
                 if chunk.words:
                     conversation.words_known(reply, chunk.words)
@@ -187,16 +235,20 @@ class ReplySpeech:
         self._playout.push(self._reply, ulaw, frame_levels_dbfs(ulaw))
         self._on_audio()
 
-    async def _chunks(self, text: str) -> AsyncGenerator[SpeechChunk]:
-        """The sentence's audio, from the phrase book or the engine."""
-        if known := self._voice.phrase_book.chunks(text):
+    async def _chunks(self, sentence: _Sentence) -> AsyncGenerator[SpeechChunk]:
+        """The sentence's audio: from the phrase book, made ahead, or from the engine."""
+        if known := self._voice.phrase_book.chunks(sentence.text):
             for chunk in known:
                 yield chunk
             return
-        stream = cast(
-            "AsyncGenerator[SpeechChunk]",
-            self._voice.synthesizer.synthesize(text, self._voice.language),
-        )
+        prepared, self._prepared = self._prepared, None
+        if prepared and (prepared.text, prepared.language) == (sentence.text, sentence.language):
+            stream = prepared.chunks()
+        else:
+            stream = cast(
+                "AsyncGenerator[SpeechChunk]",
+                self._voice.synthesizer.synthesize(sentence.text, sentence.language),
+            )
         try:
             while True:
                 try:

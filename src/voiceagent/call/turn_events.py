@@ -19,6 +19,11 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
+class BackFromTransfer:
+    """The media stream is open again: the person to be connected could not be reached."""
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """One window of inbound audio was judged."""
 
@@ -46,11 +51,36 @@ class ReplySentence:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyKeys:
+    """The brain wants these keys to sound as the next of this reply."""
+
+    reply: int
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEnded:
     """The brain has no more to say in this reply."""
 
     reply: int
     hang_up: bool = False
+    transfer_to: str = ""
+    """E.164; the caller is to be connected there once the reply was heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuessReady:
+    """Nothing keeps this guess from being heard any more: it has its first audio, or will have
+    none before it is confirmed."""
+
+    guess: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailed:
+    """The caller could not be connected."""
+
+    reply: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +134,19 @@ class Tick:
 
 Event = (
     Begin
+    | BackFromTransfer
     | Voice
     | Recognised
     | Digit
     | ReplySentence
+    | ReplyKeys
     | ReplyEnded
     | ReplyFailed
     | AudioReleased
     | ReplyHeard
     | PlayedOut
+    | GuessReady
+    | TransferFailed
     | EarsLost
     | Farewell
     | Closed
@@ -177,6 +211,21 @@ class Introduce:
 
 
 @dataclass(frozen=True, slots=True)
+class Guess:
+    """Let the brain begin to answer this, unheard: it may turn out to be all that is said."""
+
+    guess: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropGuess:
+    """The guess was wrong: forget it."""
+
+    guess: int
+
+
+@dataclass(frozen=True, slots=True)
 class Think:
     """Let the brain answer."""
 
@@ -185,6 +234,8 @@ class Think:
     text: str
     """All of the caller's words that are still unanswered."""
     digits: str = ""
+    guess: int = 0
+    """The guess that this reply goes on with; 0 if there is none."""
 
 
 class Phrase(Enum):
@@ -193,6 +244,7 @@ class Phrase(Enum):
     REPROMPT = "reprompt"
     APOLOGY = "apology"
     GOODBYE = "goodbye"
+    TRANSFER_FAILED = "transfer_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +253,14 @@ class Speak:
 
     reply: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoundKeys:
+    """Sound these keys as the next of this reply."""
+
+    reply: int
+    digits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +308,14 @@ class CompleteReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Connect:
+    """Connect the caller to this number; the reply stands for the attempt."""
+
+    reply: int
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     reason: str
 
@@ -259,13 +327,17 @@ Action = (
     | UtteranceDropped
     | LateRecognition
     | Introduce
+    | Guess
+    | DropGuess
     | Think
     | Speak
+    | SoundKeys
     | SpeakPhrase
     | FinishReply
     | StopSpeaking
     | ResumeSpeaking
     | AbandonReply
     | CompleteReply
+    | Connect
     | HangUp
 )

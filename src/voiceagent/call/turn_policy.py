@@ -17,6 +17,14 @@ class TurnPolicy:
     """Voice that stops the agent."""
     pause_ms: float = 120.0
     """Silence after which the recogniser is asked what it has, so that it is there by eou_min."""
+    guess_after_ms: float = 64.0
+    """Silence after which the brain begins to answer what is stable, before it is known that the
+    caller has finished: two windows, since a pause between words is mostly shorter."""
+    max_guesses: int = 4
+    """In one utterance; 0: none. A caller who pauses at every word must not cost a model each
+    time."""
+    guess_ms: float = 5_000.0
+    """A guess that is this old and neither right nor wrong is dropped."""
     utterance_max_ms: float = 30_000.0
     """An utterance longer than this is answered as it stands."""
     media_gap_ms: float = 2_000.0
@@ -37,6 +45,8 @@ class TurnPolicy:
     before it the caller hears something within 3-6 s in the worst case (playbook B3)."""
     speak_slack_ms: float = 3_000.0
     """How much later than computed the last mark may come back, or the next audio be released."""
+    transfer_ms: float = 12_000.0
+    """How long Twilio may take to be told of a transfer and to take the call away."""
     idle_ms: float = 12_000.0
     """Silence of an idle caller before a re-prompt."""
     max_reprompts: int = 2

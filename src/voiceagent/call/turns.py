@@ -21,6 +21,8 @@ from enum import Enum
 
 from voiceagent.call import turn_events as on
 from voiceagent.call import wording
+from voiceagent.call.guesses import Guesses
+from voiceagent.call.keys import Keys
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.utterance import Signal, Utterance, UtteranceTracker
 from voiceagent.speech.ports import Recognition
@@ -49,6 +51,10 @@ class _Reply:
     """It failed while it was held."""
     hang_up: str | None = None
     """Reason, if the call ends once it was heard."""
+    transfer_to: str = ""
+    """The number to which the caller is to be connected once it was heard."""
+    connecting: bool = False
+    """It has no words: it stands for the caller being connected."""
     heard: bool = False
     released_until_ms: float | None = None
     deadline_ms: float = 0.0
@@ -61,6 +67,8 @@ class Counters:
     barge_ins: int = 0
     false_interruptions: int = 0
     reprompts: int = 0
+    guesses: int = 0
+    guesses_used: int = 0
 
 
 @dataclass(slots=True)
@@ -72,6 +80,8 @@ class Turns:
     turn: int = 0
     counters: Counters = field(default_factory=Counters)
     _caller: UtteranceTracker = field(init=False)
+    _guesses: Guesses = field(init=False)
+    _keys: Keys = field(init=False)
     _reply: _Reply | None = None
     """The reply that is being made or spoken, or is held after a stop."""
     _held: bool = False
@@ -79,13 +89,13 @@ class Turns:
     """When the held reply was stopped."""
     _last_reply: int = 0
     _introduced: bool = False
-    _digits: str = ""
-    _digits_due_ms: float = 0.0
     _idle_due_ms: float = 0.0
     _reprompts: int = 0
 
     def __post_init__(self) -> None:
         self._caller = UtteranceTracker(self.policy)
+        self._guesses = Guesses(self.policy)
+        self._keys = Keys(self.policy)
 
     @property
     def voice_began_audio_ms(self) -> float:
@@ -98,14 +108,12 @@ class Turns:
         """When `Tick` is due next; None only once the call has ended."""
         if self.state is State.ENDED:
             return None
-        due: list[float] = []
-        if self._digits:
-            due.append(self._digits_due_ms)
+        due = [ms for ms in (self._keys.due_ms, self._guesses.due_ms) if ms is not None]
         if self.state is not State.LISTENING and self._reply:
             due.append(self._reply.deadline_ms)
         if (utterance_due_ms := self._caller.due_ms) is not None:
             due.append(utterance_due_ms)
-        elif self._digits:
+        elif self._keys.under_way:
             pass
         elif self._held:
             due.append(self._settle_due_ms)
@@ -133,8 +141,10 @@ class Turns:
             case on.ReplyHeard():
                 if reply := self._current(event.reply):
                     reply.heard = True
-            case on.ReplySentence():
+            case on.ReplySentence() | on.ReplyKeys():
                 self._on_sentence(event, actions)
+            case on.GuessReady():
+                self._on_guess_ready(event.guess, now_ms, actions)
             case on.ReplyEnded():
                 self._on_reply_ended(event, now_ms, actions)
             case on.ReplyFailed():
@@ -147,12 +157,19 @@ class Turns:
                 self._on_tick(now_ms, actions)
             case on.Begin():
                 self._on_begin(now_ms, actions)
+            case on.BackFromTransfer():
+                self._introduced = True
+                self._say_phrase(on.Phrase.TRANSFER_FAILED, now_ms, actions)
+            case on.TransferFailed():
+                if (reply := self._current(event.reply)) and reply.connecting:
+                    self._not_connected(now_ms, actions)
             case on.Farewell():
                 self._take_leave("drain", on.Phrase.GOODBYE, now_ms, actions)
             case on.EarsLost():
                 self._take_leave("error", on.Phrase.APOLOGY, now_ms, actions)
             case on.Closed():
                 self._end(actions, hang_up=None)
+        self._caller.patient = self._guesses.is_awaited
         return actions
 
     # --- the caller's voice ---------------------------------------------------------------
@@ -170,13 +187,15 @@ class Turns:
             actions.append(on.UtteranceStarted(utterance.started_ms))
         elif signal is Signal.PAUSED:
             actions.append(on.UtterancePaused(utterance.last_voiced_ms))
+        elif signal is Signal.SILENT:
+            self._guess(now_ms, actions)
         else:
             self._on_over(utterance, now_ms, actions)
 
     @property
     def _onset_ms(self) -> float | None:
         """How much voice begins an utterance now."""
-        if self._digits or self._is_farewell():
+        if self._keys.under_way or self._is_farewell():
             # Keys are being pressed: they are the answer. Or nothing can be answered any more.
             return None
         if self.state is State.LISTENING:
@@ -205,8 +224,43 @@ class Turns:
             actions.append(on.LateRecognition(recognition.text))
         elif signal is Signal.BELATED:
             self._on_belated_words(now_ms, actions)
+        elif signal is Signal.SILENT:
+            self._guess(now_ms, actions)
         elif signal is Signal.OVER and self._caller.current is not None:
             self._on_over(self._caller.current, now_ms, actions)
+
+    # --- guessing -------------------------------------------------------------------------
+
+    def _guess(self, now_ms: float, actions: list[on.Action]) -> None:
+        """The caller has paused and what they said is known: begin to answer it, unheard."""
+        text, reply = self._caller.hearing, self._reply
+        if self._keys.under_way or self._is_farewell():
+            return
+        if self._held and reply and (reply.digits or self._is_listening_noise(text)):
+            return
+        actions += self._guesses.keep(_joined(self._unanswered[0], text), now_ms)
+
+    def _on_guess_ready(self, guess: int, now_ms: float, actions: list[on.Action]) -> None:
+        if not self._guesses.on_ready(guess):
+            return
+        self._caller.patient = False
+        if self._caller.consider(now_ms) is Signal.OVER and self._caller.current is not None:
+            self._on_over(self._caller.current, now_ms, actions)
+
+    @property
+    def _unanswered(self) -> tuple[str, str]:
+        """Words and keys of before that are still open: nobody heard a word of the reply."""
+        reply = self._reply
+        if reply is None or reply.heard or reply.introduction:
+            return "", ""
+        return reply.text, reply.digits
+
+    def _settle_caller(self, actions: list[on.Action]) -> None:
+        """The utterance is dealt with; nothing of it counts again."""
+        self._caller.settle()
+        actions += self._guesses.utterance_over()
+
+    # --- late words -----------------------------------------------------------------------
 
     def _on_belated_words(self, now_ms: float, actions: list[on.Action]) -> None:
         """The words of an utterance that was let pass have come after all: answer them.
@@ -214,11 +268,11 @@ class Turns:
         The agent may have gone on speaking meanwhile, or somebody pressed keys; then
         the utterance is judged as if its words had come in time.
         """
-        if self._digits or self._is_farewell():
+        if self._keys.under_way or self._is_farewell():
             return
         if self.state is not State.LISTENING:
             if wording.is_backchannel(self._caller.hearing):
-                self._caller.settle()
+                self._settle_caller(actions)
                 return
             self._stop(now_ms, actions)
         self._caller.take_up(now_ms)
@@ -231,9 +285,9 @@ class Turns:
         if over is None:
             return
         text = self._caller.hearing
-        if self._digits:
+        if self._keys.under_way:
             actions.append(on.UtteranceDropped(text))
-            self._caller.settle()
+            self._settle_caller(actions)
             return
         if not text:
             if self._held:
@@ -244,11 +298,12 @@ class Turns:
             if self._held or utterance.voiced_ms < self.policy.not_understood_ms:
                 actions.append(on.UtteranceDropped(""))
                 self._caller.let_pass()
+                actions += self._guesses.utterance_over()
                 self._resume(now_ms, actions)
                 return
         elif self._held and self._is_listening_noise(text):
             actions.append(on.UtteranceDropped(text))
-            self._caller.settle()
+            self._settle_caller(actions)
             self._resume(now_ms, actions)
             return
         ended = on.UtteranceEnded(
@@ -302,21 +357,17 @@ class Turns:
         actions: list[on.Action],
     ) -> None:
         """The turn changes hands: what was being said is given up, and this is answered."""
-        unanswered, unanswered_digits = "", ""
-        if reply := self._reply:
-            # Nobody heard a word of the reply to what was said before: that is still open.
-            if not reply.heard and not reply.introduction:
-                unanswered, unanswered_digits = reply.text, reply.digits
-            self._give_up(actions)
+        unanswered, unanswered_digits = self._unanswered
+        self._give_up(actions)
         self.turn = ended.turn
         self.counters.utterances += 1
         self.counters.answers += 1
         self._reprompts = 0
-        self._caller.settle()
-        actions.append(ended)
-        reply = self._new_reply(now_ms, text=" ".join(part for part in (unanswered, text) if part))
+        reply = self._new_reply(now_ms, text=_joined(unanswered, text))
         reply.digits = unanswered_digits + digits
-        actions.append(on.Think(reply.id, self.turn, reply.text, reply.digits))
+        guess = 0 if reply.digits else self._guesses.take(reply.text)
+        self._settle_caller(actions)
+        actions += [ended, on.Think(reply.id, self.turn, reply.text, reply.digits, guess)]
 
     # --- keys -----------------------------------------------------------------------------
 
@@ -325,16 +376,10 @@ class Turns:
             return
         if self.state is not State.LISTENING:
             self._stop(now_ms, actions)
-        if digit != "#":
-            # Keys beyond all bounds neither pile up nor put the answer off.
-            if len(self._digits) < self.policy.max_digits:
-                self._digits += digit
-                self._digits_due_ms = now_ms + self.policy.digit_gap_ms
-        elif self._digits:
-            self._end_digits(now_ms, actions)
+        if answer := self._keys.press(digit, now_ms):
+            self._end_keys(answer, now_ms, actions)
 
-    def _end_digits(self, now_ms: float, actions: list[on.Action]) -> None:
-        digits, self._digits = self._digits, ""
+    def _end_keys(self, digits: str, now_ms: float, actions: list[on.Action]) -> None:
         if self._caller.current is not None:
             actions.append(on.UtteranceDropped(self._caller.hearing))
         ended = on.UtteranceEnded(
@@ -363,11 +408,18 @@ class Turns:
     def _current(self, reply: int) -> _Reply | None:
         return self._reply if self._reply and self._reply.id == reply else None
 
-    def _on_sentence(self, event: on.ReplySentence, actions: list[on.Action]) -> None:
+    def _on_sentence(
+        self, event: on.ReplySentence | on.ReplyKeys, actions: list[on.Action]
+    ) -> None:
         reply = self._current(event.reply)
-        if reply and not reply.brain_done:
-            reply.sentences += 1
-            actions.append(on.Speak(reply.id, event.text))
+        if reply is None or reply.brain_done:
+            return
+        reply.sentences += 1
+        match event:
+            case on.ReplySentence(_, text):
+                actions.append(on.Speak(reply.id, text))
+            case on.ReplyKeys(_, digits):
+                actions.append(on.SoundKeys(reply.id, digits))
 
     def _on_reply_ended(
         self, event: on.ReplyEnded, now_ms: float, actions: list[on.Action]
@@ -377,9 +429,10 @@ class Turns:
             return
         reply.brain_done = True
         reply.hang_up = "agent_hangup" if event.hang_up else None
+        reply.transfer_to = event.transfer_to
         actions.append(on.FinishReply(reply.id))
         if not reply.sentences:
-            if reply.introduction or reply.hang_up:
+            if reply.introduction or reply.hang_up or reply.transfer_to:
                 self._on_played_out(reply.id, now_ms, actions)
             else:
                 # A brain that answers with nothing has failed: the caller must not wait in silence.
@@ -436,8 +489,26 @@ class Turns:
         actions.append(on.CompleteReply(reply.id))
         if reply.hang_up is not None:
             self._end(actions, hang_up=reply.hang_up)
-            return
-        self._listen(now_ms)
+        elif reply.transfer_to:
+            self._connect(reply.transfer_to, now_ms, actions)
+        else:
+            self._listen(now_ms)
+
+    def _connect(self, number: str, now_ms: float, actions: list[on.Action]) -> None:
+        """Let the caller be connected to a person; nothing that is said meanwhile is answered."""
+        actions += self._guesses.utterance_over()
+        self._caller.settle()
+        reply = self._new_reply(now_ms)
+        reply.connecting = True
+        reply.deadline_ms = now_ms + self.policy.transfer_ms
+        actions.append(on.Connect(reply.id, number))
+
+    def _not_connected(self, now_ms: float, actions: list[on.Action]) -> None:
+        self._give_up(actions)
+        self._say_phrase(on.Phrase.TRANSFER_FAILED, now_ms, actions)
+
+    def _say_phrase(self, phrase: on.Phrase, now_ms: float, actions: list[on.Action]) -> None:
+        self._speak_phrase(self._new_reply(now_ms), phrase, 0, actions)
 
     def _listen(self, now_ms: float) -> None:
         self.state = State.LISTENING
@@ -461,13 +532,14 @@ class Turns:
         actions.append(on.Introduce(reply.id))
 
     def _on_tick(self, now_ms: float, actions: list[on.Action]) -> None:
-        if self._digits and now_ms >= self._digits_due_ms:
-            self._end_digits(now_ms, actions)
+        actions += self._guesses.tick(now_ms)
+        if digits := self._keys.tick(now_ms):
+            self._end_keys(digits, now_ms, actions)
         utterance = self._caller.current
         if utterance is not None:
             if self._caller.tick(now_ms) is Signal.OVER:
                 self._on_over(utterance, now_ms, actions)
-        elif self._digits:
+        elif self._keys.under_way:
             pass
         elif self._held:
             if now_ms >= self._settle_due_ms:
@@ -485,6 +557,8 @@ class Turns:
         if self.state is State.SPEAKING and reply.brain_done:
             # Spoken, but the phone never said so: marks are lost, or it sends none.
             self._on_played_out(reply.id, now_ms, actions)
+        elif reply.connecting:
+            self._not_connected(now_ms, actions)
         else:
             self._apologise(now_ms, actions)
 
@@ -498,20 +572,22 @@ class Turns:
         self.counters.reprompts += 1
 
     def _is_farewell(self) -> bool:
-        """The last words are being spoken and nothing can be answered any more."""
-        return self._reply is not None and self._reply.hang_up in ("drain", "error")
+        """The last words are being spoken, or the caller is being connected to a person: nothing
+        can be answered any more."""
+        reply = self._reply
+        return reply is not None and (reply.connecting or reply.hang_up in ("drain", "error"))
 
     def _take_leave(
         self, reason: str, phrase: on.Phrase, now_ms: float, actions: list[on.Action]
     ) -> None:
         """Say the last words of the call and hang up when they were heard."""
-        if self._is_farewell():
+        if self._is_farewell() and not (self._reply and self._reply.connecting):
             return
         self._give_up(actions)
         if self._caller.current is not None:
             actions.append(on.UtteranceDropped(self._caller.hearing))
-        self._caller.settle()
-        self._digits = ""
+        self._settle_caller(actions)
+        self._keys.take()
         reply = self._new_reply(now_ms)
         reply.hang_up = reason
         self._speak_phrase(reply, phrase, 0, actions)
@@ -519,7 +595,12 @@ class Turns:
     def _end(self, actions: list[on.Action], *, hang_up: str | None) -> None:
         if self._reply is not None:
             self._give_up(actions)
-        self._caller.settle()
+        self._settle_caller(actions)
+        self.counters.guesses, self.counters.guesses_used = self._guesses.made, self._guesses.used
         self.state = State.ENDED
         if hang_up is not None:
             actions.append(on.HangUp(hang_up))
+
+
+def _joined(*texts: str) -> str:
+    return " ".join(text for text in texts if text)

@@ -20,6 +20,8 @@ class Signal(Enum):
 
     BEGAN = "began"
     PAUSED = "paused"
+    SILENT = "silent"
+    """Not over, but silent for a moment, and what was said is known as far as it goes."""
     OVER = "over"
     """The silence was long enough, or the words that were awaited are there."""
     LATE = "late"
@@ -61,6 +63,9 @@ class UtteranceTracker:
         self.audio_ms = 0.0
         """Audio heard so far."""
         self.current: Utterance | None = None
+        self.patient = False
+        """The answer is not ready anyhow: the silence may take its longest, for the caller loses
+        nothing by it and may go on speaking."""
         self._passed: Utterance | None = None
         """It was let pass for want of words, which may still come."""
         self._run = SpeechRun()
@@ -106,7 +111,7 @@ class UtteranceTracker:
         if not self.current.paused and self._silence_ms >= self.policy.pause_ms:
             self.current.paused = True
             return Signal.PAUSED
-        return self._consider(now_ms)
+        return self.consider(now_ms)
 
     def recognised(self, recognition: Recognition, now_ms: float) -> Signal | None:
         """Take a recognition."""
@@ -114,12 +119,28 @@ class UtteranceTracker:
         if not self._transcript.add(recognition):
             return Signal.LATE if worded else None
         if self.current is not None:
-            return self._consider(now_ms)
+            return self.consider(now_ms)
         if worded and self._is_of_passed(recognition, now_ms):
             return Signal.BELATED
         # No voice is known for it (yet): an echo, a television, or an onset about to be told.
         self._transcript.forget_before(self.audio_ms - COVERS_SLACK_MS)
         return None
+
+    def consider(self, now_ms: float) -> Signal | None:
+        """Is it over, by its silence and what was recognised?"""
+        utterance = self.current
+        if utterance is None:
+            return None
+        if utterance.over is not None:
+            return Signal.OVER if self.hearing or self.heard_nothing else None
+        hearing, silence_ms = self._transcript.hearing, self._silence_ms
+        known = hearing.is_stable and self._transcript.covers(utterance.last_voiced_ms)
+        ready = known and not self.patient and wording.reads_complete(hearing.text)
+        # The next window would be past the maximum: now, or too late.
+        last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
+        if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
+            return self._over(utterance, "silence", now_ms)
+        return Signal.SILENT if known and silence_ms >= self.policy.guess_after_ms else None
 
     def tick(self, now_ms: float) -> Signal | None:
         """A deadline may have passed: of the words, or of the media."""
@@ -185,25 +206,6 @@ class UtteranceTracker:
         utterance.voiced_ms += WINDOW_MS
         if self.audio_ms - utterance.started_ms >= self.policy.utterance_max_ms:
             return self._over(utterance, "too_long", now_ms)
-        return None
-
-    def _consider(self, now_ms: float) -> Signal | None:
-        """Is it over, by its silence and what was recognised?"""
-        utterance = self.current
-        if utterance is None:
-            return None
-        if utterance.over is not None:
-            return Signal.OVER if self.hearing or self.heard_nothing else None
-        hearing, silence_ms = self._transcript.hearing, self._silence_ms
-        ready = (
-            hearing.is_stable
-            and wording.reads_complete(hearing.text)
-            and self._transcript.covers(utterance.last_voiced_ms)
-        )
-        # The next window would be past the maximum: now, or too late.
-        last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
-        if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
-            return self._over(utterance, "silence", now_ms)
         return None
 
     def _over(self, utterance: Utterance, cause: str, now_ms: float) -> Signal:
