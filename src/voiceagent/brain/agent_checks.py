@@ -9,6 +9,7 @@ apart, blanks that nothing fills. Pure.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from voiceagent.brain.agent_profile import CLOSING, AgentProfile, Answer, Question
@@ -17,6 +18,9 @@ from voiceagent.brain.utterance import texts_of
 
 BLANK: Final = re.compile(r"\{([a-z0-9_]*)\}")
 """A place in a sentence that is filled with what the caller said."""
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""Keys of an agent's hours, as `HoursTable.week` has them."""
 
 
 def faults_of(profile: AgentProfile) -> list[str]:
@@ -29,6 +33,7 @@ def faults_of(profile: AgentProfile) -> list[str]:
         faults += _wrong_kind(question)
     faults += _wrong_conditions(profile)
     faults += _wrong_blanks(profile)
+    faults += _wrong_hours(profile)
     return faults
 
 
@@ -178,3 +183,15 @@ def _wrong_blanks(profile: AgentProfile) -> Iterator[str]:
         for answer in question.answers:
             confirm = f"{where}.answers.{answer.value}.confirm"
             yield from unknown(confirm, answer.confirm, fields)
+
+
+def _wrong_hours(profile: AgentProfile) -> Iterator[str]:
+    week = profile.hours.week
+    for name, spans in zip(WEEKDAYS, week, strict=True):
+        for before, after in pairwise(spans or ()):
+            if after.opens < before.closes:
+                yield f"hours.{name}: {before} and {after} overlap"
+    if not any(week) and any(spans is not None for spans in week):
+        yield "hours: no day has opening hours"
+    if profile.appointments is not None and not any(week):
+        yield "appointments: only within opening hours: [hours] has none"

@@ -6,7 +6,7 @@ line per fault. It reads nothing else. docs/agent-file.md explains every key.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from voiceagent.brain.agent_checks import faults_of
 from voiceagent.brain.agent_profile import AgentProfile
-from voiceagent.brain.wording import default_phrases
+from voiceagent.brain.languages import primary_of
+from voiceagent.brain.message_taking import message_taking
+from voiceagent.brain.wording import completed, with_business
 from voiceagent.errors import AgentFileError
 
 
@@ -26,7 +28,7 @@ def load_agent(path: Path | None, language: str) -> AgentProfile:
     `AgentFileError` with one line per fault.
     """
     if path is None:
-        name = "estate_agent.he.toml" if _primary(language) == "he" else "estate_agent.en.toml"
+        name = "estate_agent.he.toml" if primary_of(language) == "he" else "estate_agent.en.toml"
         bundled = resources.files("voiceagent.brain") / "agents" / name
         return read_agent(bundled.read_text(encoding="utf-8"), name, language)
     try:
@@ -46,9 +48,11 @@ def read_agent(toml: str, source: str, language: str) -> AgentProfile:
     raw.setdefault("language", language)
     phrases = raw.setdefault("phrases", {})
     if isinstance(phrases, dict):
-        raw["phrases"] = {**default_phrases(str(raw["language"])), **phrases}
+        raw["phrases"] = completed(phrases, str(raw["language"]))
+    if "questions" not in raw and (raw.get("persona") or raw.get("prompt")):
+        raw = {**message_taking(str(raw["language"])), **raw}
     try:
-        profile = AgentProfile.model_validate(_with_business(raw, raw.get("business")))
+        profile = AgentProfile.model_validate(with_business(raw, raw.get("business")))
     except ValidationError as error:
         faults = list(_faults(error, raw))
     else:
@@ -56,24 +60,6 @@ def read_agent(toml: str, source: str, language: str) -> AgentProfile:
         if not faults:
             return profile
     raise AgentFileError("\n".join(f"{source}: {fault}" for fault in faults))
-
-
-def _primary(language: str) -> str:
-    primary = language.lower().split("-")[0]
-    return "he" if primary == "iw" else primary
-
-
-def _with_business(value: Any, business: object) -> Any:
-    """The same data with `{business}` filled in."""
-    if not isinstance(business, str):
-        return value
-    if isinstance(value, str):
-        return value.replace("{business}", business)
-    if isinstance(value, Mapping):
-        return {key: _with_business(inner, business) for key, inner in value.items()}
-    if isinstance(value, Sequence):
-        return [_with_business(inner, business) for inner in value]
-    return value
 
 
 def _faults(error: ValidationError, raw: Mapping[str, Any]) -> Iterator[str]:

@@ -6,8 +6,10 @@ is `agent_checks.py`'s concern.
 """
 
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -18,8 +20,11 @@ from pydantic import (
     StringConstraints,
 )
 
+from voiceagent.brain.languages import primary_of
 from voiceagent.brain.lexicon import lexicon_of
+from voiceagent.brain.opening_hours import OpeningHours, Span
 from voiceagent.brain.ports import FixedPhrases
+from voiceagent.brain.wording import default_phrases, with_business
 
 CLOSING: Final = "closing"
 """The target that ends the questions."""
@@ -45,12 +50,44 @@ def _not_reserved(name: str) -> str:
     return name
 
 
+def _spans(value: object) -> object:
+    """`"09:00-13:00, 16:00-19:00"`, a list of such, or `"closed"`, as spans of one day."""
+    if value == "closed":
+        return ()
+    texts = value.split(",") if isinstance(value, str) else value
+    if not (isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)):
+        raise ValueError('must be "closed" or spans of time such as "09:00-18:00"')
+    return tuple(sorted(Span.parse(text) for text in texts))
+
+
+def _date(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            value = None
+    if type(value) is not date:
+        raise ValueError("must be a date such as 2026-09-12")
+    return value
+
+
+def _zone_name(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{name}" is not a time zone such as Asia/Jerusalem') from None
+    return name
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Target = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Sentences = Annotated[tuple[Text, ...], BeforeValidator(_split_sentences)]
 OneOrMore = Annotated[Sentences, Field(min_length=1)]
 Phrases = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
+LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=8000)]
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+DaySpans = Annotated[tuple[Span, ...], BeforeValidator(_spans)]
 
 
 class _Table(BaseModel):
@@ -134,6 +171,18 @@ class PhraseTable(_Table):
     """When a question is given up."""
     noted: Text
     """When an earlier answer was corrected."""
+    one_moment: Text
+    """While something takes long."""
+    takeover: Text
+    """When the model fails and the questions take over."""
+    only_languages: Text
+    """When a language is wanted that is not spoken here."""
+    voicemail: Text
+    """Left on an answering machine that was reached."""
+    transfer: Text
+    """Before the caller is connected to a person."""
+    transfer_failed: Text
+    """When that person cannot be reached."""
 
 
 class WordTable(_Table):
@@ -145,19 +194,87 @@ class WordTable(_Table):
     """Ask for the question again; offered to the recogniser with every question."""
 
 
+class HoursTable(_Table):
+    """When the business is open, each day by its local times; a day left out is closed."""
+
+    timezone: Annotated[str, AfterValidator(_zone_name)] = "Asia/Jerusalem"
+    sunday: DaySpans | None = None
+    monday: DaySpans | None = None
+    tuesday: DaySpans | None = None
+    wednesday: DaySpans | None = None
+    thursday: DaySpans | None = None
+    friday: DaySpans | None = None
+    saturday: DaySpans | None = None
+    closed_dates: tuple[Annotated[date, BeforeValidator(_date)], ...] = ()
+
+    @property
+    def week(self) -> tuple[tuple[Span, ...] | None, ...]:
+        """Monday first; None for a day that was left out."""
+        return (
+            self.monday,
+            self.tuesday,
+            self.wednesday,
+            self.thursday,
+            self.friday,
+            self.saturday,
+            self.sunday,
+        )
+
+
+class AppointmentTable(_Table):
+    """Appointments that callers may book, within the opening hours."""
+
+    minutes: Annotated[int, Field(ge=5, le=480)] = 30
+    """How long one takes."""
+    notice_hours: Annotated[int, Field(ge=0, le=720)] = 2
+    """None begins sooner than this."""
+    days_ahead: Annotated[int, Field(ge=1, le=365)] = 30
+    """None is later than this."""
+    about: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
+    """What they are for, and where."""
+
+
 class AgentProfile(_Table):
     """A business's agent, checked: every target exists, every path ends."""
 
     business: Text
-    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    language: Language
     """BCP 47."""
+    languages: Annotated[tuple[Language, ...], BeforeValidator(_listed)] = ()
+    """Others that a caller may ask for, where the engines have them."""
+    persona: LongText = ""
+    """Who the agent is and how it talks. Not used by the script, like all down to `prompt`."""
+    facts: Annotated[Phrases, Field(max_length=100)] = ()
+    """What it may tell of the business."""
+    prompt: LongText = ""
+    """The business's own instructions."""
     greeting: OneOrMore
     questions: Annotated[tuple[Question, ...], Field(min_length=1)]
+    """Those of the file, or the built-in ones that take a message."""
     closing: OneOrMore
     phrases: PhraseTable
     words: WordTable = WordTable()
+    hours: HoursTable = HoursTable()
+    appointments: AppointmentTable | None = None
+    """None: none can be booked."""
     transfer_number: Annotated[str, StringConstraints(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
     """E.164; where a caller who asks for a person is to be sent. Not used by the script."""
+    transfer_when: Literal["open", "always"] = "open"
+    """Whether callers are sent there while the business is closed."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the business's clock hangs."""
+        return ZoneInfo(self.hours.timezone)
+
+    @property
+    def opening_hours(self) -> OpeningHours | None:
+        """None when the file tells no day's hours: then nobody knows them."""
+        week = self.hours.week
+        if all(day is None for day in week):
+            return None
+        spans = tuple(day or () for day in week)
+        return OpeningHours(spans, self.zone, frozenset(self.hours.closed_dates))
 
     def question(self, question_id: str) -> Question:
         """The question with that id; raises `KeyError`."""
@@ -180,11 +297,29 @@ class AgentProfile(_Table):
             return self.target(question, None)
         return question.on_failure
 
+    def phrases_in(self, language: str) -> PhraseTable:
+        """What it says besides its questions in another language, from the defaults of that; its
+        own where there are none."""
+        defaults = default_phrases(language)
+        if not defaults or primary_of(language) == primary_of(self.language):
+            return self.phrases
+        return PhraseTable.model_validate(with_business(defaults, self.business))
+
     @property
     def fixed_phrases(self) -> FixedPhrases:
         """What the call itself says, whatever the brain."""
-        phrases = self.phrases
-        return FixedPhrases(phrases.reprompts, phrases.goodbye, phrases.apology, phrases.busy)
+        return self.fixed_phrases_in(self.language)
+
+    def fixed_phrases_in(self, language: str) -> FixedPhrases:
+        """The same in another language; its own where there are none."""
+        phrases = self.phrases_in(language)
+        return FixedPhrases(
+            reprompts=phrases.reprompts,
+            goodbye=phrases.goodbye,
+            apology=phrases.apology,
+            busy=phrases.busy,
+            transfer_failed=phrases.transfer_failed,
+        )
 
     @property
     def back_channel_words(self) -> tuple[str, ...]:

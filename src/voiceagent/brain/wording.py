@@ -1,12 +1,14 @@
 """What an agent says besides its questions, when its file does not say it itself.
 
 In goes a BCP 47 tag; out come sentences by the keys of the agent file's table
-`phrases`. Languages other than English and Hebrew have none: their files must
-bring their own.
+`phrases`. Languages other than Arabic, English, Hebrew and Russian have none: their
+files must bring their own.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from voiceagent.brain.languages import primary_of
 
 _Sentences = Mapping[str, str | list[str]]
 
@@ -21,6 +23,17 @@ _ENGLISH: Final[_Sentences] = {
     "skip": "That is fine.",
     "move_on": "Never mind, let us go on.",
     "noted": "All right.",
+    "one_moment": "One moment, please.",
+    "takeover": "I am having a technical difficulty. Let me take your details.",
+    "only_languages": "I am sorry, I do not speak that language. Shall somebody call you back?",
+    "voicemail": (
+        "Hello, this is {business}. We tried to reach you."
+        " Please call us back when it suits you. Goodbye."
+    ),
+    "transfer": "I am connecting you now.",
+    "transfer_failed": (
+        "I am sorry, nobody is free right now. I can take a message, and we will call you back."
+    ),
 }
 
 _HEBREW: Final[_Sentences] = {
@@ -34,10 +47,100 @@ _HEBREW: Final[_Sentences] = {
     "skip": "זה בסדר גמור.",
     "move_on": "לא נורא, נמשיך הלאה.",
     "noted": "בסדר גמור, תיקנו.",
+    "one_moment": "רגע אחד, בבקשה.",
+    "takeover": "סליחה, יש לנו תקלה טכנית. נרשום את הפרטים שלכם ונחזור אליכם.",
+    "only_languages": "סליחה, אנחנו לא מדברים בשפה הזאת. תרצו שנחזור אליכם?",
+    "voicemail": (
+        "שלום, כאן {business}. ניסינו להשיג אתכם."
+        " נשמח אם תחזרו אלינו כשיהיה לכם נוח. תודה ולהתראות."
+    ),
+    "transfer": "אנחנו מעבירים אתכם עכשיו.",
+    "transfer_failed": "סליחה, כרגע אין אף אחד פנוי. אפשר להשאיר הודעה ונחזור אליכם.",
 }
+
+_RUSSIAN: Final[_Sentences] = {
+    "reprompts": ["Вы ещё на линии?", "Вас не слышно. Вы с нами?"],
+    "goodbye": "Спасибо за звонок. До свидания.",
+    "apology": "Извините, у нас произошёл сбой. Повторите, пожалуйста.",
+    "busy": "Здравствуйте, это {business}. Сейчас все линии заняты. Позвоните, пожалуйста, позже.",
+    "not_understood": ["Извините, не удалось расслышать.", "Простите, это было неясно."],
+    "again": ["Конечно.", "Хорошо, ещё раз.", "Без проблем."],
+    "wait": "Конечно, не торопитесь.",
+    "skip": "Ничего страшного.",
+    "move_on": "Ничего, пойдём дальше.",
+    "noted": "Хорошо, исправлено.",
+    "one_moment": "Одну минуту, пожалуйста.",
+    "takeover": "Извините, у нас технический сбой. Мы запишем ваши данные и перезвоним вам.",
+    "only_languages": "Извините, на этом языке мы не говорим. Хотите, чтобы вам перезвонили?",
+    "voicemail": (
+        "Здравствуйте, это {business}. Нам не удалось до вас дозвониться."
+        " Пожалуйста, перезвоните нам, когда вам будет удобно. До свидания."
+    ),
+    "transfer": "Сейчас мы вас соединим.",
+    "transfer_failed": (
+        "К сожалению, сейчас все заняты. Вы можете оставить сообщение, и мы вам перезвоним."
+    ),
+}
+
+_ARABIC: Final[_Sentences] = {
+    "reprompts": ["هل ما زلتم على الخط؟", "لا نسمعكم. هل أنتم معنا؟"],
+    "goodbye": "شكرًا لاتصالكم. مع السلامة.",
+    "apology": "عذرًا، حدث خلل لدينا. هل يمكنكم إعادة ما قلتم؟",
+    "busy": "أهلًا بكم، هنا {business}. جميع الخطوط مشغولة الآن. نرجو أن تتصلوا بعد قليل.",
+    "not_understood": ["عذرًا، لم نسمع جيدًا.", "نعتذر، لم يكن ذلك واضحًا."],
+    "again": ["بالطبع.", "بكل سرور، مرة أخرى.", "لا مشكلة."],
+    "wait": "بالطبع، خذوا وقتكم.",
+    "skip": "لا بأس.",
+    "move_on": "لا بأس، لنتابع.",
+    "noted": "حسنًا، تم التصحيح.",
+    "one_moment": "لحظة واحدة من فضلكم.",
+    "takeover": "عذرًا، لدينا عطل تقني. سنسجل تفاصيلكم ونعاود الاتصال بكم.",
+    "only_languages": "عذرًا، لا نتحدث هذه اللغة. هل تريدون أن نعاود الاتصال بكم؟",
+    "voicemail": (
+        "مرحبًا، هنا {business}. حاولنا الاتصال بكم."
+        " نرجو أن تعاودوا الاتصال بنا عندما يناسبكم ذلك. مع السلامة."
+    ),
+    "transfer": "نحوّلكم الآن.",
+    "transfer_failed": "عذرًا، لا أحد متاح الآن. يمكنكم ترك رسالة وسنعاود الاتصال بكم.",
+}
+
+_DEFAULTS: Final = {"ar": _ARABIC, "en": _ENGLISH, "he": _HEBREW, "ru": _RUSSIAN}
+
+_STAND_INS: Final = {
+    "one_moment": "wait",
+    "takeover": "apology",
+    "only_languages": "not_understood",
+    "voicemail": "goodbye",
+    "transfer": "wait",
+    "transfer_failed": "apology",
+}
+"""Keys that came later, and what a file in a language without defaults says instead: it was
+sound before they came, and must stay so."""
 
 
 def default_phrases(language: str) -> _Sentences:
     """The fixed phrases of a language; empty when there are none."""
-    primary = language.lower().split("-")[0]
-    return {"en": _ENGLISH, "he": _HEBREW, "iw": _HEBREW}.get(primary, {})
+    return _DEFAULTS.get(primary_of(language), {})
+
+
+def completed(phrases: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """A file's own phrases, and the defaults of its language where it has none."""
+    whole = {**default_phrases(language), **phrases}
+    for key, other in _STAND_INS.items():
+        match whole.get(other):
+            case str(spoken) | [str(spoken), *_]:
+                whole.setdefault(key, spoken)
+    return whole
+
+
+def with_business(value: Any, business: object) -> Any:
+    """The same data with `{business}` filled in."""
+    if not isinstance(business, str):
+        return value
+    if isinstance(value, str):
+        return value.replace("{business}", business)
+    if isinstance(value, Mapping):
+        return {key: with_business(inner, business) for key, inner in value.items()}
+    if isinstance(value, Sequence):
+        return [with_business(inner, business) for inner in value]
+    return value
