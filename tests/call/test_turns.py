@@ -261,6 +261,15 @@ class TestGuessing:
         piece = Recognition("I want", False, 0.1, 0.0, world.audio_ms)
         assert none_of(world.send(Recognised(piece)), Guess)
 
+    def test_what_was_made_to_other_words_is_not_taken(self) -> None:
+        world = listening()
+        world.guesses_are_slow = True
+        self.pause_after(world, "I want to buy")
+        piece = Recognition("I want to rent", False, 0.1, 0.0, world.audio_ms)
+        world.send(Recognised(piece))
+        think = only(world.hear(20, voiced=False), Think)
+        assert (think.text, think.guess) == ("I want to rent", 0)
+
     def test_while_it_is_made_the_utterance_stays_open_for_its_longest(self) -> None:
         world = listening()
         world.guesses_are_slow = True

@@ -50,4 +50,8 @@ def test_there_is_one_for_every_promise() -> None:
         "heard-ends-at-the-last-mark",
         "a-stop-is-settled",
         "end-of-utterance-in-time",
+        "a-guess-answers-what-was-said",
+        "a-guess-has-no-effect",
+        "a-guess-has-a-deadline",
+        "a-transfer-is-settled",
     }
