@@ -1,0 +1,392 @@
+"""Twilio's REST API for calls on this machine, for tests.
+
+    PYTHONPATH=tests python -m emulators.twilio_rest --port 9010
+
+Requests of the real library flow in over HTTP; the documented resources, errors and codes of
+`/2010-04-01/Accounts/{sid}/Calls` flow out, and faults on demand. Nobody is called: a call stays
+as it was placed until a test or a request changes it. It runs in threads of its own, so that a
+test's event loop may stand still without stopping it.
+
+Source: Twilio's "Call Resource" and its list of error codes.
+"""
+
+import argparse
+import base64
+import json
+import re
+import secrets
+import socket
+import struct
+import threading
+import xml.etree.ElementTree as ET
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qsl
+
+HOST = "127.0.0.1"
+ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
+AUTH_TOKEN = "an-auth-token-of-nobody"
+OWN_NUMBER = "+97231234567"
+WAIT_S = 30.0
+OVER = {"completed", "canceled", "busy", "no-answer", "failed"}
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/Calls(?:/([\w-]+))?\.json")
+_MAX_TWIML_CHARS = 4000
+
+
+class Fault(Enum):
+    """What the emulator does to the next request."""
+
+    TOO_MANY_REQUESTS = auto()
+    SERVER_ERROR = auto()
+    NOT_JSON = auto()
+    """It is done, and the answer is a page for people."""
+    HANG = auto()
+    """Nothing, until `release`; then all as usual."""
+    RESET = auto()
+    """The connection breaks; nothing was done."""
+    RESET_AFTERWARDS = auto()
+    """The connection breaks instead of the answer; it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came."""
+
+    method: str
+    path: str
+    form: Mapping[str, str]
+
+
+class ApiError(Exception):
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class TwilioRestEmulator:
+    """The API of one account, until the end of a `with` block."""
+
+    def __init__(self, own_numbers: Iterable[str] = (OWN_NUMBER,), port: int = 0) -> None:
+        self.own_numbers = set(own_numbers)
+        self.forbidden_prefixes: set[str] = set()
+        """Where the account may not call, e.g. `+1876`."""
+        self.requests: list[Request] = []
+        self.calls: dict[str, dict[str, Any]] = {}
+        self.connections = 0
+        """How many were made."""
+        self._faults: deque[Fault] = deque()
+        self._news = threading.Condition()
+        self._hanging = 0
+        self._released = 0
+        self._closing = False
+        self._open: set[socket.socket] = set()
+        self._server = _Server((HOST, port), _Handler, self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def base_url(self) -> str:
+        """For `TWILIO_BASE_URL`."""
+        return f"http://{HOST}:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        with self._news:
+            self._faults.clear()
+            self._closing = True
+            self._news.notify_all()
+            connections = list(self._open)
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._server.server_close()
+        self._thread.join(WAIT_S)
+
+    def fail_next(self, *faults: Fault) -> None:
+        """One for each of the next requests."""
+        with self._news:
+            self._faults.extend(faults)
+
+    def release(self) -> None:
+        """Let go on what hangs."""
+        with self._news:
+            self._released += 1
+            self._news.notify_all()
+
+    def wait_until_hanging(self, count: int) -> None:
+        """Until that many requests hang; for a thread."""
+        with self._news:
+            if not self._news.wait_for(lambda: self._hanging >= count, WAIT_S):
+                raise AssertionError(f"{self._hanging} of {count} requests came")
+
+    def admit(self, call_sid: str, caller: str = "+972501234567", called: str = OWN_NUMBER) -> None:
+        """Somebody calls a number of the account and is on the line."""
+        call = self._new_call(call_sid, called, caller, "inbound")
+        self.calls[call_sid] = call | {"status": "in-progress"}
+
+    # --- what the API does ----------------------------------------------------------------------
+
+    def answer(self, request: Request, authorization: str) -> tuple[int, dict[str, Any]]:
+        """Status and JSON. Raises `ApiError`."""
+        match = _PATH.fullmatch(request.path)
+        if match is None:
+            raise _not_found(request.path)
+        account_sid, call_sid = match.groups()
+        given = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
+        if authorization != f"Basic {given}" or account_sid != ACCOUNT_SID:
+            raise ApiError(401, 20003, "Authenticate")
+        if call_sid is None:
+            if request.method != "POST":
+                raise ApiError(405, 20004, "Method not allowed")
+            return 201, self._create(request.form)
+        if call_sid not in self.calls:
+            raise _not_found(request.path)
+        if request.method == "POST":
+            self._update(self.calls[call_sid], request.form)
+        return 200, self.calls[call_sid]
+
+    def _create(self, form: Mapping[str, str]) -> dict[str, Any]:
+        to, caller_id = form.get("To", ""), form.get("From", "")
+        if not to:
+            raise ApiError(400, 21201, "No 'To' number is specified")
+        if not _E164.fullmatch(to):
+            raise ApiError(
+                400, 21211, f"The phone number you are attempting to call, {to}, is not valid."
+            )
+        if not caller_id:
+            raise ApiError(400, 21213, "No 'From' number is specified")
+        if caller_id not in self.own_numbers:
+            raise ApiError(
+                400,
+                21210,
+                f"The source phone number provided, {caller_id}, is not yet verified for your"
+                " account. You may only make calls from phone numbers that you've verified or"
+                " purchased from Twilio.",
+            )
+        if to.startswith(tuple(self.forbidden_prefixes)):
+            raise ApiError(
+                400,
+                21215,
+                f"Account not authorized to call {to}. Perhaps you need to enable some"
+                " international permissions:"
+                " https://www.twilio.com/console/voice/calls/geo-permissions/low-risk",
+            )
+        if not {"Url", "Twiml", "ApplicationSid"} & form.keys():
+            raise ApiError(400, 21205, "Url is not a valid URL: ")
+        _check_documents(form)
+        if form.get("MachineDetection", "Enable") not in {"Enable", "DetectMessageEnd"}:
+            raise ApiError(400, 20001, "Invalid MachineDetection")
+        if not 1 <= int(form.get("Timeout", "60")) <= 600:
+            raise ApiError(400, 20001, "Invalid Timeout")
+        call = self._new_call("CA" + secrets.token_hex(16), to, caller_id, "outbound-api")
+        self.calls[call["sid"]] = call
+        return call
+
+    def _update(self, call: dict[str, Any], form: Mapping[str, str]) -> None:
+        if call["status"] in OVER:
+            raise ApiError(400, 21220, "Call is not in-progress. Cannot redirect.")
+        _check_documents(form)
+        status = form.get("Status")
+        if status is not None:
+            if status not in {"completed", "canceled"}:
+                raise ApiError(400, 20001, f"Invalid Status: {status}")
+            call["status"] = status
+            call["end_time"] = formatdate()
+        call["date_updated"] = formatdate()
+
+    @staticmethod
+    def _new_call(call_sid: str, to: str, caller_id: str, direction: str) -> dict[str, Any]:
+        uri = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Calls/{call_sid}"
+        return {
+            "account_sid": ACCOUNT_SID,
+            "answered_by": None,
+            "api_version": "2010-04-01",
+            "caller_name": None,
+            "date_created": None,
+            "date_updated": None,
+            "direction": direction,
+            "duration": None,
+            "end_time": None,
+            "forwarded_from": None,
+            "from": caller_id,
+            "from_formatted": caller_id,
+            "group_sid": None,
+            "parent_call_sid": None,
+            "phone_number_sid": None,
+            "price": None,
+            "price_unit": "USD",
+            "queue_time": "0",
+            "sid": call_sid,
+            "start_time": None,
+            "status": "queued",
+            "subresource_uris": {
+                name: f"{uri}/{name.title().replace('_', '')}.json"
+                for name in ("events", "notifications", "payments", "recordings", "streams")
+            },
+            "to": to,
+            "to_formatted": to,
+            "trunk_sid": None,
+            "uri": f"{uri}.json",
+        }
+
+    # --- for the handler ------------------------------------------------------------------------
+
+    def next_fault(self, request: Request) -> Fault | None:
+        with self._news:
+            self.requests.append(request)
+            return self._faults.popleft() if self._faults else None
+
+    def hang(self) -> None:
+        with self._news:
+            self._hanging += 1
+            self._news.notify_all()
+            released = self._released
+            self._news.wait_for(lambda: self._closing or self._released > released, WAIT_S)
+            self._hanging -= 1
+
+    def connected(self, connection: socket.socket) -> None:
+        with self._news:
+            self.connections += 1
+            self._open.add(connection)
+
+    def disconnected(self, connection: socket.socket) -> None:
+        with self._news:
+            self._open.discard(connection)
+
+
+def _not_found(path: str) -> ApiError:
+    return ApiError(404, 20404, f"The requested resource {path} was not found")
+
+
+def _check_documents(form: Mapping[str, str]) -> None:
+    """Addresses must be absolute, TwiML well-formed; the real API finds the latter out later."""
+    for name in ("Url", "StatusCallback", "AsyncAmdStatusCallback"):
+        if name in form and not re.match(r"https?://[^/]+/", form[name]):
+            raise ApiError(400, 21205, f"{name} is not a valid URL: {form[name]}")
+    if "Twiml" in form:
+        if len(form["Twiml"]) > _MAX_TWIML_CHARS:
+            raise ApiError(400, 20001, "Invalid Twiml: too long")
+        try:
+            ET.fromstring(form["Twiml"])  # noqa: S314 - of this test's own service
+        except ET.ParseError as error:
+            raise ApiError(400, 12100, "Document parse failure") from error
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        emulator: TwilioRestEmulator,
+    ) -> None:
+        super().__init__(address, handler)
+        self.emulator = emulator
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+    # A client that was cut off must not be waited for at the end of a test.
+    timeout = WAIT_S
+    _FORM: ClassVar = "application/x-www-form-urlencoded"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.emulator.connected(self.connection)
+
+    def finish(self) -> None:
+        self.server.emulator.disconnected(self.connection)
+        with suppress(OSError):
+            super().finish()
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        pass
+
+    def _serve(self) -> None:
+        emulator = self.server.emulator
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if body and self.headers.get("Content-Type") != self._FORM:
+            return self._send_error(ApiError(415, 20001, "Unsupported Media Type"))
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        request = Request(self.command, self.path, form)
+        fault = emulator.next_fault(request)
+        match fault:
+            case Fault.TOO_MANY_REQUESTS:
+                return self._send_error(ApiError(429, 20429, "Too Many Requests"))
+            case Fault.SERVER_ERROR:
+                return self._send_error(ApiError(500, 20500, "An internal server error occurred"))
+            case Fault.RESET:
+                return self._reset()
+            case Fault.HANG:
+                emulator.hang()
+        try:
+            status, resource = emulator.answer(request, self.headers.get("Authorization", ""))
+        except ApiError as error:
+            return self._send_error(error)
+        if fault is Fault.RESET_AFTERWARDS:
+            return self._reset()
+        if fault is Fault.NOT_JSON:
+            return self._send(status, b"<html>be right back</html>", "text/html")
+        return self._send(status, json.dumps(resource).encode())
+
+    def _send_error(self, error: ApiError) -> None:
+        problem = {
+            "code": error.code,
+            "message": error.message,
+            "more_info": f"https://www.twilio.com/docs/errors/{error.code}",
+            "status": error.status,
+        }
+        self._send(error.status, json.dumps(problem).encode())
+
+    def _send(self, status: int, body: bytes, media_type: str = "application/json") -> None:
+        with suppress(OSError):  # whoever asked may have gone
+            self.send_response(status)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def _reset(self) -> None:
+        """Close with a RST instead of an answer."""
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close_connection = True
+
+
+def _main(port: int) -> None:
+    with TwilioRestEmulator(port=port) as emulator:
+        print(emulator.base_url, flush=True)
+        print(f"TWILIO_ACCOUNT_SID={ACCOUNT_SID} TWILIO_AUTH_TOKEN={AUTH_TOKEN}", flush=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=9010)
+    _main(parser.parse_args().port)
