@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceagent.errors import SettingsError
-from voiceagent.settings import Settings, ensure_api_key, load_settings
+from voiceagent.notices.standard_webhooks import WebhookKey
+from voiceagent.settings import (
+    Settings,
+    ensure_api_key,
+    ensure_owner_webhook_secret,
+    load_settings,
+)
 
 KEY = json.dumps({"type": "service_account", "project_id": "p", "private_key": "top secret"})
 
@@ -345,3 +351,35 @@ class TestApiKey:
         (tmp_path / "data").write_text("")
         with pytest.raises(SettingsError, match="DATA_DIR"):
             ensure_api_key(load_settings({"DATA_DIR": str(tmp_path / "data")}))
+
+
+class TestOwnerWebhookSecret:
+    def test_the_one_that_was_set(self, tmp_path: Path) -> None:
+        secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+        data_dir = tmp_path / "data"
+        settings = load_settings({"OWNER_WEBHOOK_SECRET": secret, "DATA_DIR": str(data_dir)})
+        assert ensure_owner_webhook_secret(settings) == secret
+        assert not data_dir.exists()
+
+    def test_made_once_and_for_its_owner_only(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = load_settings({"DATA_DIR": str(tmp_path / "data")})
+        with caplog.at_level("INFO"):
+            secret = ensure_owner_webhook_secret(settings)
+        file = tmp_path / "data" / "owner_webhook_secret"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert len(WebhookKey.parse(secret).key) == 32
+        assert ensure_owner_webhook_secret(settings) == secret
+        assert str(file) in caplog.text
+        assert secret not in caplog.text
+
+    @pytest.mark.parametrize("secret", ["whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "x"])
+    def test_one_that_nobody_could_verify_with_is_told(self, tmp_path: Path, secret: str) -> None:
+        settings = load_settings({"OWNER_WEBHOOK_SECRET": secret, "DATA_DIR": str(tmp_path)})
+        with pytest.raises(SettingsError, match="OWNER_WEBHOOK_SECRET must be") as caught:
+            ensure_owner_webhook_secret(settings)
+        assert secret not in str(caught.value)
+        (tmp_path / "owner_webhook_secret").write_text(secret)
+        with pytest.raises(SettingsError, match="DATA_DIR"):
+            ensure_owner_webhook_secret(load_settings({"DATA_DIR": str(tmp_path)}))

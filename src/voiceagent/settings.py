@@ -5,12 +5,13 @@ with one sentence per fault. Nothing else in the package reads the environment,
 and no secret's value is ever printed.
 """
 
+import base64
 import json
 import logging
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -434,20 +435,53 @@ def ensure_api_key(settings: Settings) -> str:
     if settings.api_key is not None:
         return settings.api_key.get_secret_value()
     path = settings.data_dir / "api_key"
-    try:
-        key = _kept_secret(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise SettingsError(
-            [f"DATA_DIR: {path} can be neither read nor made ({reason}); set API_KEY instead."]
-        ) from error
-    if not key:
-        raise SettingsError([f"DATA_DIR: {path} is empty; delete it or set API_KEY."])
+    key = _ensured(path, "API_KEY", lambda: secrets.token_urlsafe(32))
     _log.info("The API key is in %s", path.resolve())
     return key
 
 
-def _kept_secret(path: Path) -> str:
+def ensure_owner_webhook_secret(settings: Settings) -> str:
+    """What webhooks to the owner are signed with: the secret that was set, else the one kept in
+    `data_dir/owner_webhook_secret`, made as `ensure_api_key` makes its key.
+
+    Raises `SettingsError`, also when it is not `whsec_` and 24 to 64 bytes in base64.
+    """
+    if settings.owner_webhook_secret is not None:
+        secret = settings.owner_webhook_secret.get_secret_value()
+        fault = "OWNER_WEBHOOK_SECRET"
+    else:
+        path = settings.data_dir / "owner_webhook_secret"
+        secret = _ensured(path, "OWNER_WEBHOOK_SECRET", _webhook_secret)
+        fault = f"DATA_DIR: {path}"
+        _log.info("The secret of the owner's webhooks is in %s", path.resolve())
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not (secret.startswith("whsec_") and 24 <= len(key) <= 64):
+        raise SettingsError([f"{fault} must be whsec_ and 24 to 64 bytes in base64."])
+    return secret
+
+
+def _webhook_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def _ensured(path: Path, variable: str, make: Callable[[], str]) -> str:
+    """The secret kept in that file. Raises `SettingsError`, which names the variable to set."""
+    try:
+        secret = _kept_secret(path, make)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise SettingsError(
+            [f"DATA_DIR: {path} can be neither read nor made ({reason}); set {variable} instead."]
+        ) from error
+    if not secret:
+        raise SettingsError([f"DATA_DIR: {path} is empty; delete it or set {variable}."])
+    return secret
+
+
+def _kept_secret(path: Path, make: Callable[[], str]) -> str:
     """The secret in that file; when there is none yet, a new one, complete from the first byte."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -455,7 +489,7 @@ def _kept_secret(path: Path) -> str:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32) + "\n")
+                file.write(make() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             # A link fails when the name is taken: the first of two processes wins.
