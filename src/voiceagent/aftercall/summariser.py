@@ -1,0 +1,204 @@
+"""Gives every call that is over its summary, and has the owner told of it.
+
+Calls without a summary flow in from the database, summaries and notices flow back, both
+in one transaction. Any number of processes share the work; a call whose process was
+killed gets its summary from another one. A model that fails costs nothing but its words.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from voiceagent.aftercall.call_notice import call_notice
+from voiceagent.aftercall.summary import Summary, SummaryWriter, fit_answer, why_missed
+from voiceagent.crm.calls import CONFLICT_ATTEMPTS, CallsRepository
+from voiceagent.crm.contacts import ContactsRepository
+from voiceagent.crm.database import ContentRejected, Database, TransactionConflict
+from voiceagent.crm.models import CallEnded
+from voiceagent.crm.ports import Recorder
+from voiceagent.crm.summaries import (
+    CONNECTS_WITHIN_S,
+    SETTLED_S,
+    Claim,
+    SummariesRepository,
+    keep_summary,
+)
+from voiceagent.crm.views import CallDetailView, ContactView
+from voiceagent.errors import NotFound, ProviderError
+from voiceagent.notices.notices import Target, queue_notice
+
+_log = logging.getLogger(__name__)
+
+POLL_S: Final = 15.0
+"""How often calls are looked for that nobody told of: those of other, killed processes."""
+AT_ONCE: Final = 2
+"""Calls that one process summarises at a time: they must not take the model from live calls."""
+LLM_DEADLINE_S: Final = 20.0
+LLM_REST_S: Final = 60.0
+"""A model that failed is not asked for so long: its deadlines must not hold up the queue."""
+LEASE_S: Final = 60.0
+"""Longer than the model's and the database's deadlines together."""
+_LATE_S: Final = 0.2
+"""How much later than a call's end its record may be in the database."""
+
+Summarise = Callable[[str], Awaitable[str]]
+"""Asks a language model. May raise anything; it is held to `LLM_DEADLINE_S` here."""
+
+
+class Summariser:
+    """One per process; `run` is its task."""
+
+    def __init__(
+        self,
+        database: Database,
+        recorder: Recorder,
+        writer: SummaryWriter,
+        *,
+        summarise: Summarise | None = None,
+        targets: Collection[Target] = (),
+        on_queued: Callable[[], None] = lambda: None,
+        tell_of_simulated: bool = False,
+        llm_deadline_s: float = LLM_DEADLINE_S,
+        lease_s: float = LEASE_S,
+        poll_s: float = POLL_S,
+    ) -> None:
+        """`targets`: by what the owner is told; `on_queued` is called when there is something to
+        tell. Calls of the simulated phone are nothing to tell, unless `tell_of_simulated`."""
+        self._database = database
+        self._calls = CallsRepository(database)
+        self._contacts = ContactsRepository(database)
+        self._summaries = SummariesRepository(database)
+        self._recorder = recorder
+        self._writer = writer
+        self._summarise = summarise
+        self._targets = targets
+        self._on_queued = on_queued
+        self._tell_of_simulated = tell_of_simulated
+        self._llm_deadline_s = llm_deadline_s
+        self._lease_s = lease_s
+        self._poll_s = poll_s
+        self._ended = asyncio.Event()
+        self._llm_rests_until_s = 0.0
+        self._database_works = True
+
+    def call_ended(self) -> None:
+        """A call of this process is over: its summary is due in two seconds."""
+        self._ended.set()
+
+    async def run(self) -> None:
+        """Summarise until cancelled."""
+        while True:
+            await self._round()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._ended.wait()
+            if self._ended.is_set():
+                # Cleared before the wait: a call that ends meanwhile is due after another one.
+                self._ended.clear()
+                await asyncio.sleep(SETTLED_S + _LATE_S)
+
+    async def _round(self) -> None:
+        async with asyncio.TaskGroup() as workers:
+            workers.create_task(self._unless_away(self._conclude))
+            for _ in range(AT_ONCE):
+                workers.create_task(self._unless_away(self._work))
+
+    async def _unless_away(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; a database that is away is told once, and the next round tries again."""
+        try:
+            await work()
+        except ProviderError as error:
+            if self._database_works:
+                _log.warning("summaries wait: the database is away why=%r", str(error))
+            self._database_works = False
+        else:
+            self._database_works = True
+
+    async def _conclude(self) -> None:
+        """End calls that rang and came to nothing; each process that sees one says the same."""
+        for call_sid, announced_at in await self._summaries.never_connected():
+            self._recorder.record(
+                CallEnded(
+                    call_sid=call_sid,
+                    at=announced_at + timedelta(seconds=CONNECTS_WITHIN_S),
+                    status="failed",
+                    reason="never_connected",
+                )
+            )
+
+    async def _work(self) -> None:
+        """Summarise one call after the other until none is left."""
+        while (claim := await self._summaries.claim(self._lease_s)) is not None:
+            try:
+                await self._handle(claim)
+            except NotFound:
+                continue  # deleted meanwhile
+            except Exception as error:
+                if isinstance(error, ProviderError) and not isinstance(error, ContentRejected):
+                    raise
+                # It is tried again when the lease ends; the calls behind it do not wait.
+                _log.error(
+                    "a call could not be summarised call_sid=%s error=%s",
+                    claim.call_sid,
+                    type(error).__name__,
+                )
+
+    async def _handle(self, claim: Claim) -> None:
+        call = await self._calls.get(claim.call_sid)
+        contact = await self._contact_of(call)
+        summary = await self._summary(call, contact)
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                return await self._keep(claim, call, contact, summary)
+            except TransactionConflict:
+                if attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+        return None
+
+    async def _contact_of(self, call: CallDetailView) -> ContactView | None:
+        if call.contact_id is None:
+            return None
+        with suppress(NotFound):
+            return await self._contacts.get(call.contact_id)
+        return None
+
+    async def _keep(
+        self, claim: Claim, call: CallDetailView, contact: ContactView | None, summary: Summary
+    ) -> None:
+        """The summary and the notice, both or none."""
+        targets = self._targets if self._tell_of_simulated or not call.simulated else ()
+        async with self._database.transaction() as connection:
+            if not await keep_summary(connection, claim, summary.text, summary.source):
+                return
+            if targets:
+                headline = self._writer.headline(call, contact)
+                notice = call_notice(call, contact, summary, headline)
+                await queue_notice(connection, notice, targets)
+        if targets:
+            self._on_queued()
+
+    async def _summary(self, call: CallDetailView, contact: ContactView | None) -> Summary:
+        if why_missed(call) is None and (text := await self._ask_llm(call, contact)):
+            return Summary(text, "llm")
+        return self._writer.write(call, contact)
+
+    async def _ask_llm(self, call: CallDetailView, contact: ContactView | None) -> str | None:
+        """A model's summary; None without a model, and when it failed lately or now."""
+        now_s = asyncio.get_running_loop().time
+        if self._summarise is None or now_s() < self._llm_rests_until_s:
+            return None
+        try:
+            async with asyncio.timeout(self._llm_deadline_s):
+                answer = await self._summarise(self._writer.question(call, contact))
+        except Exception as error:
+            self._llm_rests_until_s = now_s() + LLM_REST_S
+            _log.warning(
+                "summaries go without the model for %.0f s error=%s",
+                LLM_REST_S,
+                type(error).__name__,
+            )
+            return None
+        return fit_answer(answer)

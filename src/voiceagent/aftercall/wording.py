@@ -1,0 +1,158 @@
+"""The words of summaries, in the agent's language.
+
+Parts of a call flow in, phrases flow out: who, when, how long, why nobody spoke. Hebrew
+and English; any other language gets English. Pure.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import phonenumbers
+
+Missed = Literal["never_connected", "busy", "silent", "cut_off", "unanswered"]
+"""Why nobody spoke; `unanswered`: an outbound call that nobody took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One language's phrases; `{}` is filled."""
+
+    name: str
+    """Of the language, in English."""
+    weekdays: tuple[str, ...]
+    """From Monday."""
+    months: tuple[str, ...]
+    moment: str
+    """`{weekday}`, `{day}`, `{month}`, `{time}`."""
+    length: str
+    """`{}`: minutes and seconds, as `2:05`."""
+    known: str
+    """`{name}`, `{phone}`."""
+    unknown: str
+    spoke_in: str
+    """An inbound call, `{who}`, `{when}`, `{length}`."""
+    spoke_out: str
+    missed_in: str
+    """`{who}`, `{when}`."""
+    missed_out: str
+    why_missed: dict[Missed, str]
+    answers: str
+    quote: str
+    cut_off: str
+    labels: dict[str, str]
+    """Of fields that no question of the agent's file explains."""
+    home: str
+    """ISO country whose numbers are written as people dial them there."""
+
+
+_ENGLISH: Final = Wording(
+    name="English",
+    weekdays=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    months=(
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ),
+    moment="on {weekday}, {day} {month}, at {time}",
+    length="{} minutes",
+    known="{name} ({phone})",
+    unknown="an unknown number",
+    spoke_in="Call from {who} {when}, {length}.",
+    spoke_out="Call to {who} {when}, {length}.",
+    missed_in="Missed call from {who} {when}.",
+    missed_out="Our call to {who} {when} was not answered.",
+    why_missed={
+        "never_connected": "The call never connected.",
+        "busy": "All lines were busy.",
+        "silent": "The line was open, but nothing was said.",
+        "cut_off": "The call was cut off before anything was said.",
+        "unanswered": "",
+    },
+    answers="Answers: {}.",
+    quote="Said: “{}”.",
+    cut_off="The call was cut off.",
+    labels={},
+    home="",
+)
+
+_HEBREW: Final = Wording(
+    name="Hebrew",
+    weekdays=(
+        *("ביום שני", "ביום שלישי", "ביום רביעי", "ביום חמישי", "ביום שישי", "בשבת"),
+        "ביום ראשון",
+    ),
+    months=(
+        *("בינואר", "בפברואר", "במרץ", "באפריל", "במאי", "ביוני"),
+        *("ביולי", "באוגוסט", "בספטמבר", "באוקטובר", "בנובמבר", "בדצמבר"),
+    ),
+    moment="{weekday}, {day} {month}, בשעה {time}",
+    length="באורך {} דקות",
+    known="{name} ({phone})",
+    unknown="מספר לא מזוהה",
+    # Behind a colon a name needs no prefix: one would grow together with it.
+    spoke_in="שיחה נכנסת: {who}, {when}, {length}.",
+    spoke_out="שיחה יוצאת: {who}, {when}, {length}.",
+    missed_in="שיחה שהוחמצה: {who}, {when}.",
+    missed_out="התקשרנו ולא נענינו: {who}, {when}.",
+    why_missed={
+        "never_connected": "השיחה לא חוברה.",
+        "busy": "כל הקווים היו תפוסים.",
+        "silent": "הקו היה פתוח, אבל לא נאמר דבר.",
+        "cut_off": "השיחה נותקה לפני שנאמר בה דבר.",
+        "unanswered": "",
+    },
+    answers="התשובות: {}.",
+    quote="נאמר בשיחה: ״{}״.",
+    cut_off="השיחה נותקה באמצע.",
+    labels={
+        "address": "כתובת",
+        "company": "חברה",
+        "email": "דוא״ל",
+        "message": "הודעה",
+        "notes": "הערות",
+        "phone": "טלפון",
+    },
+    home="IL",
+)
+
+
+def wording_of(language: str) -> Wording:
+    """The phrases for a BCP 47 tag."""
+    return _HEBREW if language.partition("-")[0].lower() in {"he", "iw"} else _ENGLISH
+
+
+def who(words: Wording, name: str, phone: str) -> str:
+    """The other side. `phone`: E.164; either may be empty."""
+    number = _written(phone, words.home) if phone else ""
+    if name and number:
+        return words.known.format(name=name, phone=number)
+    return name or number or words.unknown
+
+
+def when(words: Wording, at: datetime) -> str:
+    """The moment in `at`'s own zone."""
+    return words.moment.format(
+        weekday=words.weekdays[at.weekday()],
+        day=at.day,
+        month=words.months[at.month - 1],
+        time=f"{at:%H:%M}",
+    )
+
+
+def length(words: Wording, lasted: timedelta) -> str:
+    """How long it was."""
+    minutes, seconds = divmod(max(0, round(lasted.total_seconds())), 60)
+    return words.length.format(f"{minutes}:{seconds:02d}")
+
+
+def _written(phone: str, home: str) -> str:
+    """An E.164 number as people write it."""
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return phone
+    if home and phonenumbers.region_code_for_country_code(number.country_code or 0) == home:
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    # In a line from right to left the plus sign would move to the number's end.
+    return f"\u200e{written}" if home else written

@@ -1,0 +1,98 @@
+"""Which calls still want a summary, and where it is kept.
+
+A claim goes out to whoever writes the summary; the summary comes back. A claim locks no
+row: it is a lease, so the writer may take its time, and when it is killed another one
+gets the call. Only the newest claim of a call can keep its summary, and only once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from voiceagent.crm.database import Connection, Database
+from voiceagent.crm.paging import storable
+from voiceagent.crm.views import SummarySource
+
+SETTLED_S = 2.0
+"""After a call's end its last records may still be on their way."""
+CONNECTS_WITHIN_S = 120.0
+"""A call that was announced and has no stream after that will never have one: the other side of
+an outbound call rings for a minute at most, and Twilio opens the socket within seconds."""
+
+_CLAIM = """
+UPDATE calls SET summary_lease_until = now() + $2 * interval '1 second'
+WHERE call_sid = (
+    SELECT call_sid FROM calls
+    WHERE ended_at <= now() - $1 * interval '1 second' AND summarised_at IS NULL
+      AND (summary_lease_until IS NULL OR summary_lease_until <= now())
+    ORDER BY ended_at
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING call_sid, summary_lease_until
+"""
+
+_KEEP = """
+UPDATE calls
+SET summary = $3, summary_source = $4, summarised_at = now(), summary_lease_until = NULL
+WHERE call_sid = $1 AND summarised_at IS NULL AND summary_lease_until = $2
+RETURNING contact_id, ended_at
+"""
+
+_KEEP_ON_CONTACT = """
+UPDATE contacts SET last_summary = $2, last_summary_at = $3
+WHERE id = $1 AND (last_summary_at IS NULL OR last_summary_at <= $3)
+"""
+
+_NEVER_CONNECTED = """
+SELECT call_sid, announced_at FROM calls
+WHERE announced_at <= now() - $1 * interval '1 second'
+  AND streamed_at IS NULL AND ended_at IS NULL AND summarised_at IS NULL
+ORDER BY announced_at
+LIMIT $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to summarise one call."""
+
+    call_sid: str
+    until: datetime
+    """When it ends; also what tells this claim from a later one of the same call."""
+
+
+class SummariesRepository:
+    """Every method raises `ProviderError` when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, lease_s: float) -> Claim | None:
+        """The call that has waited longest for its summary, for this long; None: none waits."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_CLAIM, SETTLED_S, lease_s)
+        return None if row is None else Claim(row["call_sid"], row["summary_lease_until"])
+
+    async def never_connected(self, limit: int = 100) -> list[tuple[str, datetime]]:
+        """Sids of calls that rang and came to nothing, each with when it was announced."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_NEVER_CONNECTED, CONNECTS_WITHIN_S, limit)
+        return [(row["call_sid"], row["announced_at"]) for row in rows]
+
+
+async def keep_summary(
+    connection: Connection, claim: Claim, text: str, source: SummarySource
+) -> bool:
+    """Keep a call's summary, on the call and on its contact, inside a transaction of the caller.
+
+    False, and nothing is kept, when the claim is no longer good.
+    """
+    text = storable(text)
+    row = await connection.fetchrow(_KEEP, claim.call_sid, claim.until, text, source)
+    if row is None:
+        return False
+    contact_id: UUID | None = row["contact_id"]
+    if contact_id is not None:
+        await connection.execute(_KEEP_ON_CONTACT, contact_id, text, row["ended_at"])
+    return True
