@@ -43,7 +43,7 @@ NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
 _CURSOR = Query(max_length=MAX_CURSOR_CHARACTERS, description="`next_cursor` of the page before.")
 
 
-def _cursor_of(name: ListName) -> AfterValidator:
+def cursor_of(name: ListName) -> AfterValidator:
     """A cursor that is not one of the list is a malformed parameter like any other."""
 
     def check(cursor: str | None) -> str | None:
@@ -56,8 +56,8 @@ def _cursor_of(name: ListName) -> AfterValidator:
     return AfterValidator(check)
 
 
-CallsCursor = Annotated[str | None, _CURSOR, _cursor_of("calls")]
-ContactsCursor = Annotated[str | None, _CURSOR, _cursor_of("contacts")]
+CallsCursor = Annotated[str | None, _CURSOR, cursor_of("calls")]
+ContactsCursor = Annotated[str | None, _CURSOR, cursor_of("contacts")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Records on a page.")]
 Search = Annotated[str | None, Query(max_length=MAX_SEARCH_CHARACTERS)]
 
