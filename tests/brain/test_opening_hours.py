@@ -181,11 +181,35 @@ def test_the_israeli_week() -> None:
     assert ISRAELI_WEEK.next_opening(_at("2026-11-27T13:00")) == _at("2026-11-30T09:00")
 
 
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ("2026-11-26T16:30", "open now, until 18:00"),
+        ("2026-11-27T13:00", "closed now; opens Monday 2026-11-30 09:00"),
+    ],
+)
+def test_a_model_is_told_whether_it_is_open(now: str, told: str) -> None:
+    assert ISRAELI_WEEK.told_now(_at(now)) == told
+
+
+def test_a_model_is_told_a_days_hours() -> None:
+    assert ISRAELI_WEEK.told(date(2026, 11, 27)) == "Friday 2026-11-27: 09:00-13:00"
+    assert ISRAELI_WEEK.told(date(2026, 11, 29)) == "Sunday 2026-11-29: closed"
+
+
+def test_a_model_is_told_of_a_business_that_never_closes_and_of_one_that_never_opens() -> None:
+    always = OpeningHours(((Span.parse("00:00-24:00"),),) * 7, JERUSALEM)
+    assert always.told_now(_at("2026-11-26T16:30")) == "open now, around the clock"
+    never = OpeningHours(((),) * 7, JERUSALEM)
+    assert never.told_now(_at("2026-11-26T16:30")).startswith("closed now; it is not known")
+
+
 def test_hours_past_midnight_are_one_stretch() -> None:
     bar = OpeningHours(
         ((Span.parse("00:00-02:00"), Span.parse("20:00-24:00")),) * 7, ZoneInfo("Asia/Jerusalem")
     )
     assert bar.open_until(_at("2026-11-26T23:00")) == _at("2026-11-27T02:00")
+    assert bar.told_now(_at("2026-11-26T23:00")) == "open now, until Friday 2026-11-27 02:00"
     assert bar.next_opening(_at("2026-11-26T23:00")) == _at("2026-11-27T20:00")
 
 

@@ -12,12 +12,15 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final
 
+from voiceagent.brain.calendar_words import dated, timed
 from voiceagent.brain.tool_ports import Period
 
 DAY_MINUTES: Final = 24 * 60
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*[-\u2013]\s*(\d{1,2}):(\d{2})")
 _SEARCH_DAYS: Final = 400
 """How far the next opening is looked for: a business that is closed for longer has given up."""
+
+_A_WEEK: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,6 +116,25 @@ class OpeningHours:
             for period in self.periods_of(first + timedelta(days=ahead)):
                 if period.end > now:
                     yield period
+
+    def told(self, day: date) -> str:
+        """The hours of a date for a model: `Sunday 2026-11-29: 09:00-18:00`."""
+        spans = self.spans_of(day)
+        return f"{dated(day)}: {', '.join(map(str, spans)) if spans else 'closed'}"
+
+    def told_now(self, now: datetime) -> str:
+        """Whether it is open, for a model: `open now, until 18:00`."""
+        closes = self.open_until(now)
+        if closes is not None:
+            local = closes.astimezone(self.zone)
+            if closes - now > _A_WEEK:
+                return "open now, around the clock"
+            day = "" if local.date() == self.today(now) else f"{dated(local.date())} "
+            return f"open now, until {day}{local:%H:%M}"
+        opens = self.next_opening(now)
+        if opens is None:
+            return "closed now; it is not known when it opens"
+        return f"closed now; opens {timed(opens.astimezone(self.zone))}"
 
 
 def moment_of(day: date, minutes: int, zone: tzinfo) -> datetime:
