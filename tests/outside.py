@@ -50,6 +50,8 @@ class Outside:
     readiness: Readiness = field(
         default_factory=lambda: Readiness(max_calls=2, live_calls=lambda: 0)
     )
+    seen_at: list[str] = field(default_factory=list)
+    """Where signed webhooks came in."""
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,7 @@ class Outside:
                 self.metrics,
                 busy_phrase="כל הקווים תפוסים",
                 busy_language="he-IL",
+                seen_at=self.seen_at.append,
             )
         )
 

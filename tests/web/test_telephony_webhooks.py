@@ -160,6 +160,24 @@ class TestSignatures:
         assert (answer.status_code, other.status_code) == (200, 403)
 
 
+class TestSeenAt:
+    async def test_only_a_signed_request_tells_where_twilio_reaches_us(self) -> None:
+        service = outside({"TWILIO_AUTH_TOKEN": "t0ken"})
+        url = f"https://voice.example.com{INCOMING}"
+        headers = {"X-Twilio-Signature": sign("t0ken", url, list(RINGING.items()))}
+        async with service.client() as client:
+            await client.post(INCOMING, data=RINGING, headers={"Host": "evil.example.com"})
+            assert service.seen_at == []
+            await client.post(INCOMING, data=RINGING, headers=headers)
+        assert service.seen_at == ["https://voice.example.com"]
+
+    async def test_where_nothing_is_checked_nothing_is_believed(self) -> None:
+        service = outside()
+        async with service.client() as client:
+            assert (await client.post(INCOMING, data=RINGING)).status_code == 200
+        assert service.seen_at == []
+
+
 class TestStreamStatus:
     async def test_twilios_report_is_recorded(self) -> None:
         service = outside(BASE)

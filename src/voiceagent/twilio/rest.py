@@ -110,6 +110,7 @@ class TwilioRest:
             )
         except EngineTimeout as error:
             raise OutcomeUnknown(str(error)) from error
+        _log.info("call %s is placed", placed[0])
         return PlacedCall(*placed)
 
     async def transfer(self, call_sid: str, number: str) -> None:

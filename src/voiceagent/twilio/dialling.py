@@ -1,0 +1,62 @@
+"""Which numbers may be called: whoever gets hold of an API key must not ring up a fortune.
+
+A number and the countries that are allowed flow in, nothing or a reason flows out. Pure: the
+numbering plans come with the `phonenumbers` library.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+_DEAR: Final = {
+    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
+    PhoneNumberType.SHARED_COST: "a shared-cost number",
+}
+_WHOLE: Final = phonenumbers.ValidationResult.IS_POSSIBLE
+_NOBODY: Final = {
+    PhoneNumberType.PAGER: "a pager's number",
+    PhoneNumberType.VOICEMAIL: "a mailbox's number",
+}
+
+
+def region_of(number: str) -> str | None:
+    """The country of an E.164 number (ISO 3166-1 alpha-2), None when it has none.
+
+    Countries that share a code are told apart: `+1 876` is Jamaica, not the United States.
+    """
+    parsed = _parsed(number)
+    if parsed is None:
+        return None
+    region = phonenumbers.region_code_for_number(parsed)
+    if region is None:
+        # One that is not in use, as those of Twilio's test accounts.
+        region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return None if region in {"001", "ZZ"} else region
+
+
+def why_not(number: str, allowed_regions: Collection[str]) -> str | None:
+    """Why this number is not to be called, in a few words; None when it may be."""
+    parsed = _parsed(number)
+    if parsed is None or phonenumbers.is_possible_number_with_reason(parsed) != _WHOLE:
+        return "no whole telephone number"
+    kind = phonenumbers.number_type(parsed)
+    if kind in _DEAR or kind in _NOBODY:
+        return _DEAR.get(kind) or _NOBODY[kind]
+    # Not asked: whether its range is in use. Plans grow faster than the library, and Twilio refuses
+    # what nobody has. Among countries that share a code, though, such a number is of none of them.
+    region = phonenumbers.region_code_for_number(parsed)
+    if region not in allowed_regions:
+        return f"a number in a country that is not called from here ({region or 'unknown'})"
+    return None
+
+
+def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
+    """The number when it is E.164, written as such."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return None
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return parsed if written == number else None
