@@ -22,6 +22,7 @@ from voiceagent.brain.ports import (
     Proposal,
     Save,
     Say,
+    Transfer,
 )
 from voiceagent.brain.script import (
     MAX_CORRECTIONS,
@@ -368,6 +369,26 @@ def test_the_introduction_is_given_once_even_when_asked_for_again() -> None:
 def test_a_caller_who_never_answers_is_let_go(said: str) -> None:
     answers = _talk(*[said] * _most_turns(_SHOP))
     assert any(HangUp() in events for events in answers)
+
+
+def test_who_asks_for_a_person_is_connected_and_finds_the_question_open() -> None:
+    toml = 'transfer_number = "+97231234567"\n' + _TOML
+    script = Script(read_agent(toml, "shop.toml", "en-US"))
+    answers = _talk("can I talk to a person", "tea", script=script)
+    assert _said(answers[1]) == [script.profile.phrases.transfer]
+    assert Transfer("+97231234567") in answers[1]
+    assert _saved(answers) == {"drink": "tea"}
+
+
+def test_without_a_number_the_question_is_asked_again() -> None:
+    _, answer = _talk("can I talk to a person")
+    assert _said(answer) == [_SHOP.phrases.no_person, "Tea or coffee?"]
+
+
+def test_it_says_what_it_is() -> None:
+    _, answer = _talk("are you a robot")
+    assert _said(answer) == [_SHOP.phrases.robot, "Tea or coffee?"]
+    assert "computer" in _SHOP.phrases.robot
 
 
 def test_a_sentence_is_not_said_twice_in_a_row() -> None:

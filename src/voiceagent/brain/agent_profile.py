@@ -183,6 +183,10 @@ class PhraseTable(_Table):
     """Before the caller is connected to a person."""
     transfer_failed: Text
     """When that person cannot be reached."""
+    no_person: Text
+    """When a person is wanted and there is no number to connect the caller to."""
+    robot: Text
+    """When the caller asks whether this is a machine."""
 
 
 class WordTable(_Table):

@@ -23,6 +23,12 @@ class Aside(Enum):
     WAIT = auto()
     UNSURE = auto()
     GOODBYE = auto()
+    PERSON = auto()
+    """Wants to talk to a person."""
+    ROBOT = auto()
+    """Wants to know whether this is a machine."""
+    LANGUAGE = auto()
+    """Wants another language."""
 
 
 class AsideListener:
@@ -47,6 +53,12 @@ class AsideListener:
         self._wait = self._nothing | self._texts([*lexicon.wait, *lexicon.command, *command])
         self._unsure = self._texts(lexicon.unsure)
         self._goodbye = self._texts(lexicon.goodbye)
+        # "Are you a person?" asks for none.
+        self._anywhere = [
+            (Aside.ROBOT, self._texts(lexicon.robot)),
+            (Aside.PERSON, self._texts(lexicon.person)),
+            (Aside.LANGUAGE, self._texts(lexicon.other_language)),
+        ]
 
     def asks_to_repeat(self, said: str) -> bool:
         """The question is wanted again, whatever else was said."""
@@ -64,6 +76,9 @@ class AsideListener:
             return Aside.WAIT
         if _made_of(words, self._goodbye | self._nothing):
             return Aside.GOODBYE
+        for aside, phrases in self._anywhere:
+            if _has_any(words, phrases):
+                return aside
         if self._is_unsure(words):
             return Aside.UNSURE
         return None

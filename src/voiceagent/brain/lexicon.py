@@ -66,6 +66,12 @@ class Lexicon:
     wait: tuple[str, ...] = ()
     goodbye: tuple[str, ...] = ()
     thanks: tuple[str, ...] = ()
+    person: tuple[str, ...] = ()
+    """Anywhere in what was said, asks for a person."""
+    robot: tuple[str, ...] = ()
+    """Anywhere, asks whether this is a machine."""
+    other_language: tuple[str, ...] = ()
+    """Anywhere, asks for another language."""
     back_channel: tuple[str, ...] = ()
     """ "I am listening", said while the agent speaks: no interruption."""
     command: tuple[str, ...] = ()
@@ -129,6 +135,21 @@ ENGLISH: Final = Lexicon(
     ),
     goodbye=_phrases("goodbye|bye|bye bye|good bye|have a nice day|see you|i have to go"),
     thanks=_phrases("thanks|thank you|okay|ok"),
+    person=_phrases(
+        "a person|real person|a human|human being|a representative|speak to someone"
+        "|talk to someone|speak with someone|talk with someone|speak to somebody|talk to somebody"
+        "|the operator|an operator|the manager|a manager|customer service"
+    ),
+    robot=_phrases(
+        "are you a robot|are you a machine|are you a computer|are you a bot|are you an ai"
+        "|are you real|are you human|are you a human|are you a person|are you a real person"
+        "|is this a robot|is this a machine|is this a recording|is this a real person"
+        "|talking to a robot|talking to a machine|talking to a computer|speaking to a machine"
+    ),
+    other_language=_phrases(
+        "speak hebrew|in hebrew|speak russian|in russian|speak arabic|in arabic|speak french"
+        "|in french|speak spanish|in spanish|another language"
+    ),
     back_channel=_phrases("mm-hm|mhm|mm|uh-huh|okay|ok|right|yeah|i see|aha|sure"),
     command=_phrases("stop|wait|hold on|hang on|one moment|excuse me"),
     fillers=_words("um umm uh uhm er erm hmm hm mm ah oh eh well"),
@@ -202,6 +223,19 @@ HEBREW: Final = Lexicon(
     ),
     goodbye=_phrases("להתראות|ביי|ביי ביי|יום טוב|יום נעים|שיהיה יום טוב|חייב לסיים|חייבת לסיים"),
     thanks=_phrases("תודה|תודה רבה|אוקיי|בסדר"),
+    person=_phrases(
+        "נציג|נציגה|נציג אנושי|בן אדם|אדם אמיתי|לדבר עם מישהו|לדבר עם מישהי|עם מישהו|מענה אנושי"
+        "|המנהל|המנהלת|לדבר עם מנהל|שירות לקוחות"
+    ),
+    robot=_phrases(
+        "אתה רובוט|את רובוט|אתם רובוט|זה רובוט|מדבר עם רובוט|מדברת עם רובוט|אתה מכונה|זו מכונה"
+        "|אתה מחשב|את מחשב|זה מחשב|זו הקלטה|זאת הקלטה|אתה אמיתי|את אמיתית|אתה בן אדם|את בן אדם"
+        "|אתה אנושי|את אנושית|בינה מלאכותית"
+    ),
+    other_language=_phrases(
+        "באנגלית|אנגלית בבקשה|מדבר אנגלית|מדברים אנגלית|ברוסית|רוסית בבקשה|מדבר רוסית|מדברים רוסית"
+        "|בערבית|ערבית בבקשה|מדבר ערבית|מדברים ערבית|בצרפתית|בספרדית|באמהרית|שפה אחרת"
+    ),
     back_channel=_phrases("כן|אהה|אהמ|מממ|אוקיי|אוקי|בסדר|הבנתי|נכון|טוב|סבבה"),
     command=_phrases("רגע|די|עצור|עצרי|שנייה|חכה|חכי|סליחה"),
     fillers=_words("אה אהה אהמ אמ אממ המ הממ מממ ממ אז נו כאילו יעני אוי"),

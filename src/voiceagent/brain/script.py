@@ -27,6 +27,7 @@ from voiceagent.brain.ports import (
     Proposal,
     Save,
     Say,
+    Transfer,
 )
 from voiceagent.brain.utterance import texts_of
 
@@ -183,10 +184,25 @@ class Script:
             return self._hang_up(state)
         if aside is Aside.UNSURE:
             return self._skip(state)
+        if aside is Aside.PERSON:
+            return self._transfer(state)
+        if aside is Aside.ROBOT:
+            return self._repeat(state, [phrases.robot])
+        if aside is Aside.LANGUAGE:
+            return self._repeat(state, [phrases.only_languages])
         if aside is Aside.WAIT and state.repeats < MAX_REPEATS and state.last_said != phrases.wait:
             after = replace(state, repeats=state.repeats + 1)
             return self._say(after, [phrases.wait], self._expected(state))
         return self._repeat(state) if aside is Aside.WAIT else self._retry(state)
+
+    def _transfer(self, state: DialogueState) -> Step:
+        """Connect the caller to a person; whoever comes back finds the question still open."""
+        number, phrases = self.profile.transfer_number, self.profile.phrases
+        if not number or state.repeats >= MAX_REPEATS:
+            return self._repeat(state, [phrases.no_person])
+        after = replace(state, repeats=state.repeats + 1)
+        after, events = self._say(after, [phrases.transfer], self._expected(state))
+        return after, [*events, Transfer(number)]
 
     def _skip(self, state: DialogueState) -> Step:
         """The caller cannot tell: go on, unless giving up would lead elsewhere."""

@@ -34,6 +34,10 @@ _ENGLISH: Final[_Sentences] = {
     "transfer_failed": (
         "I am sorry, nobody is free right now. I can take a message, and we will call you back."
     ),
+    "no_person": (
+        "I cannot put you through from here. I will note everything, and we will call you back."
+    ),
+    "robot": "I am a computer program that answers the telephone for {business}.",
 }
 
 _HEBREW: Final[_Sentences] = {
@@ -56,6 +60,8 @@ _HEBREW: Final[_Sentences] = {
     ),
     "transfer": "אנחנו מעבירים אתכם עכשיו.",
     "transfer_failed": "סליחה, כרגע אין אף אחד פנוי. אפשר להשאיר הודעה ונחזור אליכם.",
+    "no_person": "אי אפשר להעביר את השיחה מכאן. נרשום הכול ונחזור אליכם.",
+    "robot": "אתם מדברים עם מענה ממוחשב של {business}.",
 }
 
 _RUSSIAN: Final[_Sentences] = {
@@ -80,6 +86,8 @@ _RUSSIAN: Final[_Sentences] = {
     "transfer_failed": (
         "К сожалению, сейчас все заняты. Вы можете оставить сообщение, и мы вам перезвоним."
     ),
+    "no_person": "Отсюда соединить вас нельзя. Мы всё запишем и перезвоним вам.",
+    "robot": "Вам отвечает компьютерная программа. Это {business}.",
 }
 
 _ARABIC: Final[_Sentences] = {
@@ -102,6 +110,8 @@ _ARABIC: Final[_Sentences] = {
     ),
     "transfer": "نحوّلكم الآن.",
     "transfer_failed": "عذرًا، لا أحد متاح الآن. يمكنكم ترك رسالة وسنعاود الاتصال بكم.",
+    "no_person": "لا يمكن تحويل المكالمة من هنا. سنسجل كل شيء ونعاود الاتصال بكم.",
+    "robot": "يجيبكم برنامج حاسوب باسم {business}.",
 }
 
 _DEFAULTS: Final = {"ar": _ARABIC, "en": _ENGLISH, "he": _HEBREW, "ru": _RUSSIAN}
@@ -113,6 +123,7 @@ _STAND_INS: Final = {
     "voicemail": "goodbye",
     "transfer": "wait",
     "transfer_failed": "apology",
+    "no_person": "apology",
 }
 """Keys that came later, and what a file in a language without defaults says instead: it was
 sound before they came, and must stay so."""
@@ -130,6 +141,8 @@ def completed(phrases: Mapping[str, Any], language: str) -> dict[str, Any]:
         match whole.get(other):
             case str(spoken) | [str(spoken), *_]:
                 whole.setdefault(key, spoken)
+    # Nothing else says it: better in another language than not at all.
+    whole.setdefault("robot", _ENGLISH["robot"])
     return whole
 
 
