@@ -305,6 +305,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    # Headers and body go in two writes, which must not wait for each other.
+    disable_nagle_algorithm = True
     # A client that was cut off must not be waited for at the end of a test.
     timeout = WAIT_S
     _FORM: ClassVar = "application/x-www-form-urlencoded"
