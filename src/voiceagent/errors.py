@@ -6,6 +6,7 @@
     │   └── EngineTimeout    it did not answer before its deadline
     ├── ProtocolError        a peer sent what its protocol does not allow
     ├── NotFound             there is no such record
+    ├── Conflict             what is there already does not allow it
     ├── InvalidCursor        a list's cursor is not one that this service gave out
     └── AgentFileError       the agent's TOML is wrong; names the key
 
@@ -53,6 +54,10 @@ class ProtocolError(VoiceAgentError):
 
 class NotFound(VoiceAgentError):
     """There is no such record."""
+
+
+class Conflict(VoiceAgentError):
+    """What is there already does not allow it: that time is taken, that is closed."""
 
 
 class InvalidCursor(VoiceAgentError):

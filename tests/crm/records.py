@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.models import (
     CallAnnounced,
+    CallbackRequested,
     CallEnded,
     CallRecord,
     CallStarted,
@@ -46,6 +47,14 @@ def ended(
 ) -> CallEnded:
     return CallEnded(
         call_sid=sid, at=after(at), status=status, reason=reason, counters={"answers": 2}
+    )
+
+
+def callback(
+    sid: str, key: str = "", about: str = "דירה בחיפה", at: float = 12, wished: float = 3600
+) -> CallbackRequested:
+    return CallbackRequested(
+        call_sid=sid, at=after(at), key=key or f"{sid} 1", wished_at=after(wished), about=about
     )
 
 

@@ -16,6 +16,7 @@ from crm.records import (
     CALLER,
     after,
     announced,
+    callback,
     ended,
     learnt,
     started,
@@ -201,6 +202,10 @@ STORY: list[CallRecord] = [
     learnt("CA1", at=6, name="Noa", city="Haifa"),
     learnt("CA1", at=7, city="Eilat"),
     learnt("CA1", at=7, city="Arad"),
+    callback("CA1", at=7, wished=3600),
+    callback("CA1", at=8, wished=60, about="asked again"),
+    callback("CA1", at=7, wished=3600, about="asked at once in other words"),
+    callback("CA1", "another wish", at=9),
     ended("CA1", at=3, status="failed", reason="process_lost"),
     ended("CA1", at=8),
 ]
@@ -212,6 +217,7 @@ SELECT to_jsonb(c) - 'contact_id' || jsonb_build_object(
     'turns', (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.seq) FROM turns t),
     'webhooks', (SELECT jsonb_agg(to_jsonb(w) ORDER BY w.id) FROM webhook_answers w),
     'fields', (SELECT jsonb_agg(to_jsonb(f) ORDER BY f.name) FROM call_fields f),
+    'callbacks', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM callbacks b),
     'contacts', (SELECT count(*) FROM contacts))::text
 FROM calls c
 """
@@ -220,7 +226,7 @@ FROM calls c
 async def _outcome(url: str, batches: Sequence[Sequence[CallRecord]]) -> Any:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute("TRUNCATE calls, turns, contacts, webhook_answers, call_fields")
+        await connection.execute("TRUNCATE calls, contacts, webhook_answers CASCADE")
         for batch in batches:
             async with connection.transaction():
                 await apply_records(connection, batch)

@@ -12,7 +12,7 @@ from voiceagent.errors import ProviderError
 
 TABLES = {
     *("contacts", "calls", "turns", "webhook_answers", "call_fields"),
-    *("notices", "schema_migrations"),
+    *("callbacks", "appointments", "notices", "schema_migrations"),
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceagent.crm.paging import (
+    ListName,
     Position,
     contains_pattern,
     from_cursor,
@@ -51,6 +52,12 @@ def _encoded(value: object) -> str:
 def test_any_other_text_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         from_cursor("calls", cursor)
+
+
+@pytest.mark.parametrize("name", ["contacts", "callbacks", "appointments"])
+def test_a_cursor_of_a_list_with_uuids_has_one(name: ListName) -> None:
+    with pytest.raises(InvalidCursor):
+        from_cursor(name, _encoded([name, "2026-03-01T12:00:00+00:00", "7"]))
 
 
 @given(st.text(max_size=60))

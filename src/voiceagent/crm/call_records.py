@@ -9,14 +9,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
-from uuid import UUID
+from typing import Final, TypeVar
+from uuid import UUID, uuid5
 
 from voiceagent.crm.contacts import absorb, anonymous_contact, contact_of_number, learn
 from voiceagent.crm.database import Connection
 from voiceagent.crm.fields import LearntFields, stamp
 from voiceagent.crm.models import (
     CallAnnounced,
+    CallbackRequested,
     CallEnded,
     CallRecord,
     CallStarted,
@@ -79,6 +80,20 @@ ON CONFLICT (call_sid, name) DO UPDATE SET value = excluded.value, at = excluded
 WHERE (excluded.at, excluded.value COLLATE "C") > (f.at, f.value COLLATE "C")
 """
 
+# Of two requests with one key, which belongs to one conversation, the earlier is the wish; what
+# people did about it stays. A contact that was erased meanwhile is nobody, yet the wish is shown.
+_CALLBACK = """
+INSERT INTO callbacks AS b (id, key, call_sid, contact_id, at, about, created_at)
+VALUES ($1, $2, NULLIF($3, ''), (SELECT id FROM contacts WHERE id = $4 FOR KEY SHARE), $5, $6, $7)
+ON CONFLICT (key) DO UPDATE
+SET at = excluded.at, about = excluded.about, created_at = excluded.created_at
+WHERE (excluded.created_at, excluded.at, excluded.about COLLATE "C")
+    < (b.created_at, b.at, b.about COLLATE "C")
+"""
+
+# Any constant will do, as long as every version of this service takes the same.
+_CALLBACK_IDS: Final = UUID("5d0f3a57-6c0c-4e8b-9a53-2f6f1c7b1d11")
+
 # A call ends once: a second end, e.g. of a socket that outlived it, changes nothing. An end that
 # was only concluded gives way to one that was seen. What was summarised without it is again.
 _ENDED = """
@@ -115,12 +130,18 @@ async def apply_records(connection: Connection, records: Sequence[CallRecord]) -
     seldom wait for each other crosswise.
     """
     await _apply_webhooks(connection, _of(records, WebhookAnswered))
-    await _make_calls(connection, [r for r in records if not isinstance(r, WebhookAnswered)])
+    await _make_calls(connection, [r for r in records if _makes_call(r)])
     await _apply_announced(connection, _of(records, CallAnnounced))
     await _apply_started(connection, _of(records, CallStarted))
     await _apply_turns(connection, _of(records, TurnSpoken))
     await _apply_learnt(connection, _of(records, ContactLearnt))
+    await _apply_callbacks(connection, _of(records, CallbackRequested))
     await _apply_ended(connection, _of(records, CallEnded))
+
+
+def _makes_call(record: CallRecord) -> bool:
+    """Twilio may ask about a call that nobody took; a wish in writing is of no call."""
+    return not isinstance(record, WebhookAnswered) and record.call_sid != ""
 
 
 def _of(records: Sequence[CallRecord], kind: type[_R]) -> list[_R]:
@@ -238,6 +259,23 @@ async def _contact_of_call(connection: Connection, call_sid: str, at: datetime) 
         known = await anonymous_contact(connection, at)
         await connection.execute(_SET_CONTACT, call_sid, known)
     return known
+
+
+async def _apply_callbacks(connection: Connection, records: list[CallbackRequested]) -> None:
+    rows: list[tuple[object, ...]] = [
+        (
+            # The same, whichever of its records comes first.
+            uuid5(_CALLBACK_IDS, storable(r.key)),
+            storable(r.key),
+            storable(r.call_sid),
+            r.contact_id,
+            r.wished_at,
+            storable(r.about),
+            r.at,
+        )
+        for r in sorted(records, key=lambda r: r.key)
+    ]
+    await _many(connection, _CALLBACK, rows)
 
 
 async def _apply_ended(connection: Connection, records: list[CallEnded]) -> None:

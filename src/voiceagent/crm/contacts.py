@@ -65,6 +65,9 @@ SET fields = $2, fields_at = $3, name = $4,
 WHERE id = $1
 """
 
+_MOVE_CALLBACKS = "UPDATE callbacks SET contact_id = $2 WHERE contact_id = $1"
+_MOVE_APPOINTMENTS = "UPDATE appointments SET contact_id = $2 WHERE contact_id = $1"
+
 
 class ContactsRepository:
     """Reads contacts. Every method raises `ProviderError` when the database is away."""
@@ -143,11 +146,13 @@ async def learn(
 
 
 async def absorb(connection: Connection, anonymous_id: UUID, contact_id: UUID) -> None:
-    """The anonymous contact turned out to be another: what it knew goes there, and it goes."""
+    """The anonymous contact turned out to be another: all that is its goes there, and it goes."""
     row = await connection.fetchrow(_LOCK, anonymous_id)
     if row is None:
         return
     await learn(connection, contact_id, _learnt(row), row["created_at"], row["updated_at"])
+    await connection.execute(_MOVE_CALLBACKS, anonymous_id, contact_id)
+    await connection.execute(_MOVE_APPOINTMENTS, anonymous_id, contact_id)
     await connection.execute("DELETE FROM contacts WHERE id = $1", anonymous_id)
 
 

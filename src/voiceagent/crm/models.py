@@ -5,9 +5,10 @@ written to a journal, replayed in order and applied twice without harm.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Record(BaseModel):
@@ -81,6 +82,26 @@ class ContactLearnt(_Record):
     fields: dict[str, str]
 
 
+class CallbackRequested(_Record):
+    """The person wants to be called back. Sent again with the same `key` it is the same wish:
+    the earlier record stays."""
+
+    kind: Literal["callback"] = "callback"
+    call_sid: str = ""
+    """Empty in writing, where `contact_id` tells whose wish it is."""
+    contact_id: UUID | None = None
+    key: str
+    wished_at: datetime
+    """When to call, UTC."""
+    about: str
+
+    @model_validator(mode="after")
+    def _of_somebody(self) -> Self:
+        if bool(self.call_sid) == (self.contact_id is not None):
+            raise ValueError("a wish is either a call's or a contact's")
+        return self
+
+
 class CallEnded(_Record):
     """The call is over; the last record of a call."""
 
@@ -97,6 +118,12 @@ class CallEnded(_Record):
 
 
 CallRecord = Annotated[
-    WebhookAnswered | CallAnnounced | CallStarted | TurnSpoken | ContactLearnt | CallEnded,
+    WebhookAnswered
+    | CallAnnounced
+    | CallStarted
+    | TurnSpoken
+    | ContactLearnt
+    | CallbackRequested
+    | CallEnded,
     Field(discriminator="kind"),
 ]

@@ -1,4 +1,4 @@
-"""What the CRM shows: calls, their turns, the answers of their webhooks, contacts.
+"""What the CRM shows: calls with their turns and webhooks, contacts, what the desk has to do.
 
 The shapes that readers get, in the names of the HTTP interface. They hold what the
 tables hold and compute nothing.
@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Direction = Literal["inbound", "outbound"]
 CallStatus = Literal["ringing", "in-progress", "completed", "failed"]
+CallbackStatus = Literal["open", "done", "cancelled"]
+AppointmentStatus = Literal["booked", "cancelled"]
+AgentMode = Literal["on", "off", "person"]
 SummarySource = Literal["llm", "script", "none"]
 
 
@@ -103,3 +106,62 @@ class ContactPage(_View):
 
     items: list[ContactView]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
+class CallbackView(_View):
+    """Somebody wants to be called back."""
+
+    id: UUID
+    contact_id: UUID | None = Field(description="Null for a caller of whom nothing is known.")
+    name: str | None
+    phone: str | None = Field(description="E.164; null for a caller without a number.")
+    call_sid: str | None = Field(description="The call in which it was asked; null in writing.")
+    at: datetime = Field(description="When to call.")
+    about: str
+    status: CallbackStatus
+    created_at: datetime
+    done_at: datetime | None
+
+
+class CallbackPage(_View):
+    """Call-backs by the time that was wished for, the earliest first."""
+
+    items: list[CallbackView]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
+class AppointmentView(_View):
+    """A booked period of time."""
+
+    id: UUID
+    contact_id: UUID | None
+    phone: str | None = Field(description="E.164, of the contact.")
+    call_sid: str | None = Field(description="The call in which it was booked.")
+    start: datetime
+    end: datetime
+    about: str
+    name: str = Field(description="Whose it is, as it was given; may be empty.")
+    status: AppointmentStatus
+    created_at: datetime
+    cancelled_at: datetime | None
+    calendar_path: str = Field(
+        description="Path of its calendar file, which opens without a key.",
+        examples=["/calendar/Zm9vYmFy.ics"],
+    )
+
+
+class AppointmentPage(_View):
+    """Appointments, the earliest first."""
+
+    items: list[AppointmentView]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
+class AgentView(_View):
+    """Who answers what a contact writes."""
+
+    contact_id: UUID
+    agent: AgentMode = Field(
+        description="`on`: the agent; `off`: it does not; `person`: somebody has taken over."
+    )
+    changed_at: datetime | None = Field(description="Null until it was set for the first time.")

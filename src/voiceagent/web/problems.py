@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from voiceagent.errors import (
+    Conflict,
     EngineTimeout,
     NotFound,
     ProtocolError,
@@ -118,6 +119,8 @@ async def _domain(request: Request, error: Exception) -> ProblemResponse:
     match error:
         case NotFound():
             status = HTTPStatus.NOT_FOUND
+        case Conflict():
+            status = HTTPStatus.CONFLICT
         case ProtocolError():
             status = HTTPStatus.BAD_REQUEST
         case EngineTimeout():
