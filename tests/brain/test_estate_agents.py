@@ -163,3 +163,14 @@ def test_the_small_recogniser_knows_every_english_word() -> None:
     for question in agent.questions:
         for phrase in QuestionListener(question, agent).phrases:
             assert set(phrase.split()) <= words, phrase
+
+
+def test_a_thinking_agent_finds_the_same_business_in_both_languages() -> None:
+    english, hebrew = _AGENTS["en"], _AGENTS["he"]
+    assert english.persona
+    assert hebrew.persona
+    assert len(english.facts) == len(hebrew.facts)
+    assert english.opening_hours == hebrew.opening_hours
+    assert english.opening_hours is not None
+    assert english.appointments is not None
+    assert not re.search("[A-Za-z]", hebrew.persona + " ".join(hebrew.facts))
