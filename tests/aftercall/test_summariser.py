@@ -2,22 +2,25 @@
 
 import asyncio
 import logging
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm.records import BUSINESS, CALLER, announced, ended, learnt, started, turn
+from crm.records import BUSINESS, CALLER, announced, callback, ended, learnt, started, turn
 from voiceagent.aftercall.summariser import Summariser
-from voiceagent.aftercall.summary import SummaryWriter
+from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter
 from voiceagent.brain.agent_file import load_agent
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.models import CallAnnounced, CallEnded, CallRecord, CallStarted
+from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.views import CallDetailView
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import NoticeQueue, NoticeView
@@ -26,15 +29,15 @@ AGENT = load_agent(None, "he-IL")
 WRITER = SummaryWriter(AGENT.language, ZoneInfo("Asia/Jerusalem"), AGENT.questions)
 
 
-class DirectRecorder:
-    """Writes a record at once, as the real one does a moment later."""
-
-    def __init__(self, database: Database) -> None:
-        self._calls = CallsRepository(database)
-        self.written: list[asyncio.Task[None]] = []
-
-    def record(self, record: CallRecord) -> None:
-        self.written.append(asyncio.create_task(self._calls.apply([record])))
+@asynccontextmanager
+async def recording(database: Database) -> AsyncIterator[CallRecorder]:
+    with tempfile.TemporaryDirectory() as directory:
+        recorder = CallRecorder(database, Path(directory), revive=database.ping)
+        await recorder.start()
+        try:
+            yield recorder
+        finally:
+            await recorder.close(5)
 
 
 def talk(sid: str) -> list[CallRecord]:
@@ -71,15 +74,16 @@ async def notices(database: Database) -> list[NoticeView]:
 @asynccontextmanager
 async def summarising(database: Database, count: int = 1, **more: Any) -> AsyncIterator[None]:
     options = {"targets": ("webhook",), "poll_s": 0.02} | more
-    made = [Summariser(database, DirectRecorder(database), WRITER, **options) for _ in range(count)]
-    tasks = [asyncio.create_task(one.run()) for one in made]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-            assert isinstance(outcome, asyncio.CancelledError)
+    async with recording(database) as recorder:
+        made = [Summariser(database, recorder, WRITER, **options) for _ in range(count)]
+        tasks = [asyncio.create_task(one.run()) for one in made]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                assert isinstance(outcome, asyncio.CancelledError)
 
 
 @pytest.fixture
@@ -108,6 +112,20 @@ async def test_a_call_gets_its_summary_and_the_owner_a_notice(
     assert data["contact"] == {"id": str(contact.id), "phone": CALLER, "name": "נועה"}
     assert data["fields"] == {"name": "נועה", "intent": "buy"}
     assert len(woken) == 1
+
+
+async def test_a_wish_to_be_called_back_is_in_the_summary_and_the_notice(
+    database: Database, calls: CallsRepository
+) -> None:
+    await calls.apply([*talk("CA1"), callback("CA1", about="דירה בחיפה"), callback("CA2")])
+    async with summarising(database):
+        call = await summarised(database, "CA1")
+    assert call.summary is not None
+    assert "מבוקשת שיחה חוזרת ביום ראשון, 1 במרץ, בשעה 15:00: דירה בחיפה." in call.summary
+    [notice] = await notices(database)
+    assert notice.payload["data"]["callbacks"] == [
+        {"at": "2026-03-01T13:00:00Z", "about": "דירה בחיפה"}
+    ]
 
 
 async def test_three_at_once_give_each_call_one_summary_and_one_notice(
@@ -358,16 +376,17 @@ async def test_a_model_that_failed_is_left_alone_and_the_queue_goes_on(
 
 
 async def test_the_end_of_a_call_wakes_it(database: Database, calls: CallsRepository) -> None:
-    summariser = Summariser(database, DirectRecorder(database), WRITER, poll_s=3600)
-    task = asyncio.create_task(summariser.run())
-    for n in range(2):
-        over = CallEnded(
-            call_sid=f"CA{n}", at=datetime.now(UTC), status="completed", reason="agent_hangup"
-        )
-        await calls.apply([started(f"CA{n}"), over])
-        summariser.call_ended()
-        await summarised(database, f"CA{n}")
-    task.cancel()
+    async with recording(database) as recorder:
+        summariser = Summariser(database, recorder, WRITER, poll_s=3600)
+        task = asyncio.create_task(summariser.run())
+        for n in range(2):
+            over = CallEnded(
+                call_sid=f"CA{n}", at=datetime.now(UTC), status="completed", reason="agent_hangup"
+            )
+            await calls.apply([started(f"CA{n}"), over])
+            summariser.call_ended()
+            await summarised(database, f"CA{n}")
+        task.cancel()
 
 
 async def test_a_database_that_is_away_is_told_once_and_waited_for(
@@ -385,7 +404,7 @@ async def test_a_database_that_is_away_is_told_once_and_waited_for(
             await until(some_rounds)
             database._pool = pool
             await summarised(database, "CA1")
-    assert caplog.text.count("the database is away") == 1
+    assert caplog.text.count("summaries wait: the database is away") == 1
 
 
 async def test_a_call_that_cannot_be_summarised_holds_up_no_other(
@@ -396,10 +415,10 @@ async def test_a_call_that_cannot_be_summarised_holds_up_no_other(
 ) -> None:
     write = SummaryWriter.write
 
-    def broken(self: SummaryWriter, call: CallDetailView, contact: Any) -> Any:
-        if call.call_sid == "CA1":
-            raise ValueError(call.turns[1].text)
-        return write(self, call, contact)
+    def broken(self: SummaryWriter, facts: CallFacts) -> Summary:
+        if facts.call.call_sid == "CA1":
+            raise ValueError(facts.call.turns[1].text)
+        return write(self, facts)
 
     monkeypatch.setattr(SummaryWriter, "write", broken)
     await calls.apply([*talk("CA1"), *talk("CA2")])

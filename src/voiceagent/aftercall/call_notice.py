@@ -1,41 +1,38 @@
 """What the owner is told of a call: `call.ended` and `call.missed`.
 
-A call, its contact and its summary flow in, one notice flows out. Pure. docs/notices.md
+What is known of a call and its summary flow in, one notice flows out. Pure. docs/notices.md
 shows the JSON.
 """
 
 from datetime import UTC, datetime
 
-from voiceagent.aftercall.summary import Summary, phone_of, why_missed
-from voiceagent.crm.views import CallDetailView, ContactView
+from voiceagent.aftercall.summary import CallFacts, Summary
 from voiceagent.notices.notices import Notice
 
 
-def call_notice(
-    call: CallDetailView, contact: ContactView | None, summary: Summary, headline: str
-) -> Notice:
+def call_notice(facts: CallFacts, summary: Summary, headline: str) -> Notice:
     """The notice of a call that is over. `headline` says who and when, in one sentence."""
-    ended_at = call.ended_at or call.started_at
-    named = call.fields.get("name") or (contact.name if contact else None)
+    call, contact = facts.call, facts.contact
     return Notice(
-        type="call.ended" if why_missed(call) is None else "call.missed",
+        type="call.ended" if facts.missed is None else "call.missed",
         subject=call.call_sid,
-        at=ended_at,
+        at=facts.ended_at,
         data={
             "call_sid": call.call_sid,
             "contact": {
                 "id": str(contact.id) if contact else None,
-                "phone": phone_of(call, contact),
-                "name": named,
+                "phone": facts.phone,
+                "name": facts.name or None,
             },
             "direction": call.direction,
             "started_at": _iso(call.started_at),
-            "ended_at": _iso(ended_at),
-            "duration_s": round(max(0.0, (ended_at - call.started_at).total_seconds()), 3),
+            "ended_at": _iso(facts.ended_at),
+            "duration_s": round(max(0.0, (facts.ended_at - call.started_at).total_seconds()), 3),
             "status": call.status,
             "reason": call.end_reason,
             "summary": summary.text,
             "fields": call.fields,
+            "callbacks": [{"at": _iso(wish.at), "about": wish.about} for wish in facts.callbacks],
         },
         # What a model wrote need not say who called.
         text=f"{headline}\n{summary.text}" if summary.source == "llm" else summary.text,

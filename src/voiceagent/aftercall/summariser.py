@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from voiceagent.aftercall.call_notice import call_notice
-from voiceagent.aftercall.summary import Summary, SummaryWriter, fit_answer, why_missed
+from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter, fit_answer
 from voiceagent.crm.calls import CONFLICT_ATTEMPTS, CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import ContentRejected, Database, TransactionConflict
@@ -26,7 +26,6 @@ from voiceagent.crm.summaries import (
     SummariesRepository,
     keep_summary,
 )
-from voiceagent.crm.views import CallDetailView, ContactView
 from voiceagent.errors import NotFound, ProviderError
 from voiceagent.notices.notices import Target, queue_notice
 
@@ -147,52 +146,49 @@ class Summariser:
                 )
 
     async def _handle(self, claim: Claim) -> None:
-        call = await self._calls.get(claim.call_sid)
-        contact = await self._contact_of(call)
-        summary = await self._summary(call, contact)
+        facts = await self._facts(claim.call_sid)
+        summary = await self._summary(facts)
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
-                return await self._keep(claim, call, contact, summary)
+                return await self._keep(claim, facts, summary)
             except TransactionConflict:
                 if attempt == CONFLICT_ATTEMPTS - 1:
                     raise
         return None
 
-    async def _contact_of(self, call: CallDetailView) -> ContactView | None:
-        if call.contact_id is None:
-            return None
-        with suppress(NotFound):
-            return await self._contacts.get(call.contact_id)
-        return None
+    async def _facts(self, call_sid: str) -> CallFacts:
+        call = await self._calls.get(call_sid)
+        contact = None
+        if call.contact_id is not None:
+            with suppress(NotFound):  # it was absorbed by another one: the claim is void then
+                contact = await self._contacts.get(call.contact_id)
+        return CallFacts(call, contact, await self._summaries.callbacks(call_sid))
 
-    async def _keep(
-        self, claim: Claim, call: CallDetailView, contact: ContactView | None, summary: Summary
-    ) -> None:
+    async def _keep(self, claim: Claim, facts: CallFacts, summary: Summary) -> None:
         """The summary and the notice, both or none."""
-        targets = self._targets if self._tell_of_simulated or not call.simulated else ()
+        targets = self._targets if self._tell_of_simulated or not facts.call.simulated else ()
         async with self._database.transaction() as connection:
             if not await keep_summary(connection, claim, summary.text, summary.source):
                 return
             if targets:
-                headline = self._writer.headline(call, contact)
-                notice = call_notice(call, contact, summary, headline)
+                notice = call_notice(facts, summary, self._writer.headline(facts))
                 await queue_notice(connection, notice, targets)
         if targets:
             self._on_queued()
 
-    async def _summary(self, call: CallDetailView, contact: ContactView | None) -> Summary:
-        if why_missed(call) is None and (text := await self._ask_llm(call, contact)):
+    async def _summary(self, facts: CallFacts) -> Summary:
+        if facts.missed is None and (text := await self._ask_llm(facts)):
             return Summary(text, "llm")
-        return self._writer.write(call, contact)
+        return self._writer.write(facts)
 
-    async def _ask_llm(self, call: CallDetailView, contact: ContactView | None) -> str | None:
+    async def _ask_llm(self, facts: CallFacts) -> str | None:
         """A model's summary; None without a model, and when it failed lately or now."""
         now_s = asyncio.get_running_loop().time
         if self._summarise is None or now_s() < self._llm_rests_until_s:
             return None
         try:
             async with asyncio.timeout(self._llm_deadline_s):
-                answer = await self._summarise(self._writer.question(call, contact))
+                answer = await self._summarise(self._writer.question(facts))
         except Exception as error:
             self._llm_rests_until_s = now_s() + LLM_REST_S
             _log.warning(

@@ -16,6 +16,7 @@ from voiceagent.aftercall.wording import Missed, length, when, who, wording_of
 from voiceagent.brain.agent_checks import BLANK
 from voiceagent.brain.agent_profile import Question
 from voiceagent.crm.phone import identifying_number
+from voiceagent.crm.summaries import CallbackWish
 from voiceagent.crm.views import CallDetailView, ContactView, SummarySource, TurnView
 
 MAX_CHARACTERS: Final = 600
@@ -47,6 +48,42 @@ Now write the note."""
 
 
 @dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What is known of a call that is over."""
+
+    call: CallDetailView
+    contact: ContactView | None = None
+    callbacks: Sequence[CallbackWish] = ()
+
+    @property
+    def name(self) -> str:
+        """The other side's, as this call tells it or else the contact's card; may be empty."""
+        return self.call.fields.get("name") or (self.contact.name if self.contact else None) or ""
+
+    @property
+    def phone(self) -> str | None:
+        """The other side's number (E.164), if it is known."""
+        other_side = self.call.from_ if self.call.direction == "inbound" else self.call.to
+        return (self.contact.phone if self.contact else None) or identifying_number(other_side)
+
+    @property
+    def ended_at(self) -> datetime:
+        return self.call.ended_at or self.call.started_at
+
+    @property
+    def missed(self) -> Missed | None:
+        """Why nobody was talked with; None when the other side said something."""
+        call = self.call
+        if any(turn.who == "caller" and turn.text.strip() for turn in call.turns):
+            return None
+        if call.stream_sid is not None:
+            return "cut_off" if call.end_reason in _CUT_OFF else "silent"
+        if call.direction == "outbound":
+            return "unanswered"
+        return "busy" if call.end_reason == "busy" else "never_connected"
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A few sentences and who wrote them."""
 
@@ -64,47 +101,63 @@ class SummaryWriter:
         self._zone = zone
         self._questions = questions
 
-    def write(self, call: CallDetailView, contact: ContactView | None) -> Summary:
+    def write(self, facts: CallFacts) -> Summary:
         """A summary from what is known, without a model."""
-        headline = self.headline(call, contact)
-        if (missed := why_missed(call)) is not None:
-            return Summary(_joined([headline, self._words.why_missed[missed]]), "none")
+        call, words = facts.call, self._words
+        headline = self.headline(facts)
+        if facts.missed is not None:
+            return Summary(_joined([headline, words.why_missed[facts.missed]]), "none")
         bare, told = self._answers(call.fields)
-        parts = [headline]
+        wishes = [
+            words.callback.format(when=self._when(wish.at), about=wish.about.strip(" ."))
+            for wish in facts.callbacks
+        ]
+        parts = [headline, *wishes]
         if bare:
-            parts.append(self._words.answers.format(", ".join(bare)))
+            parts.append(words.answers.format(", ".join(bare)))
         parts += told
-        if not bare and not told:
-            parts.append(self._words.quote.format(_shortened(_said(call.turns), MAX_QUOTE)))
+        if not (wishes or bare or told):
+            parts.append(words.quote.format(_shortened(_said(call.turns), MAX_QUOTE)))
         if call.end_reason in _CUT_OFF:
-            parts.append(self._words.cut_off)
+            parts.append(words.cut_off)
         return Summary(_shortened(_joined(parts), MAX_CHARACTERS), "script")
 
-    def headline(self, call: CallDetailView, contact: ContactView | None) -> str:
+    def headline(self, facts: CallFacts) -> str:
         """Who and when, in one sentence."""
-        words, incoming = self._words, call.direction == "inbound"
-        party = who(words, _name(call, contact), phone_of(call, contact) or "")
-        moment = when(words, call.started_at.astimezone(self._zone))
-        if why_missed(call) is not None:
+        call, words = facts.call, self._words
+        incoming = call.direction == "inbound"
+        party = who(words, facts.name, facts.phone or "")
+        moment = self._when(call.started_at)
+        if facts.missed is not None:
             form = words.missed_in if incoming else words.missed_out
             return form.format(who=party, when=moment)
         form = words.spoke_in if incoming else words.spoke_out
-        lasted = length(words, _ended_at(call) - call.started_at)
+        lasted = length(words, facts.ended_at - call.started_at)
         return form.format(who=party, when=moment, length=lasted)
 
-    def question(self, call: CallDetailView, contact: ContactView | None) -> str:
+    def question(self, facts: CallFacts) -> str:
         """What a model is asked. It is not told the caller's number."""
+        call = facts.call
         known = {
             "direction": call.direction,
-            "started": f"{call.started_at.astimezone(self._zone):%A %Y-%m-%d %H:%M}",
-            "caller": _name(call, contact),
+            "started": self._plain(call.started_at),
+            "caller": facts.name,
             "noted": call.fields,
+            "callbacks": [
+                {"at": self._plain(wish.at), "about": wish.about} for wish in facts.callbacks
+            ],
             "end": call.end_reason,
         }
         record = "\n".join([_as_data(known), *_transcript(call.turns)])
         return _TASK.format(
             language=self._words.name, characters=MAX_CHARACTERS - 100, record=record
         )
+
+    def _when(self, at: datetime) -> str:
+        return when(self._words, at.astimezone(self._zone))
+
+    def _plain(self, at: datetime) -> str:
+        return f"{at.astimezone(self._zone):%A %Y-%m-%d %H:%M}"
 
     def _answers(self, fields: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Answers that speak for themselves, and those that need their question, as sentences."""
@@ -132,23 +185,6 @@ class SummaryWriter:
         return bare, told
 
 
-def why_missed(call: CallDetailView) -> Missed | None:
-    """Why nobody was talked with; None when the other side said something."""
-    if any(turn.who == "caller" and turn.text.strip() for turn in call.turns):
-        return None
-    if call.stream_sid is not None:
-        return "cut_off" if call.end_reason in _CUT_OFF else "silent"
-    if call.direction == "outbound":
-        return "unanswered"
-    return "busy" if call.end_reason == "busy" else "never_connected"
-
-
-def phone_of(call: CallDetailView, contact: ContactView | None) -> str | None:
-    """The other side's number (E.164), if it is known."""
-    other_side = call.from_ if call.direction == "inbound" else call.to
-    return (contact.phone if contact else None) or identifying_number(other_side)
-
-
 def fit_answer(answer: str) -> str | None:
     """A model's answer as one paragraph; None when it is none that the owner should see."""
     text = _THOUGHT.sub("", answer.encode(errors="replace").decode())
@@ -160,14 +196,6 @@ def fit_answer(answer: str) -> str | None:
     if not text or _LINK.search(text):
         return None
     return _shortened(text, MAX_CHARACTERS)
-
-
-def _name(call: CallDetailView, contact: ContactView | None) -> str:
-    return call.fields.get("name") or (contact.name if contact else None) or ""
-
-
-def _ended_at(call: CallDetailView) -> datetime:
-    return call.ended_at or call.started_at
 
 
 def _asked(question: Question, fields: Mapping[str, str]) -> bool:

@@ -39,6 +39,8 @@ class Wording:
     why_missed: dict[Missed, str]
     answers: str
     quote: str
+    callback: str
+    """`{when}`, `{about}`."""
     cut_off: str
     labels: dict[str, str]
     """Of fields that no question of the agent's file explains."""
@@ -70,6 +72,7 @@ _ENGLISH: Final = Wording(
     },
     answers="Answers: {}.",
     quote="Said: “{}”.",
+    callback="Wants to be called back {when}: {about}.",
     cut_off="The call was cut off.",
     labels={},
     home="",
@@ -103,6 +106,7 @@ _HEBREW: Final = Wording(
     },
     answers="התשובות: {}.",
     quote="נאמר בשיחה: ״{}״.",
+    callback="מבוקשת שיחה חוזרת {when}: {about}.",
     cut_off="השיחה נותקה באמצע.",
     labels={
         "address": "כתובת",

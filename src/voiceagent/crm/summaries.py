@@ -53,6 +53,19 @@ LIMIT $2
 """
 
 
+_CALLBACKS = """
+SELECT at, about FROM callbacks WHERE call_sid = $1 AND status = 'open' ORDER BY at, id LIMIT 20
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackWish:
+    """The caller wants to be called back."""
+
+    at: datetime
+    about: str
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to summarise one call."""
@@ -79,6 +92,12 @@ class SummariesRepository:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_NEVER_CONNECTED, CONNECTS_WITHIN_S, limit)
         return [(row["call_sid"], row["announced_at"]) for row in rows]
+
+    async def callbacks(self, call_sid: str) -> list[CallbackWish]:
+        """What was wished for in the call and is still to be done."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_CALLBACKS, call_sid)
+        return [CallbackWish(row["at"], row["about"]) for row in rows]
 
 
 async def keep_summary(
