@@ -7,7 +7,7 @@ import pytest
 from outside import Records
 from voiceagent.call.detail import CallDetail
 from voiceagent.call.turn_events import UtteranceEnded
-from voiceagent.call.turns import Counters
+from voiceagent.call.turn_state import Counters
 from voiceagent.crm.models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import Recognition
@@ -185,7 +185,15 @@ def test_the_end(
 ) -> None:
     detail.started("MZ1", simulated=False, engines="a+b")
     assert b"voiceagent_calls_live 1.0" in metrics.text()
-    counters = Counters(utterances=3, answers=3, barge_ins=2, false_interruptions=1, reprompts=1)
+    counters = Counters(
+        utterances=3,
+        answers=3,
+        barge_ins=2,
+        false_interruptions=1,
+        reprompts=1,
+        guesses=5,
+        guesses_used=3,
+    )
     detail.ended(reason, counters, frames_in=5, frames_out=6, malformed=7)
     end = records[-1]
     assert isinstance(end, CallEnded)
@@ -196,6 +204,8 @@ def test_the_end(
         "barge_ins": 2,
         "false_interruptions": 1,
         "reprompts": 1,
+        "guesses": 5,
+        "guesses_used": 3,
         "frames_in": 5,
         "frames_out": 6,
         "malformed": 7,
@@ -203,6 +213,8 @@ def test_the_end(
     text = metrics.text().decode()
     assert "voiceagent_calls_live 0.0" in text
     assert f'voiceagent_calls_ended_total{{reason="{reason}"}} 1.0' in text
+    assert 'voiceagent_guesses_total{outcome="used"} 3.0' in text
+    assert 'voiceagent_guesses_total{outcome="wasted"} 2.0' in text
     assert "voiceagent_malformed_messages_total 7.0" in text
 
 

@@ -34,7 +34,7 @@ from voiceagent.call.turn_events import (
     UtterancePaused,
     UtteranceStarted,
 )
-from voiceagent.call.turns import State
+from voiceagent.call.turn_state import State
 from voiceagent.speech.ports import Recognition
 
 

@@ -43,7 +43,8 @@ from voiceagent.call.turn_events import (
     UtteranceEnded,
     Voice,
 )
-from voiceagent.call.turns import State, Turns
+from voiceagent.call.turn_state import State
+from voiceagent.call.turns import Turns
 from voiceagent.call.wording import normalise
 from voiceagent.speech.ports import Recognition
 

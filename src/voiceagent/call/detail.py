@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from voiceagent.call.turn_events import UtteranceEnded
-from voiceagent.call.turns import Counters
+from voiceagent.call.turn_state import Counters
 from voiceagent.crm.models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
 from voiceagent.crm.ports import Recorder
 from voiceagent.metrics import Metrics

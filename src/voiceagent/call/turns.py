@@ -17,58 +17,15 @@ the introduction comes once; a stop is always settled; after the end, nothing.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 from voiceagent.call import turn_events as on
 from voiceagent.call import wording
 from voiceagent.call.guesses import Guesses
 from voiceagent.call.keys import Keys
 from voiceagent.call.turn_policy import TurnPolicy
+from voiceagent.call.turn_state import Counters, Reply, State
 from voiceagent.call.utterance import Signal, Utterance, UtteranceTracker
 from voiceagent.speech.ports import Recognition
-
-
-class State(Enum):
-    LISTENING = "listening"
-    THINKING = "thinking"
-    SPEAKING = "speaking"
-    ENDED = "ended"
-
-
-@dataclass(slots=True)
-class _Reply:
-    id: int
-    turn: int
-    text: str
-    """The caller's words that it answers."""
-    digits: str = ""
-    """The keys that it answers."""
-    introduction: bool = False
-    apology: bool = False
-    sentences: int = 0
-    brain_done: bool = False
-    broken: bool = False
-    """It failed while it was held."""
-    hang_up: str | None = None
-    """Reason, if the call ends once it was heard."""
-    transfer_to: str = ""
-    """The number to which the caller is to be connected once it was heard."""
-    connecting: bool = False
-    """It has no words: it stands for the caller being connected."""
-    heard: bool = False
-    released_until_ms: float | None = None
-    deadline_ms: float = 0.0
-
-
-@dataclass(slots=True)
-class Counters:
-    utterances: int = 0
-    answers: int = 0
-    barge_ins: int = 0
-    false_interruptions: int = 0
-    reprompts: int = 0
-    guesses: int = 0
-    guesses_used: int = 0
 
 
 @dataclass(slots=True)
@@ -82,7 +39,7 @@ class Turns:
     _caller: UtteranceTracker = field(init=False)
     _guesses: Guesses = field(init=False)
     _keys: Keys = field(init=False)
-    _reply: _Reply | None = None
+    _reply: Reply | None = None
     """The reply that is being made or spoken, or is held after a stop."""
     _held: bool = False
     _stopped_ms: float = 0.0
@@ -238,7 +195,7 @@ class Turns:
             return
         if self._held and reply and (reply.digits or self._is_listening_noise(text)):
             return
-        actions += self._guesses.keep(_joined(self._unanswered[0], text), now_ms)
+        actions += self._guesses.keep(_joined(self._unanswered()[0], text), now_ms)
 
     def _on_guess_ready(self, guess: int, now_ms: float, actions: list[on.Action]) -> None:
         if not self._guesses.on_ready(guess):
@@ -247,13 +204,9 @@ class Turns:
         if self._caller.consider(now_ms) is Signal.OVER and self._caller.current is not None:
             self._on_over(self._caller.current, now_ms, actions)
 
-    @property
     def _unanswered(self) -> tuple[str, str]:
-        """Words and keys of before that are still open: nobody heard a word of the reply."""
-        reply = self._reply
-        if reply is None or reply.heard or reply.introduction:
-            return "", ""
-        return reply.text, reply.digits
+        """Words and keys of before that are still open."""
+        return self._reply.unanswered if self._reply else ("", "")
 
     def _settle_caller(self, actions: list[on.Action]) -> None:
         """The utterance is dealt with; nothing of it counts again."""
@@ -316,18 +269,15 @@ class Turns:
             started_audio_ms=utterance.started_ms,
             ended_audio_ms=utterance.last_voiced_ms,
         )
-        self._answer(ended, text=text, digits="", now_ms=now_ms, actions=actions)
+        self._answer(ended, now_ms, actions)
 
     def _is_listening_noise(self, text: str) -> bool:
         """Whether these words over the agent's own leave the floor with the agent."""
         reply = self._reply
         if reply is None:
             return False
-        nearly_done = (
-            reply.brain_done
-            and reply.released_until_ms is not None
-            and reply.released_until_ms - self._stopped_ms <= self.policy.nearly_done_ms
-        )
+        unheard_ms = reply.unheard_ms(self._stopped_ms)
+        nearly_done = unheard_ms is not None and unheard_ms <= self.policy.nearly_done_ms
         return not nearly_done and wording.is_backchannel(
             text, during_introduction=reply.introduction
         )
@@ -347,24 +297,18 @@ class Turns:
         reply.deadline_ms = now_ms + self.policy.think_ms
         actions.append(on.ResumeSpeaking(reply.id))
 
-    def _answer(
-        self,
-        ended: on.UtteranceEnded,
-        *,
-        text: str,
-        digits: str,
-        now_ms: float,
-        actions: list[on.Action],
-    ) -> None:
+    def _answer(self, ended: on.UtteranceEnded, now_ms: float, actions: list[on.Action]) -> None:
         """The turn changes hands: what was being said is given up, and this is answered."""
-        unanswered, unanswered_digits = self._unanswered
+        unanswered, unanswered_digits = self._unanswered()
         self._give_up(actions)
         self.turn = ended.turn
         self.counters.utterances += 1
         self.counters.answers += 1
         self._reprompts = 0
-        reply = self._new_reply(now_ms, text=_joined(unanswered, text))
-        reply.digits = unanswered_digits + digits
+        keyed = ended.source == "dtmf"
+        text = _joined(unanswered, "" if keyed else ended.text)
+        reply = self._new_reply(now_ms, text=text)
+        reply.digits = unanswered_digits + (ended.text if keyed else "")
         guess = 0 if reply.digits else self._guesses.take(reply.text)
         self._settle_caller(actions)
         actions += [ended, on.Think(reply.id, self.turn, reply.text, reply.digits, guess)]
@@ -392,20 +336,20 @@ class Turns:
             started_audio_ms=self._caller.audio_ms,
             ended_audio_ms=self._caller.audio_ms,
         )
-        self._answer(ended, text="", digits=digits, now_ms=now_ms, actions=actions)
+        self._answer(ended, now_ms, actions)
 
     # --- the agent's reply ----------------------------------------------------------------
 
-    def _new_reply(self, now_ms: float, *, text: str = "") -> _Reply:
+    def _new_reply(self, now_ms: float, *, text: str = "") -> Reply:
         self._last_reply += 1
         self._held = False
-        self._reply = _Reply(
+        self._reply = Reply(
             self._last_reply, self.turn, text, deadline_ms=now_ms + self.policy.think_ms
         )
         self.state = State.THINKING
         return self._reply
 
-    def _current(self, reply: int) -> _Reply | None:
+    def _current(self, reply: int) -> Reply | None:
         return self._reply if self._reply and self._reply.id == reply else None
 
     def _on_sentence(
@@ -467,7 +411,7 @@ class Turns:
         self._speak_phrase(reply, on.Phrase.APOLOGY, 0, actions)
 
     def _speak_phrase(
-        self, reply: _Reply, phrase: on.Phrase, index: int, actions: list[on.Action]
+        self, reply: Reply, phrase: on.Phrase, index: int, actions: list[on.Action]
     ) -> None:
         reply.sentences, reply.brain_done = 1, True
         actions += [on.SpeakPhrase(reply.id, phrase, index), on.FinishReply(reply.id)]
@@ -553,7 +497,7 @@ class Turns:
         ):
             self._on_overdue(self._reply, now_ms, actions)
 
-    def _on_overdue(self, reply: _Reply, now_ms: float, actions: list[on.Action]) -> None:
+    def _on_overdue(self, reply: Reply, now_ms: float, actions: list[on.Action]) -> None:
         if self.state is State.SPEAKING and reply.brain_done:
             # Spoken, but the phone never said so: marks are lost, or it sends none.
             self._on_played_out(reply.id, now_ms, actions)
@@ -572,10 +516,7 @@ class Turns:
         self.counters.reprompts += 1
 
     def _is_farewell(self) -> bool:
-        """The last words are being spoken, or the caller is being connected to a person: nothing
-        can be answered any more."""
-        reply = self._reply
-        return reply is not None and (reply.connecting or reply.hang_up in ("drain", "error"))
+        return self._reply is not None and self._reply.is_last_word
 
     def _take_leave(
         self, reason: str, phrase: on.Phrase, now_ms: float, actions: list[on.Action]
