@@ -92,7 +92,8 @@ class RestRequests:
             raise fault_of(error.status, error.code, words) from None
         except requests.RequestException as error:
             if _never_left(error):
-                raise ProviderError("Twilio cannot be reached", retryable=True) from None
+                why = f"Twilio cannot be reached ({type(error).__name__})"
+                raise ProviderError(why, retryable=True) from None
             raise OutcomeUnknown(f"no answer of Twilio ({type(error).__name__})") from None
         except TwilioException as error:
             raise ProviderError(
