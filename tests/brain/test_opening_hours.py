@@ -164,6 +164,18 @@ def test_free_slots_are_sound_and_complete(
         assert (slot in slots) != reasons
 
 
+def test_slots_may_touch_what_is_booked_and_begin_at_the_earliest_moment() -> None:
+    opening = ISRAELI_WEEK.periods_of(date(2026, 11, 27))
+    booked = [Period(_at("2026-11-27T10:00"), _at("2026-11-27T11:00"))]
+    hour = timedelta(hours=1)
+    slots = free_slots(opening, booked, length=hour, earliest=_at("2026-11-27T09:00"))
+    assert [slot.start for slot in slots] == [
+        _at("2026-11-27T09:00"),
+        _at("2026-11-27T11:00"),
+        _at("2026-11-27T12:00"),
+    ]
+
+
 @given(st.sampled_from(_ZONES), _DAYS, st.integers(0, DAY_MINUTES), st.integers(0, DAY_MINUTES))
 def test_a_later_local_time_is_never_an_earlier_moment(
     zone: ZoneInfo, day: date, one: int, other: int
