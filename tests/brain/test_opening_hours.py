@@ -106,13 +106,15 @@ def test_it_stays_open_until_it_closes(hours: OpeningHours, now: datetime) -> No
     if end is not None:
         assert end > now
         assert hours.is_open(end - timedelta(microseconds=1))
-        assert not hours.is_open(end) or end - now > timedelta(days=399)
+        assert not hours.is_open(end) or end - now > timedelta(days=7)
 
 
 @given(_HOURS, _MOMENTS)
 def test_the_next_opening_is_the_first_one_after_now(hours: OpeningHours, now: datetime) -> None:
     opening = hours.next_opening(now)
     closes = hours.open_until(now) or now
+    if closes - now > timedelta(days=7):
+        return  # around the clock: where that ends is looked for no further
     if opening is None:
         assert not any(
             period.start > closes

@@ -20,6 +20,8 @@ _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*[-\u2013]\s*(\d{1,2}):(\d{2})")
 _SEARCH_DAYS: Final = 400
 """How far the next opening is looked for: a business that is closed for longer has given up."""
 
+_STRETCH_DAYS: Final = 10
+"""How far the end of one opening is looked for: open for longer is open around the clock."""
 _A_WEEK: Final = timedelta(days=7)
 
 
@@ -92,9 +94,12 @@ class OpeningHours:
         return self.open_until(now) is not None
 
     def open_until(self, now: datetime) -> datetime | None:
-        """When it closes; None when it is closed now. Hours that go on after midnight are one."""
+        """When it closes; None when it is closed now. Hours that go on after midnight are one.
+
+        Of a business that never closes, some moment that is more than a week away.
+        """
         end: datetime | None = None
-        for period in self._periods_from(now):
+        for period in self._periods_from(now, _STRETCH_DAYS):
             if period.start > (end or now):
                 break
             end = period.end
@@ -103,16 +108,16 @@ class OpeningHours:
     def next_opening(self, now: datetime) -> datetime | None:
         """When it opens after `now`, however open it is now; None when it does not for a year."""
         end = now
-        for period in self._periods_from(now):
+        for period in self._periods_from(now, _SEARCH_DAYS):
             if period.start > end:
                 return period.start
             end = period.end
         return None
 
-    def _periods_from(self, now: datetime) -> Iterator[Period]:
+    def _periods_from(self, now: datetime, days: int) -> Iterator[Period]:
         """Those that have not ended, soonest first."""
         first = self.today(now)
-        for ahead in range(_SEARCH_DAYS):
+        for ahead in range(days):
             for period in self.periods_of(first + timedelta(days=ahead)):
                 if period.end > now:
                     yield period

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -66,7 +67,7 @@ class Tool(Generic[A]):
             "function": {
                 "name": self.name,
                 "description": self.description,
-                "parameters": _bare(self.arguments.model_json_schema()),
+                "parameters": _parameters(self.arguments),
             },
         }
 
@@ -161,6 +162,12 @@ class AgentTools:
     def _key(self, tool: Tool[A], request: A) -> str:
         identity = json.dumps([self._conversation, tool.name, request.identity()], sort_keys=True)
         return f"{tool.name}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+
+
+@cache
+def _parameters(arguments: type[Arguments]) -> Any:
+    """The JSON schema: it takes a fifth of a millisecond to make, and every call needs all."""
+    return _bare(arguments.model_json_schema())
 
 
 def _no_constant(constant: str) -> NoReturn:
