@@ -31,9 +31,13 @@ _FAILED: Final = (
     "This does not work at the moment and nothing was done. Do not try it again now: say so, and"
     " offer another way, such as a call-back."
 )
-_LATE: Final = (
-    "No answer in time: it is not known whether it was done. Do not say that it was. Say that it"
-    " takes longer than usual; the same call may be made once more."
+_UNSURE: Final = (
+    "No clear answer: it is not known whether it was done. Do not say that it was. The same call"
+    " may be made once more; if that fails too, say so and offer another way."
+)
+_NO_ANSWER: Final = (
+    "No answer. The same call may be made once more; if that fails too, say so and offer another"
+    " way, such as a call-back."
 )
 
 _log = logging.getLogger(__name__)
@@ -55,7 +59,8 @@ class Tool(Generic[A]):
     arguments: type[A]
     run: Callable[[A, str], Awaitable[ToolResult]]
     """Does it. The second argument is the same for the same request of this conversation: what
-    the ports call `key`. Raises `Refused`, `ProviderError` or `TimeoutError`."""
+    the ports call `key`. Raises `Refused`, `ProviderError` or `TimeoutError`; only the first, and
+    a `ProviderError` that is not retryable, are sure to have done nothing."""
     at_most: int | None = None
     """For a tool that changes something outside: how many different requests of one conversation
     it does, each once. None for a tool that changes nothing."""
@@ -126,15 +131,12 @@ class AgentTools:
                 return await self._once(tool, tool.at_most, request, key)
         except Refused as refusal:
             return ToolResult(str(refusal))
-        except TimeoutError:
-            _log.warning("tool %s gave no answer in time in %s", name, self._conversation)
-            return ToolResult(_LATE)
-        except ProviderError as error:
-            _log.warning("tool %s failed in %s: %s", name, self._conversation, error)
-            return ToolResult(_FAILED)
-        except Exception:
+        except (ProviderError, TimeoutError) as error:
+            _log.warning("tool %s failed in %s: %r", name, self._conversation, error)
+            return ToolResult(_failure(tool, error))
+        except Exception as error:
             _log.exception("tool %s failed in %s", name, self._conversation)
-            return ToolResult(_FAILED)
+            return ToolResult(_failure(tool, error))
 
     async def _once(self, tool: Tool[A], at_most: int, request: A, key: str) -> ToolResult:
         """One after the other, so that the same request twice at once is done once."""
@@ -151,9 +153,9 @@ class AgentTools:
             begun.add(key)
             try:
                 result = await tool.run(request, key)
-            except (Refused, ProviderError):
-                # Nothing was done. Any other way out leaves that open, and the request counted.
-                if not again:
+            except (Refused, ProviderError) as error:
+                # Any other way out leaves open whether it was done: then the request counts.
+                if not again and _did_nothing(error):
                     begun.discard(key)
                 raise
             self._done[key] = result
@@ -162,6 +164,17 @@ class AgentTools:
     def _key(self, tool: Tool[A], request: A) -> str:
         identity = json.dumps([self._conversation, tool.name, request.identity()], sort_keys=True)
         return f"{tool.name}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+
+
+def _did_nothing(error: Exception) -> bool:
+    """Is that certain?"""
+    return isinstance(error, Refused) or (isinstance(error, ProviderError) and not error.retryable)
+
+
+def _failure(tool: Tool[Any], error: Exception) -> str:
+    if tool.at_most is None:
+        return _NO_ANSWER
+    return _FAILED if _did_nothing(error) else _UNSURE
 
 
 @cache
