@@ -219,8 +219,8 @@ def test_a_lull_is_counted_from_the_last_token() -> None:
     [
         ("We are open. Come in and", ["We are open."]),
         ("We are open. Come in.", ["We are open.", "Come in."]),
-        ("We are", []),
-        ("The price is 3.", []),
+        ("Hello. The price is 3.", ["Hello."]),
+        ("We are", ["We are."]),
     ],
 )
 def test_of_an_answer_cut_off_only_whole_sentences_are_said(text: str, said: list[str]) -> None:

@@ -67,7 +67,8 @@ class Splitter(Protocol):
         """The answer is over: all that is left."""
 
     def break_off(self) -> list[str]:
-        """The answer was cut off: what is complete of all that is left."""
+        """The answer was cut off: what is complete of all that is left; all of it, if nothing
+        else was said of the answer."""
 
 
 class SpokenSentences:
@@ -105,8 +106,8 @@ class SpokenSentences:
 
     def break_off(self) -> list[str]:
         said = list(self._cut())
-        if _complete(self._text):
-            said += self._release(len(self._text))
+        if _complete(self._text) or self._first:
+            return said + self.finish()
         self._text = ""
         return said
 

@@ -46,7 +46,8 @@ class WrittenMessages:
 
     def break_off(self) -> list[str]:
         sentences = _SENTENCE.match(self._text + "\n" if self._text[-1:] in ".!?…" else self._text)
-        self._text = sentences.group() if sentences else ""
+        if sentences:
+            self._text = sentences.group()
         return self.finish()
 
 
