@@ -17,7 +17,10 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
+from voiceagent.aftercall.llm_summary import summarise_with
+from voiceagent.back_office import BackOffice
 from voiceagent.brain.ports import Brain, Party, Say
+from voiceagent.brains import House, load_profile
 from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
 from voiceagent.call.session import CallServices
@@ -36,6 +39,8 @@ from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings, ensure_api_key, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.warm_up import WarmUp
+from voiceagent.web.call_control_webhooks import call_control_router
+from voiceagent.web.calls import calls_router
 from voiceagent.web.crm import crm_router
 from voiceagent.web.docs import install_docs
 from voiceagent.web.health import Readiness, install_health_routes, version_report
@@ -95,21 +100,17 @@ def _warnings(settings: Settings, brain: Brain) -> list[str]:
             f"The agent speaks {brain.language} and listens for {settings.stt_language}:"
             " callers who answer in its language will not be understood."
         )
+    if settings.llm_base_url and settings.stt_engine == "local":
+        sentences.append(
+            "LLM_BASE_URL is set, but the local recogniser understands only what the agent's"
+            " questions expect: let Google listen (STT_ENGINE=google)."
+        )
     return sentences
 
 
 def _assemble(settings: Settings) -> FastAPI:
     _check_data_dir(settings)
-    engines = choose_engines(settings, lambda works, _why: tell("tts", works))
-    configure_logging(settings.log_format)
-    for warning in _warnings(settings, engines.brain):
-        _log.warning("%s", warning)
-    api_key = ensure_api_key(settings)
-    metrics = Metrics()
-    metrics.count_log_lines_dropped(dropped_lines)
-    registry = CallRegistry(settings.max_calls)
-    readiness = Readiness(settings.max_calls, lambda: registry.live)
-    admission = _Admission(readiness, registry)
+    profile = load_profile(settings)
     url = settings.database_url.get_secret_value() if settings.database_url else None
     database = Database(url, settings.data_dir)
 
@@ -119,6 +120,19 @@ def _assemble(settings: Settings) -> FastAPI:
             await migrate(database)
 
     recorder = CallRecorder(database, settings.data_dir, revive=start_database)
+    office = BackOffice(settings, database, recorder)
+    house = House(office.desk, on_failure=lambda why: warm_up.report_failure("brain", why))
+    engines = choose_engines(settings, profile, house, lambda works, _why: tell("tts", works))
+    office.summarise(profile, summarise_with(engines.model) if engines.model else None)
+    configure_logging(settings.log_format)
+    for warning in _warnings(settings, engines.brain):
+        _log.warning("%s", warning)
+    api_key = ensure_api_key(settings)
+    metrics = Metrics()
+    metrics.count_log_lines_dropped(dropped_lines)
+    registry = CallRegistry(settings.max_calls)
+    readiness = Readiness(settings.max_calls, lambda: registry.live)
+    admission = _Admission(readiness, registry)
     voice_activity = VoiceActivity()
     phrase_book = PhraseBook(engines.phrase_store)
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
@@ -160,17 +174,19 @@ def _assemble(settings: Settings) -> FastAPI:
     async def check_socket() -> None:
         await check_handshake(settings)
 
-    warm_up = WarmUp(
-        {
-            "vad": voice_activity.start,
-            "tts": warm_up_voice,
-            "stt": warm_up_ears,
-            "db": start_database,
-            "ws": check_socket,
-        },
-        tell,
-        first_warm_up_ended,
-    )
+    parts = {
+        "vad": voice_activity.start,
+        "tts": warm_up_voice,
+        "stt": warm_up_ears,
+        "db": start_database,
+        "ws": check_socket,
+    }
+    # These are no conditions of taking calls: what they are for is done another way meanwhile.
+    if engines.model is not None:
+        parts["brain"] = engines.model.warm_up
+    if office.rest is not None:
+        parts["twilio"] = office.rest.warm_up
+    warm_up = WarmUp(parts, tell, first_warm_up_ended)
     services = CallServices(
         recognizer=engines.recognizer,
         voice=voice,
@@ -182,9 +198,10 @@ def _assemble(settings: Settings) -> FastAPI:
             eou_min_ms=settings.eou_min_ms,
             eou_max_ms=settings.eou_max_ms,
             barge_in_min_ms=settings.barge_in_min_ms,
+            max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
         ),
         language=settings.stt_language,
-        control=None,
+        control=office.rest,
         parking=Parking(time.monotonic),
         report_failure=warm_up.report_failure,
     )
@@ -222,12 +239,15 @@ def _assemble(settings: Settings) -> FastAPI:
             drain.install()
             stack.push_async_callback(drain.close)
             stack.push_async_callback(database.close)
+            office.close_with(stack)
             await recorder.start()
             stack.push_async_callback(recorder.close, _RECORDS_S)
             stack.push_async_callback(engines.synthesizer.close)
             stack.push_async_callback(engines.recognizer.close)
             stack.push_async_callback(voice_activity.close)
-            for work in (keep_warm(), watch()):
+            if engines.model is not None:
+                stack.push_async_callback(engines.model.close)
+            for work in (keep_warm(), watch(), office.run()):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
@@ -243,21 +263,40 @@ def _assemble(settings: Settings) -> FastAPI:
     install_problem_handlers(app)
     install_docs(app)
     install_health_routes(app, readiness, version, metrics)
+    brain, phrases = engines.brain, engines.brain.phrases
     app.include_router(
         telephony_router(
             settings,
             recorder,
             admission,
             metrics,
-            busy_phrase=engines.brain.phrases.busy,
-            busy_language=engines.brain.language,
+            busy_phrase=phrases.busy,
+            busy_language=brain.language,
+            seen_at=office.rest.reached_at if office.rest else _nobody,
         )
     )
-    app.include_router(media_router(settings, registry, services))
     app.include_router(
-        crm_router(CallsRepository(database), ContactsRepository(database)),
-        dependencies=[Depends(api_key_required(api_key))],
+        call_control_router(
+            settings,
+            recorder,
+            admission,
+            metrics,
+            orders=office.orders,
+            machines=office.rest,
+            busy_phrase=phrases.busy,
+            voicemail_phrase=profile.phrases.voicemail,
+            language=brain.language,
+        )
     )
+    app.include_router(media_router(settings, registry, services, office.call_ended))
+    for router in (
+        crm_router(CallsRepository(database), ContactsRepository(database)),
+        calls_router(settings, office.rest, admission, recorder),
+        *office.routers(),
+    ):
+        app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
+    for router in office.open_routers(profile.business):
+        app.include_router(router)
     return app
 
 
@@ -308,3 +347,6 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
     """End a task of the service's own."""
     task.cancel()
     await asyncio.wait([task])
+
+
+def _nobody(_base_url: str) -> None: ...

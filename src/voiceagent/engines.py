@@ -7,13 +7,13 @@ imported later, in each engine's own warm-up: nothing here is slow.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voiceagent.brain.agent_file import load_agent
 from voiceagent.brain.agent_profile import AgentProfile
 from voiceagent.brain.canned import CannedBrain
+from voiceagent.brain.chat import ChatModel
 from voiceagent.brain.ports import Brain
-from voiceagent.brain.script import ScriptedBrain
+from voiceagent.brains import House, choose_brain, choose_model
 from voiceagent.call.speaking import PhraseStore
-from voiceagent.errors import AgentFileError, SettingsError
+from voiceagent.errors import SettingsError
 from voiceagent.settings import Settings
 from voiceagent.speech.google_channel import (
     GoogleCredentials,
@@ -46,9 +46,16 @@ class Engines:
     """What speaks while the first voice is away."""
     first_voice_works: Callable[[], bool] = lambda: True
     phrase_store: PhraseStore | None = None
+    model: ChatModel | None = None
+    """The language model that thinks; None: a script does."""
 
 
-def choose_engines(settings: Settings, on_voice_change: Callable[[bool, str], None]) -> Engines:
+def choose_engines(
+    settings: Settings,
+    profile: AgentProfile,
+    house: House,
+    on_voice_change: Callable[[bool, str], None],
+) -> Engines:
     """The engines that the settings name.
 
     `on_voice_change(works, why)` is called when the first of two voices begins to fail and
@@ -56,14 +63,14 @@ def choose_engines(settings: Settings, on_voice_change: Callable[[bool, str], No
     """
     if settings.bench_engines:
         return _bench(settings)
-    profile = _agent(settings)
-    brain = ScriptedBrain(profile)
+    model = choose_model(settings)
+    brain = choose_brain(settings, profile, house, model)
     credentials = _credentials(settings)
     _check_access(settings, credentials)
     recognizer = _recognizer(settings, credentials, profile)
     if settings.tts_engine == "local":
         voice = LocalSynthesizer(voice=settings.tts_voice)
-        return Engines(recognizer, voice, brain, first_voice=voice)
+        return Engines(recognizer, voice, brain, first_voice=voice, model=model)
     first = GoogleSynthesizer(
         host_of(settings.google_tts_endpoint, GOOGLE_TTS_SERVICE),
         credentials,
@@ -74,7 +81,7 @@ def choose_engines(settings: Settings, on_voice_change: Callable[[bool, str], No
     second = LocalSynthesizer()
     pair = SynthesizerPair(first, second, on_change=on_voice_change, read_aloud=spoken)
     store = PhraseCache(settings.data_dir / "phrases").shelf(first.name, first.voice, spoken)
-    return Engines(recognizer, pair, brain, first, second, lambda: pair.first_works, store)
+    return Engines(recognizer, pair, brain, first, second, lambda: pair.first_works, store, model)
 
 
 def _bench(settings: Settings) -> Engines:
@@ -83,13 +90,6 @@ def _bench(settings: Settings) -> Engines:
 
     tone = ToneSynthesizer(settings.bench_reply_seconds)
     return Engines(CannedRecognizer(), tone, CannedBrain(), first_voice=tone)
-
-
-def _agent(settings: Settings) -> AgentProfile:
-    try:
-        return load_agent(settings.agent_file, settings.agent_language)
-    except AgentFileError as error:
-        raise SettingsError([f"AGENT_FILE: {fault}" for fault in str(error).splitlines()]) from None
 
 
 def _credentials(settings: Settings) -> GoogleCredentials | None:

@@ -89,6 +89,16 @@ async def test_an_end_that_was_seen_prevails_over_one_that_was_concluded(
         assert (call.end_reason, call.ended_at) == ("agent_hangup", after(20))
 
 
+async def test_a_transfer_gives_way_to_the_end_of_a_call_that_came_back(
+    calls: CallsRepository,
+) -> None:
+    away, over = ended("CA1", at=5, reason="transferred"), ended("CA1", at=30)
+    for record in (away, over, away):
+        await calls.apply([record])
+    call = await calls.get("CA1")
+    assert (call.end_reason, call.ended_at) == ("agent_hangup", after(30))
+
+
 async def test_a_call_that_was_never_announced_is_kept(calls: CallsRepository) -> None:
     await calls.apply([started("CA1"), turn("CA1", 0)])
     call = await calls.get("CA1")

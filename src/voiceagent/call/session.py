@@ -34,6 +34,7 @@ from voiceagent.errors import ProtocolError, ProviderError
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import RecognitionStream, SpeechRecognizer
 from voiceagent.twilio import media_stream as twilio
+from voiceagent.twilio.twiml import RESUMED_PARAMETER, TRANSFER_FAILED
 
 _MEDIA_SILENCE_MS: Final = 60_000.0
 """Twilio sends a frame each 20 ms, silence included; a minute without one is a dead stream."""
@@ -48,9 +49,6 @@ _MESSAGES_SAVED_UP: Final = 5000.0
 """A line that stalled delivers what was held up at once: this is a minute and a half of it."""
 _EARS_TRIES: Final = 3
 _CLOSE_S: Final = 3.0
-RESUMED_PARAMETER: Final = "resumed"
-"""Of the stream, when the call was away in the meantime (`twilio/twiml.py`)."""
-TRANSFER_FAILED: Final = "transfer_failed"
 
 _log = logging.getLogger(__name__)
 

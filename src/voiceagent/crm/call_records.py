@@ -95,14 +95,15 @@ WHERE (excluded.created_at, excluded.at, excluded.about COLLATE "C")
 _CALLBACK_IDS: Final = UUID("5d0f3a57-6c0c-4e8b-9a53-2f6f1c7b1d11")
 
 # A call ends once: a second end, e.g. of a socket that outlived it, changes nothing. An end that
-# was only concluded gives way to one that was seen. What was summarised without it is again.
+# was only concluded gives way to one that was seen, and so does a transfer to the end of a call
+# that came back. What was summarised without it is again.
 _ENDED = """
 UPDATE calls SET ended_at = $2, ended_status = $3, end_reason = $4, counters = $5,
     summarised_at = NULL, summary_lease_until = NULL
 WHERE call_sid = $1
   AND (ended_at IS NULL
-       OR (end_reason IN ('process_lost', 'never_connected'), ended_at, ended_status, end_reason)
-          > ($4 IN ('process_lost', 'never_connected'), $2, $3, $4))
+       OR (end_reason IN ('process_lost', 'never_connected', 'transferred'), ended_at, ended_status, end_reason)
+          > ($4 IN ('process_lost', 'never_connected', 'transferred'), $2, $3, $4))
 """
 
 _LOCK_CALL = """

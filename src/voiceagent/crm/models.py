@@ -111,7 +111,8 @@ class CallEnded(_Record):
     """`agent_hangup`, `caller_hangup`, `idle`, `drain`, `socket_lost`, `send_timeout`, `error`,
     `busy` (told to call again: it never came to a stream), `process_lost` (concluded later:
     the process that held it was killed), `never_connected` (concluded later: it was announced and
-    no stream came)."""
+    no stream came), `transferred` (to a person; it gives way to the end of a call that came back);
+    of outbound calls `line_busy`, `no_answer`, `not_connected`."""
     counters: dict[str, int] = Field(default_factory=dict)
     """`utterances`, `answers`, `barge_ins`, `false_interruptions`, `reprompts`, `frames_in`,
     `frames_out`, `malformed`."""

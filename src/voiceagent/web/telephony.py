@@ -7,6 +7,7 @@ gets a 101 with the subprotocol that was offered; every socket is closed in orde
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -69,8 +70,13 @@ class _Socket:
                 await self._websocket.close(code, reason)
 
 
-def media_router(settings: Settings, registry: CallRegistry, services: CallServices) -> APIRouter:
-    """`WS /ws/twilio-media`: Twilio Media Streams."""
+def media_router(
+    settings: Settings,
+    registry: CallRegistry,
+    services: CallServices,
+    call_ended: Callable[[], None],
+) -> APIRouter:
+    """`WS /ws/twilio-media`: Twilio Media Streams. `call_ended` is told of each call's end."""
     router = APIRouter()
 
     @router.websocket(MEDIA_PATH)
@@ -96,6 +102,7 @@ def media_router(settings: Settings, registry: CallRegistry, services: CallServi
         if registry.has_room:
             session = CallSession(socket, start, services)
             await registry.hold_call(session, session.run)
+            call_ended()
         else:
             await socket.close(1013, "no room for another call")
         _keep(start.call_sid, socket.close_code or _CLOSED_BY_US, "socket closed")

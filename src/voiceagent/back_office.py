@@ -1,0 +1,144 @@
+"""What works behind the calls: the front desk, summaries, notices to the owner, Twilio's API.
+
+Settings and the database flow in; the ports that the brain's tools and the sessions need,
+the routes and the background work flow out. Put together here, so that `app.py` stays a
+page; it decides nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter
+
+from voiceagent.aftercall.summariser import Summarise, Summariser
+from voiceagent.aftercall.summary import SummaryWriter
+from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.crm.agent_switch import AgentSwitch
+from voiceagent.crm.appointments import AppointmentsRepository
+from voiceagent.crm.callbacks import CallbacksRepository
+from voiceagent.crm.database import Database
+from voiceagent.crm.desk import CrmDesk
+from voiceagent.crm.recorder import CallRecorder
+from voiceagent.errors import SettingsError
+from voiceagent.http_clients import http_client
+from voiceagent.notices.notices import NoticeQueue, Target
+from voiceagent.notices.sender import Deliver, Sender
+from voiceagent.notices.webhook import OwnerWebhook
+from voiceagent.settings import Settings, ensure_owner_webhook_secret
+from voiceagent.twilio.rest import TwilioRest
+from voiceagent.web.desk import calendar_router, desk_router
+from voiceagent.web.notices import notices_router
+from voiceagent.web.orders import Orders
+
+_ISRAEL: Final = "Asia/Jerusalem"
+
+
+class BackOffice:
+    """The parts of one process that no call waits for."""
+
+    def __init__(self, settings: Settings, database: Database, recorder: CallRecorder) -> None:
+        """Raises `SettingsError`."""
+        self._settings = settings
+        self._database = database
+        self._recorder = recorder
+        self._appointments = AppointmentsRepository(database)
+        self._notices = NoticeQueue(database)
+        self._webhook = _owner_webhook(settings)
+        self._senders = self._make_senders()
+        self._summariser: Summariser | None = None
+        self.rest = _twilio(settings)
+        """None without Twilio's account."""
+        self.orders = Orders()
+        self.desk = CrmDesk(database, recorder, self._public_base_url)
+
+    def summarise(self, profile: AgentProfile | None, model: Summarise | None) -> None:
+        """Calls that are over are told of in the words of this agent."""
+        zone: tzinfo = profile.zone if profile else ZoneInfo(_ISRAEL)
+        language = profile.language if profile else self._settings.agent_language
+        self._summariser = Summariser(
+            self._database,
+            self._recorder,
+            SummaryWriter(language, zone, profile.questions if profile else ()),
+            summarise=model,
+            targets=tuple(self._senders),
+            on_queued=self._wake_senders,
+        )
+
+    def call_ended(self) -> None:
+        """A call of this process is over."""
+        if self._summariser is not None:
+            self._summariser.call_ended()
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Those that need the API key."""
+        desk = desk_router(
+            CallbacksRepository(self._database), self._appointments, AgentSwitch(self._database)
+        )
+        return desk, notices_router(self._notices, self._wake_sender)
+
+    def open_routers(self, business: str) -> Sequence[APIRouter]:
+        """Those that do not."""
+        return (calendar_router(self._appointments, business=business),)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            if self._summariser is not None:
+                tasks.create_task(self._summariser.run(), name="summaries")
+            for target, sender in self._senders.items():
+                tasks.create_task(sender.run(), name=f"notices by {target}")
+
+    def close_with(self, stack: AsyncExitStack) -> None:
+        """Have the stack close everything, in order."""
+        closers: list[Callable[[], Awaitable[None]]] = [self.orders.close]
+        if self.rest is not None:
+            closers.append(self.rest.close)
+        if self._webhook is not None:
+            closers.append(self._webhook.close)
+        for close in reversed(closers):
+            stack.push_async_callback(close)
+
+    def _make_senders(self) -> dict[Target, Sender]:
+        deliveries: dict[Target, Deliver] = {}
+        if self._webhook is not None:
+            deliveries["webhook"] = self._webhook.deliver
+        return {
+            target: Sender(self._notices, target, deliver) for target, deliver in deliveries.items()
+        }
+
+    def _wake_senders(self) -> None:
+        for sender in self._senders.values():
+            sender.wake()
+
+    def _wake_sender(self, target: Target) -> None:
+        if target in self._senders:
+            self._senders[target].wake()
+
+    def _public_base_url(self) -> str | None:
+        return self._settings.public_base_url
+
+
+def _owner_webhook(settings: Settings) -> OwnerWebhook | None:
+    if settings.owner_webhook_url is None:
+        return None
+    secret = ensure_owner_webhook_secret(settings)
+    try:
+        return OwnerWebhook(settings.owner_webhook_url, secret, http_client)
+    except ValueError as error:
+        raise SettingsError([f"OWNER_WEBHOOK_URL, OWNER_WEBHOOK_SECRET: {error}."]) from None
+
+
+def _twilio(settings: Settings) -> TwilioRest | None:
+    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+        return None
+    return TwilioRest(
+        settings.twilio_account_sid,
+        settings.twilio_auth_token.get_secret_value(),
+        base_url=settings.twilio_base_url,
+        caller_id=settings.twilio_phone_number,
+        public_base_url=settings.public_base_url,
+    )

@@ -1,0 +1,158 @@
+"""Which brain answers, by the settings: a language model with a script behind it, or the script.
+
+Settings, the agent's profile and the house's ports flow in; a `Brain` for the telephone or
+for writing flows out. Nothing here is slow: the model's library is imported in its warm-up.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from voiceagent.brain.agent_file import load_agent
+from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.chat import ChatModel
+from voiceagent.brain.llm import LLMBrain, LoadCard, spoken, written
+from voiceagent.brain.llm_stream import OpenAIChat
+from voiceagent.brain.ports import Brain, Party
+from voiceagent.brain.prompt import SpokenPrompt, WrittenPrompt
+from voiceagent.brain.script import ScriptedBrain
+from voiceagent.brain.takeover import BrainWithScript
+from voiceagent.brain.tool_ports import CallerCard, Cashier, Desk, Messenger
+from voiceagent.brain.tool_setting import ToolSetting
+from voiceagent.brain.toolbox import Toolbox
+from voiceagent.brain.tools import AgentTools, Tool
+from voiceagent.brain.toolsets import voice_tools, written_tools
+from voiceagent.errors import AgentFileError, SettingsError
+from voiceagent.settings import Settings
+
+GOOGLE_LANGUAGES: Final = (
+    "he-IL",
+    "en-US",
+    "ar-IL",
+    "ru-RU",
+    "fr-FR",
+    "es-ES",
+    "de-DE",
+    "it-IT",
+    "uk-UA",
+)
+"""What both of Google's engines hear and speak, of what callers in Israel are likely to ask for."""
+
+
+def _nobody(_why: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a brain's tools have to work with; a port that is None takes its tools away."""
+
+    desk: Desk | None = None
+    messenger: Messenger | None = None
+    cashier: Cashier | None = None
+    on_failure: Callable[[str], None] = _nobody
+    """Is told why the model failed, each time the script takes over."""
+
+
+def load_profile(settings: Settings) -> AgentProfile:
+    """The agent that the settings name. Raises `SettingsError`."""
+    try:
+        return load_agent(settings.agent_file, settings.agent_language)
+    except AgentFileError as error:
+        raise SettingsError([f"AGENT_FILE: {fault}" for fault in str(error).splitlines()]) from None
+
+
+def choose_model(settings: Settings) -> ChatModel | None:
+    """The language model that the settings name; None: there is none."""
+    if settings.llm_base_url is None or settings.llm_model is None:
+        return None
+    key = settings.llm_api_key
+    return OpenAIChat(
+        settings.llm_base_url, settings.llm_model, key.get_secret_value() if key else None
+    )
+
+
+def engine_languages(settings: Settings) -> tuple[str, ...]:
+    """What this service hears and speaks, as BCP 47 tags."""
+    if settings.stt_engine == "google":
+        return GOOGLE_LANGUAGES
+    return (settings.stt_language,)
+
+
+def choose_brain(
+    settings: Settings, profile: AgentProfile, house: House, model: ChatModel | None
+) -> Brain:
+    """The brain of telephone calls: the model's, with the script behind it."""
+    script = ScriptedBrain(profile)
+    if model is None:
+        return script
+    languages = engine_languages(settings)
+    thinker = LLMBrain(
+        model,
+        spoken(lambda language: profile.phrases_in(language).one_moment),
+        SpokenPrompt(profile, languages),
+        language=profile.language,
+        phrases_in=profile.fixed_phrases_in,
+        opening=profile.greeting,
+        toolbox=_toolboxes(profile, house, languages, voice_tools),
+        load_card=_card_loader(house),
+        now=_now,
+    )
+    return _with_script(thinker, script, profile, house)
+
+
+def choose_written_brain(
+    profile: AgentProfile, house: House, model: ChatModel | None
+) -> BrainWithScript | ScriptedBrain:
+    """The brain of conversations in writing."""
+    script = ScriptedBrain(profile)
+    if model is None:
+        return script
+    thinker = LLMBrain(
+        model,
+        written(),
+        WrittenPrompt(profile),
+        language=profile.language,
+        phrases_in=profile.fixed_phrases_in,
+        opening=profile.greeting,
+        toolbox=_toolboxes(profile, house, (), written_tools),
+        load_card=_card_loader(house),
+        now=_now,
+    )
+    return _with_script(thinker, script, profile, house)
+
+
+def _with_script(
+    thinker: LLMBrain, script: ScriptedBrain, profile: AgentProfile, house: House
+) -> BrainWithScript:
+    return BrainWithScript(
+        thinker, script, takeover=profile.phrases.takeover, on_failure=house.on_failure
+    )
+
+
+def _toolboxes(
+    profile: AgentProfile,
+    house: House,
+    languages: tuple[str, ...],
+    tools: Callable[[ToolSetting], list[Tool[Any]]],
+) -> Callable[[Party], Toolbox]:
+    def toolbox(party: Party) -> Toolbox:
+        setting = ToolSetting(
+            profile, party, _now, languages, house.desk, house.messenger, house.cashier
+        )
+        # In writing a conversation lasts a day: next month's payment link is another one.
+        conversation = party.call_sid or f"{party.contact_id} {_now().date()}"
+        return AgentTools(tools(setting), conversation)
+
+    return toolbox
+
+
+def _card_loader(house: House) -> LoadCard:
+    async def load(party: Party) -> CallerCard | None:
+        return await house.desk.card(party) if house.desk else None
+
+    return load
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
