@@ -17,9 +17,14 @@ class ThoughtFilter:
         self._held = ""
         """What may be the beginning of a mark."""
         self._awaits = _OPENING
+        self._after_thought = False
+        """Blanks behind a thought belong to it."""
 
     def feed(self, delta: str) -> str:
         """What of the text so far is surely for the caller and was not returned before."""
+        if self._after_thought:
+            delta = delta.lstrip()
+            self._after_thought = not delta
         if not self._awaits:
             return delta
         self._held += delta
@@ -32,8 +37,8 @@ class ThoughtFilter:
             self._awaits, self._held = _CLOSING, lead
         thought, found, rest = self._held.partition(_CLOSING)
         if found:
-            self._awaits, self._held = "", ""
-            return rest.lstrip()
+            self._awaits, self._held, self._after_thought = "", "", True
+            return self.feed(rest)
         self._held = thought[-len(_CLOSING) :]
         return ""
 
