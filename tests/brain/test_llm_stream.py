@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
+import openai.resources.chat  # noqa: F401 - half a second that is no test's to wait for
 import pytest
 
 from emulators.openai_rules import Action, Asked, Call, Fault, FaultKind, Rule, Rules

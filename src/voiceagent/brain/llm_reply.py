@@ -39,8 +39,6 @@ from voiceagent.errors import ProviderError
 
 MAX_ROUNDS: Final = 5
 """How often the model is asked for one answer; the last time it has to talk."""
-ONE_MOMENT_S: Final = 1.2
-"""So long after its tools began the caller is told to wait, if nothing was said meanwhile."""
 _AHEAD: Final = 16
 """Events that wait for their reader; then the model is not listened to for a while."""
 
@@ -57,6 +55,8 @@ class Manner:
     """What to say, in a language (BCP 47), while a tool takes long; empty: nothing."""
     begins: str
     """A note, as the first message, where the agent spoke first."""
+    patience_s: float = 1.2
+    """So long after tools began `one_moment` is said, if nothing else was."""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,6 @@ class LLMReply:
     confirmed: Callable[[], Awaitable[None]]
     remember: Callable[[list[Ran]], None]
     """Takes what was run in each round."""
-    one_moment_s: float = ONE_MOMENT_S
     _told: asyncio.Queue[BrainEvent | Exception | None] = field(
         default_factory=lambda: asyncio.Queue(_AHEAD)
     )
@@ -202,7 +201,7 @@ class LLMReply:
         """The tools of a round; returns what the model is to be told of it."""
         await tools.permit(said.calls)
         if not self._has_waited and self.manner.one_moment(self.language):
-            self._moment_ms = _now_ms() + self.one_moment_s * 1000
+            self._moment_ms = _now_ms() + self.manner.patience_s * 1000
         running = asyncio.create_task(tools.run(said.calls), name="tools")
         try:
             while not running.done():

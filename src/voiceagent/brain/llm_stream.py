@@ -76,9 +76,7 @@ class OpenAIChat:
         self._warm_up_deadlines = warm_up_deadlines
         self._max_chars = max_chars
         self._pause_s = pause_s
-        self._opening = asyncio.Lock()
-        self._client: AsyncOpenAI | None = None
-        self._http: HttpClient | None = None
+        self._opening: asyncio.Future[tuple[AsyncOpenAI, HttpClient]] | None = None
         self._closed = False
 
     async def warm_up(self) -> None:
@@ -117,9 +115,10 @@ class OpenAIChat:
 
     async def close(self) -> None:
         self._closed = True
-        async with self._opening:
-            if self._http is not None:
-                await self._http.aclose()
+        if self._opening is not None:
+            (opened,) = await asyncio.gather(self._opening, return_exceptions=True)
+            if not isinstance(opened, BaseException):
+                await opened[1].aclose()
 
     async def _answer(
         self, request: ChatRequest, patience: "_Patience"
@@ -164,15 +163,13 @@ class OpenAIChat:
         )
 
     async def _open(self) -> "AsyncOpenAI":
-        """The client, made by the first who needs it."""
-        async with self._opening:
-            if self._closed:
-                raise ProviderError(f"{ENGINE} is closed", retryable=False)
-            if self._client is not None:
-                return self._client
-            client, self._http = await asyncio.to_thread(self._make)
-            self._client = client
-            return client
+        """The client, made with the first question. Whoever loses patience does not stop that."""
+        if self._closed:
+            raise ProviderError(f"{ENGINE} is closed", retryable=False)
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(asyncio.to_thread(self._make))
+        client, _ = await asyncio.shield(self._opening)
+        return client
 
     def _make(self) -> "tuple[AsyncOpenAI, HttpClient]":
         """In a thread: the import takes most of a second, the certificates 20 ms."""
