@@ -91,18 +91,18 @@ def chat_messages(
     spoke first, since many servers want the caller to. What is beyond `max_chars` is left
     out, oldest first; the turn never is.
     """
-    blocks = _blocks(turn, records)
-    kept = max(at for at, block in enumerate(blocks) if block[0]["role"] == "user")
-    room = max_chars - sum(map(_size, blocks[kept:]))
-    while kept > 0 and room >= _size(blocks[kept - 1]):
+    before, now = _blocks(turn, records)
+    kept, room = len(before), max_chars - _size(now)
+    while kept > 0 and room >= _size(before[kept - 1]):
         kept -= 1
-        room -= _size(blocks[kept])
+        room -= _size(before[kept])
+    blocks = [*before[kept:], now]
     first: list[Message] = []
     if kept:
         first = [_said("user", _LEFT_OUT)]
     elif blocks[0][0]["role"] != "user":
         first = [_said("user", begins)]
-    talk = [*first, *(message for block in blocks[kept:] for message in block)]
+    talk = [*first, *(message for block in blocks for message in block)]
     return [_said("system", f"{system}\n\n{NOTES}"), *_merged(talk)]
 
 
@@ -125,39 +125,44 @@ def tool_messages(ran: Sequence[Ran], text: str = "") -> list[Message]:
     return [{"role": "assistant", "content": text or None, "tool_calls": asked}, *results]
 
 
-def _blocks(turn: CallerTurn, records: Sequence[TurnRecord]) -> list[list[Message]]:
-    """Messages that stand or fall together, the turn that is to be answered among the last."""
+def _blocks(
+    turn: CallerTurn, records: Sequence[TurnRecord]
+) -> tuple[list[list[Message]], list[Message]]:
+    """Messages that stand or fall together; then those of the turn that is to be answered."""
     history = turn.history
-    ran: dict[int, list[list[Ran]]] = {}
+    ran: dict[int, list[Message]] = {}
     notes: dict[int, str] = {}
     for record in records:
         place = _place(record, history)
-        ran.setdefault(place, []).extend(record.remembered)
+        for tools in record.remembered:
+            ran.setdefault(place, []).extend(tool_messages(tools))
         if record.counts and record.note:
             notes[place] = record.note
-    said = _unheard_of(turn)
-    now = TurnRecord.of(turn).note
-    if now:
-        notes[len(history)] = now
+    own = [_said("user", text) for text in (_unheard_of(turn), _note(turn)) if text]
+    last = history[-1] if history else None
+    # The turn's own words, or keys, stand at the end of the history already.
+    is_told = last is not None and (not own or (turn.digits != "" and _is_keyed(last)))
+    if not own and last is not None:
+        own = [_said("user", last.text)]
 
-    blocks = [list(tool_messages(tools)) for tools in ran.get(0, ())]
-    for place, exchange in enumerate(history, start=1):
-        note = notes.pop(place, "")
-        if note and exchange.who == "caller" and _KEYS.fullmatch(exchange.text):
-            blocks.append([_said("user", note)])
-            note = ""
-        elif exchange.text:
+    blocks = [ran.get(0, [])]
+    for place, exchange in enumerate(history[: len(history) - is_told], start=1):
+        note = notes.get(place, "")
+        if exchange.text and not (note and _is_keyed(exchange)):
             blocks.append([_said(_ROLES[exchange.who], exchange.text)])
-        if exchange.cut:
+        if exchange.cut and exchange.who == "agent":
             blocks.append([_said("user", _CUT)])
-        if place == len(history) and said:
-            blocks.append([_said("user", said)])
         if note:
             blocks.append([_said("user", note)])
-        blocks += [list(tool_messages(tools)) for tools in ran.get(place, ())]
-    if not history:
-        blocks += [[_said("user", text)] for text in (said, now) if text]
-    return blocks
+        if place < len(history):
+            blocks.append(ran.get(place, []))
+    return [block for block in blocks if block], own + (
+        ran.get(len(history), []) if history else []
+    )
+
+
+def _is_keyed(exchange: Exchange) -> bool:
+    return exchange.who == "caller" and _KEYS.fullmatch(exchange.text) is not None
 
 
 def _unheard_of(turn: CallerTurn) -> str:
@@ -167,7 +172,7 @@ def _unheard_of(turn: CallerTurn) -> str:
         if exchange.who != "caller":
             break
         callers.insert(0, exchange.text)
-    if turn.digits and callers and _KEYS.fullmatch(callers[-1]):
+    if turn.digits and callers and _KEYS.fullmatch(callers[-1]) is not None:
         callers.pop()
     words = " ".join(turn.text.split())
     return "" if " ".join(" ".join(callers).split()).endswith(words) else turn.text
