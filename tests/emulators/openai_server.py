@@ -170,10 +170,10 @@ class OpenAIEmulator:
         await asyncio.sleep(before_first)
         if fault is not None and fault.kind in ("status", "html", "whole", "bare"):
             return await _fail_whole(fault, action, asked, writer)
-        if not asked.body.get("stream"):
-            return await _send_json(writer, 200, _document(action, asked))
         if fault is not None and fault.kind in ("hang", "reset") and not fault.after_tokens:
             return await _fail(fault, writer)
+        if not asked.body.get("stream"):
+            return await _send_json(writer, 200, _document(action, asked))
         await _send_head(writer)
         await _send_event(writer, _chunk(asked, {"role": "assistant", "content": ""}))
         for number, delta in enumerate(_deltas(action)):

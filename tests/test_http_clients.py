@@ -1,0 +1,45 @@
+"""What every HTTP client of the service does and does not do."""
+
+import pytest
+
+from emulators.openai_rules import Action, Fault, Rule
+from emulators.openai_server import OpenAIEmulator
+from voiceagent.http_clients import HttpDeadlines, HttpError, http_client
+
+
+async def test_a_proxy_that_the_environment_names_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    async with OpenAIEmulator() as emulator, http_client() as client:
+        answer = await client.get(f"{emulator.base_url}/models")
+    assert answer.status_code == 200
+
+
+async def test_a_silent_server_is_given_up() -> None:
+    fault = Rule(Action(fault=Fault("hang")))
+    async with (
+        OpenAIEmulator([fault]) as emulator,
+        http_client(HttpDeadlines(receive_s=0.1)) as client,
+    ):
+        with pytest.raises(HttpError):
+            await client.post(f"{emulator.base_url}/chat/completions", json={"messages": []})
+
+
+async def test_a_client_that_finds_no_free_connection_gives_up() -> None:
+    fault = Rule(Action("Hi.", fault=Fault("silent")))
+    async with (
+        OpenAIEmulator([fault]) as emulator,
+        http_client(HttpDeadlines(turn_s=0.1), connections=1) as client,
+        client.stream(
+            "POST", f"{emulator.base_url}/chat/completions", json={"messages": [], "stream": True}
+        ),
+    ):
+        with pytest.raises(HttpError):
+            await client.get(f"{emulator.base_url}/models")
+
+
+async def test_a_redirection_is_not_followed() -> None:
+    async with http_client() as client:
+        assert not client.follow_redirects
