@@ -45,16 +45,6 @@ def test_many_of_them_are_somebody_talking() -> None:
     assert not wording.is_backchannel("yes yes yes yes okay")
 
 
-@pytest.mark.parametrize("text", ["I want to buy a house", "yes", "ארבעה חדרים", "two million"])
-def test_reads_complete(text: str) -> None:
-    assert wording.reads_complete(text)
-
-
-@pytest.mark.parametrize("text", ["", "I want to", "a house and", "אני רוצה דירה של", "um", "עם"])
-def test_reads_on(text: str) -> None:
-    assert not wording.reads_complete(text)
-
-
 @pytest.mark.parametrize(
     ("text", "before", "rest"),
     [

@@ -8,7 +8,7 @@ takes the turn is `turns.py`'s decision.
 from dataclasses import dataclass
 from enum import Enum
 
-from voiceagent.call import wording
+from voiceagent.call import completeness, wording
 from voiceagent.call.activity import WINDOW_MS, SpeechRun
 from voiceagent.call.transcript import COVERS_SLACK_MS, Transcript
 from voiceagent.call.turn_policy import TurnPolicy
@@ -135,7 +135,7 @@ class UtteranceTracker:
             return Signal.OVER if self.hearing or self.heard_nothing else None
         hearing, silence_ms = self._transcript.hearing, self._silence_ms
         known = hearing.is_stable and self._transcript.covers(utterance.last_voiced_ms)
-        ready = known and not self.patient and wording.reads_complete(hearing.text)
+        ready = known and not self.patient and completeness.reads_complete(hearing.text)
         # The next window would be past the maximum: now, or too late.
         last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
         if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:

@@ -1,8 +1,8 @@
 """How the words of an utterance bear on the turn: Hebrew and English.
 
 Pure judgements about a recognised text: is it only a listener's "mm-hm", is it
-an order to stop, does it read as finished. They decide nothing by themselves;
-`turns.py` does.
+an order to stop. They decide nothing by themselves; `turns.py` does. Whether it
+reads as finished is `completeness.py`'s question.
 """
 
 import re
@@ -21,13 +21,6 @@ _BACKCHANNELS: Final = frozenset(
 _BACKCHANNEL_PHRASES: Final = frozenset({"i see", "go on", "got it"})
 
 _GREETINGS: Final = frozenset("hello hi hey hallo halo שלום הלו היי".split())
-
-_UNFINISHED_ENDINGS: Final = frozenset(
-    "and or but so because if that which who the a an to of for with in on at from by my your "
-    "i we is are um uh er like about "
-    "ו או אבל כי אם ש של את על עם אל מ ב ל ה אני אנחנו זה היא הוא אה אממ כמו בערך כדי".split()
-)
-"""A text that ends so is going on: conjunctions, prepositions, articles, fillers."""
 
 
 def normalise(text: str) -> str:
@@ -58,12 +51,6 @@ def is_backchannel(text: str, *, during_introduction: bool = False) -> bool:
         return False
     allowed = _BACKCHANNELS | _GREETINGS if during_introduction else _BACKCHANNELS
     return plain in _BACKCHANNEL_PHRASES or allowed.issuperset(words)
-
-
-def reads_complete(text: str) -> bool:
-    """Whether the text could be all that was meant: its last word does not ask for more."""
-    words = normalise(text).split()
-    return bool(words) and words[-1] not in _UNFINISHED_ENDINGS
 
 
 def without_overlap(text: str, said_before: str) -> str:
