@@ -201,6 +201,7 @@ def _assemble(settings: Settings) -> FastAPI:
             max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
         ),
         language=settings.stt_language,
+        expected=engines.expected,
         control=office.rest,
         parking=Parking(time.monotonic),
         report_failure=warm_up.report_failure,

@@ -4,7 +4,7 @@ Settings flow in, adapters behind their ports flow out. The vendors' libraries a
 imported later, in each engine's own warm-up: nothing here is slow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from voiceagent.brain.agent_profile import AgentProfile
@@ -48,6 +48,8 @@ class Engines:
     phrase_store: PhraseStore | None = None
     model: ChatModel | None = None
     """The language model that thinks; None: a script does."""
+    expected: Sequence[str] = ()
+    """What ears that know nothing else are to expect, whoever thinks."""
 
 
 def choose_engines(
@@ -68,9 +70,11 @@ def choose_engines(
     credentials = _credentials(settings)
     _check_access(settings, credentials)
     recognizer = _recognizer(settings, credentials, profile)
+    # A large engine has them as hints already.
+    expected = hints_of(profile) if settings.stt_engine == "local" else ()
     if settings.tts_engine == "local":
         voice = LocalSynthesizer(voice=settings.tts_voice)
-        return Engines(recognizer, voice, brain, first_voice=voice, model=model)
+        return Engines(recognizer, voice, brain, voice, model=model, expected=expected)
     first = GoogleSynthesizer(
         host_of(settings.google_tts_endpoint, GOOGLE_TTS_SERVICE),
         credentials,
@@ -81,7 +85,17 @@ def choose_engines(
     second = LocalSynthesizer()
     pair = SynthesizerPair(first, second, on_change=on_voice_change, read_aloud=spoken)
     store = PhraseCache(settings.data_dir / "phrases").shelf(first.name, first.voice, spoken)
-    return Engines(recognizer, pair, brain, first, second, lambda: pair.first_works, store, model)
+    return Engines(
+        recognizer,
+        pair,
+        brain,
+        first_voice=first,
+        second_voice=second,
+        first_voice_works=lambda: pair.first_works,
+        phrase_store=store,
+        model=model,
+        expected=expected,
+    )
 
 
 def _bench(settings: Settings) -> Engines:
@@ -129,11 +143,11 @@ def _recognizer(
         region=settings.google_stt_region,
         recognizer=settings.google_stt_recognizer,
         endpointing=settings.google_stt_endpointing,
-        hints=_hints(profile),
+        hints=hints_of(profile),
     )
 
 
-def _hints(profile: AgentProfile) -> tuple[str, ...]:
+def hints_of(profile: AgentProfile) -> tuple[str, ...]:
     """Names, streets, products: what this business's callers are likely to say."""
     phrases = [profile.business]
     for question in profile.questions:

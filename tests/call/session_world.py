@@ -467,6 +467,7 @@ async def call(
         metrics=metrics,
         policy=policy or TurnPolicy(),
         language="en-US",
+        expected=(),
         control=control,
         parking=Parking(asyncio.get_running_loop().time),
         report_failure=lambda part, why: failures.append((part, why)),

@@ -19,10 +19,11 @@ from emulators.spoken_tones import say
 from outside import Records
 from voiceagent.brain.ports import Say
 from voiceagent.call.audio import FRAME_BYTES
+from voiceagent.call.parking import Parking
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
-from voiceagent.crm.models import CallEnded
+from voiceagent.crm.models import CallEnded, TurnSpoken
 from voiceagent.metrics import Metrics
 from voiceagent.speech.google_stt import GoogleRecognizer
 from voiceagent.twilio.media_stream import Start
@@ -83,6 +84,9 @@ async def hebrew_call(recognizer: GoogleRecognizer, script: Sequence[str] = SCRI
         metrics=Metrics(),
         policy=TurnPolicy(),
         language="he-IL",
+        expected=(),
+        control=None,
+        parking=Parking(asyncio.get_running_loop().time),
         report_failure=lambda part, why: outcome.failures.append((part, why)),
     )
     phone = Phone()
@@ -102,7 +106,11 @@ async def hebrew_call(recognizer: GoogleRecognizer, script: Sequence[str] = SCRI
         for task in (running, living):
             task.cancel()
         await asyncio.gather(running, living, return_exceptions=True)
-    outcome.asked = [turn.text for turn in brain.turns]
+    outcome.asked = [
+        record.text
+        for record in records
+        if isinstance(record, TurnSpoken) and record.who == "caller"
+    ]
     payloads = [sent.body["media"]["payload"] for sent in phone.sent if sent.event == "media"]
     outcome.played = voice.read(b"".join(map(base64.b64decode, payloads)))
     outcome.close = phone.closed

@@ -66,6 +66,9 @@ class CallServices:
     policy: TurnPolicy
     language: str
     """What the caller is expected to speak, e.g. `he-IL`."""
+    expected: Sequence[str]
+    """What callers are likely to say at any time, for ears that know nothing else; a brain that
+    expects something in particular says so (`Expect`)."""
     control: CallControl | None
     """None: callers cannot be connected to anybody."""
     parking: Parking
@@ -99,7 +102,7 @@ class CallSession:
         self._vad = services.voice_activity.open(self._on_windows)
         self._ears: RecognitionStream | None = None
         self._language = services.language
-        self._expected: Sequence[str] = ()
+        self._expected = services.expected
         self._replies = Replies(
             services.brain,
             self._talk,
