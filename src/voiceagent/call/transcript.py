@@ -84,9 +84,9 @@ class Transcript:
         """Drop what was recognised wholly before this: it belongs to no utterance."""
         self._pieces = [piece for piece in self._pieces if piece.end_ms > audio_ms]
 
-    def covers(self, voice_end_ms: float) -> bool:
+    def covers(self, voice_end_ms: float, slack_ms: float = COVERS_SLACK_MS) -> bool:
         """Whether the recogniser has heard up to the end of the voice."""
-        return self.hearing.covers_to_ms >= voice_end_ms - COVERS_SLACK_MS
+        return self.hearing.covers_to_ms >= voice_end_ms - slack_ms
 
     def heard_nothing(self, voice_end_ms: float) -> bool:
         """Whether the recogniser has said that there are no words up to the end of the voice."""

@@ -20,6 +20,9 @@ class TurnPolicy:
     guess_after_ms: float = 64.0
     """Silence after which the brain begins to answer what is stable, before it is known that the
     caller has finished: two windows, since a pause between words is mostly shorter."""
+    guess_slack_ms: float = 160.0
+    """How far behind the end of the voice the words may end to be guessed at: less than a word,
+    or the last one is missing from most guesses."""
     max_guesses: int = 4
     """In one utterance; 0: none. A caller who pauses at every word must not cost a model each
     time."""

@@ -140,7 +140,10 @@ class UtteranceTracker:
         last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
         if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
             return self._over(utterance, "silence", now_ms)
-        return Signal.SILENT if known and silence_ms >= self.policy.guess_after_ms else None
+        guessable = known and self._transcript.covers(
+            utterance.last_voiced_ms, self.policy.guess_slack_ms
+        )
+        return Signal.SILENT if guessable and silence_ms >= self.policy.guess_after_ms else None
 
     def tick(self, now_ms: float) -> Signal | None:
         """A deadline may have passed: of the words, or of the media."""
