@@ -1,4 +1,4 @@
-"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`.
+"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`, `eval`.
 
 Arguments flow in, an exit code flows out: 0 done, 1 it did not work, 2 it was
 asked wrongly (arguments or environment). Each command imports only what it
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_migrate(commands)
     _add_call(commands)
     _add_demo(commands)
+    _add_eval(commands)
     return parser
 
 
@@ -98,6 +99,31 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--out", type=Path, default=Path("var/demo"), help="where the report goes (var/demo)"
     )
     demo.set_defaults(run=_demo)
+
+
+def _add_eval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluation = commands.add_parser(
+        "eval",
+        help="hold the conversations of evals/*.toml and judge them",
+        description="Each scenario is a call of its own with the real session and brain; all are"
+        " held at once, in real time. Exit code 0 only if every one went as its file says.",
+    )
+    evaluation.add_argument(
+        "--dir", type=Path, default=Path("evals"), help="where the scenarios are (evals)"
+    )
+    evaluation.add_argument(
+        "--only", action="append", metavar="NAME", help="this scenario; may hold *; repeatable"
+    )
+    evaluation.add_argument(
+        "--brain",
+        choices=("script", "emulator", "llm"),
+        default="emulator",
+        help="what thinks where a scenario wants a model: nothing (it is left out), the emulated"
+        " one of the checkout, or the one of LLM_BASE_URL",
+    )
+    evaluation.add_argument("--list", action="store_true", help="only tell what there is")
+    evaluation.add_argument("--json", action="store_true", help="print the results as JSON")
+    evaluation.set_defaults(run=_eval)
 
 
 def _positive(text: str) -> int:
@@ -231,6 +257,23 @@ def _demo(arguments: argparse.Namespace) -> int:
         _complain(f"{arguments.out}: {error.strerror}")
         return ASKED_WRONGLY
     return asyncio.run(demo.run(arguments.out, os.environ))
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    from voiceagent.evals import command  # noqa: PLC0415
+    from voiceagent.evals.scenario import ScenarioError  # noqa: PLC0415
+
+    wanted = command.Wanted(
+        arguments.dir, arguments.only or (), arguments.brain, as_json=arguments.json
+    )
+    try:
+        if arguments.list:
+            command.list_scenarios(wanted)
+            return 0
+        return 0 if command.run_all(wanted, os.environ) else FAILED
+    except ScenarioError as error:
+        _complain(str(error))
+        return ASKED_WRONGLY
 
 
 def _complain(sentence: str) -> None:

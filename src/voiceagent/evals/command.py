@@ -1,0 +1,96 @@
+"""`voiceagent eval`: which scenarios are run, with which model, and how that is told.
+
+What was asked for on the command line flows in; lines on standard output flow out, and
+whether all went well.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from voiceagent.evals import outcome
+from voiceagent.evals.emulated_model import EmulatedModels
+from voiceagent.evals.model import Models, NoModels, RealModels
+from voiceagent.evals.run import run_scenarios
+from voiceagent.evals.scenario import ScenarioError
+from voiceagent.evals.scenario_files import LoadedScenario, load_scenarios
+
+Brain = Literal["script", "emulator", "llm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for."""
+
+    directory: Path
+    only: Sequence[str] = ()
+    """Names, which may hold `*`; none: all."""
+    brain: Brain = "emulator"
+    """What thinks where a scenario wants a model; with `script`, such scenarios are left out."""
+    as_json: bool = False
+
+
+def list_scenarios(wanted: Wanted) -> None:
+    """Print the name of each, and what it is about. Raises `ScenarioError`."""
+    scenarios = _load(wanted)
+    width = max(len(loaded.name) for loaded in scenarios)
+    for loaded in scenarios:
+        print(f"{loaded.name:<{width}}  {loaded.scenario.brain:<6}  {loaded.scenario.about}")
+
+
+def run_all(wanted: Wanted, environ: Mapping[str, str]) -> bool:
+    """Run them and tell how it went; whether all passed.
+
+    Raises `ScenarioError`, or `SettingsError` when the model is not set up.
+    """
+    scenarios = _load(wanted)
+    models = _models(wanted, environ)
+    # The service's own log is for operators; a failure that matters is in the outcome.
+    logging.getLogger("voiceagent").setLevel(logging.CRITICAL)
+    runnable = []
+    for loaded in scenarios:
+        if refusal := models.refusal(loaded.scenario):
+            _tell(wanted, f"left out         {loaded.name}: {refusal}")
+        else:
+            runnable.append(loaded)
+    if not runnable:
+        raise ScenarioError(f"none of them can be run with the brain {wanted.brain}")
+    outcomes = asyncio.run(
+        run_scenarios(runnable, models, environ, lambda each: _tell(wanted, outcome.line(each)))
+    )
+    if wanted.as_json:
+        print(json.dumps(outcome.as_json(outcomes), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(["", *outcome.report(outcomes)]))
+    return all(each.passed for each in outcomes)
+
+
+def _load(wanted: Wanted) -> list[LoadedScenario]:
+    def is_wanted(name: str) -> bool:
+        return not wanted.only or any(fnmatchcase(name, pattern) for pattern in wanted.only)
+
+    scenarios = load_scenarios(wanted.directory, is_wanted)
+    if not scenarios:
+        named = f" named {', '.join(wanted.only)}" if wanted.only else ""
+        raise ScenarioError(f"{wanted.directory}: there is no scenario{named}")
+    return scenarios
+
+
+def _models(wanted: Wanted, environ: Mapping[str, str]) -> Models:
+    match wanted.brain:
+        case "script":
+            return NoModels()
+        case "emulator":
+            return EmulatedModels(wanted.directory.resolve().parent)
+        case "llm":
+            return RealModels(environ)
+
+
+def _tell(wanted: Wanted, line: str) -> None:
+    if not wanted.as_json:
+        print(line, flush=True)
