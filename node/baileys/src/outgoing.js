@@ -1,0 +1,442 @@
+/**
+ * Messages out, each at most once whatever dies.
+ *
+ * Requests flow in; records with a status flow out, and an event for every status. A message
+ * is recorded before anything is done, marked `sending` in the store before its frame leaves
+ * (never later, hardly earlier), and after that never sent again: what a crash leaves marked
+ * is `unknown` until a receipt tells. Its id on WhatsApp follows from the caller's id.
+ */
+
+import { createHash } from 'node:crypto';
+
+import * as caps from './caps.js';
+import { KeyedQueue } from './keyed_queue.js';
+import { said } from './log.js';
+import { Problem, notNow } from './problems.js';
+
+/** @typedef {import('./requests.js').SendRequest} SendRequest */
+/** @typedef {'queued' | 'sending' | 'unknown' | 'failed' | 'sent' | 'delivered' | 'read'} Status */
+
+/**
+ * @typedef {object} Record
+ * @property {string} id
+ * @property {string} message_id
+ * @property {string} fingerprint
+ * @property {{jid: string, phone: string | null}} to
+ * @property {Status} status
+ * @property {{code: string, wa_code: string | null, detail: string} | null} error
+ * @property {string} proto base64
+ * @property {string} created_at
+ * @property {string} updated_at
+ *
+ * @typedef {object} Wire what carries messages; `socket.js` fulfils it
+ * @property {() => Problem | null} fault why nothing can be sent now
+ * @property {(to: SendRequest['to']) => Promise<string | null>} find the WhatsApp id of a number, `null`: it has none
+ * @property {(to: SendRequest['to']) => Promise<boolean>} hasWritten whether that person has ever written to us
+ * @property {(jid: string, messageId: string, request: SendRequest) => Promise<Uint8Array>} build the message's bytes; files are uploaded here
+ * @property {(jid: string, messageId: string, bytes: Uint8Array, onWire: () => Promise<void>) => Promise<void>} relay
+ *   `onWire` is awaited before the frame leaves; throws `NotSent` when it certainly has not left
+ *
+ * @typedef {object} Job a message that is being sent
+ * @property {string} fingerprint
+ * @property {string} messageId
+ * @property {Promise<Record>} ready resolves when it is on the wire, or was before
+ * @property {Record | null} record
+ * @property {boolean} onWire
+ * @property {(() => void)[]} settled called once its fate is known
+ * @property {NodeJS.Timeout | null} timer
+ * @property {boolean} done
+ */
+
+const TABLE = 'outgoing';
+const IDS_TABLE = 'outgoing_ids';
+const OPEN_TABLE = 'outgoing_open';
+const CAPS_TABLE = 'caps';
+const KEPT_MS = 90 * 86_400_000;
+const RANK = /** @type {const} */ ({ queued: 0, sending: 1, unknown: 2, failed: 3, sent: 4, delivered: 5, read: 6 });
+const ACK_WITHIN_MS = 60_000;
+const RELAY_WITHIN_MS = 45_000;
+const LONGEST_PACE_MS = 15_000;
+const MAX_JOBS = 2_000;
+const MAX_PER_CONTACT = 50;
+const RECENT = 2_000;
+
+/** The frame has certainly not left. */
+export class NotSent extends Error {}
+
+/** The message's id on WhatsApp, the same for the same caller's id. @param {string} id */
+export function messageIdOf(id) {
+  const digest = createHash('sha256').update(`voiceagent:${id}`).digest('hex');
+  return `3EB0${digest.slice(0, 18).toUpperCase()}`;
+}
+
+export class Outgoing {
+  /**
+   * @param {object} parts
+   * @param {import('./store/store.js').Store} parts.store
+   * @param {import('./events.js').Events} parts.events
+   * @param {Wire} parts.wire
+   * @param {caps.Limits} parts.limits
+   * @param {import('./log.js').Log} parts.log
+   * @param {import('./metrics.js').Metrics} parts.metrics
+   * @param {() => number} [parts.now]
+   * @param {() => number} [parts.random]
+   * @param {number} [parts.ackWithinMs]
+   */
+  constructor({ store, events, wire, limits, log, metrics, now = Date.now, random = Math.random, ackWithinMs = ACK_WITHIN_MS }) {
+    this.store = store;
+    this.events = events;
+    this.wire = wire;
+    this.limits = limits;
+    this.log = log;
+    this.metrics = metrics;
+    this.now = now;
+    this.random = random;
+    this.ackWithinMs = ackWithinMs;
+    this.history = caps.noHistory();
+    /** @type {Map<string, Job>} by the caller's id */
+    this.jobs = new Map();
+    /** @type {Map<string, Record>} by the caller's id, the oldest first */
+    this.recent = new Map();
+    /** @type {Set<string>} marked in the store as `sending`, and certainly not sent */
+    this.notSent = new Set();
+    this.contacts = new KeyedQueue();
+    this.changes = new KeyedQueue();
+    this.draining = false;
+  }
+
+  /** After becoming the owner: what an earlier life left on the wire is unknown. */
+  async start() {
+    this.recent.clear();
+    this.history = (await this.store.read(CAPS_TABLE, ['history'])).get('history') ?? caps.noHistory();
+    for (let after = ''; ; ) {
+      const open = await this.store.scan(OPEN_TABLE, { after, limit: 200 });
+      if (open.length === 0) return;
+      after = open[open.length - 1].key;
+      for (const { key } of open) await this.raise(key, 'unknown');
+    }
+  }
+
+  /** @param {SendRequest} request @returns {Promise<Record>} Throws `Problem`. */
+  async send(request) {
+    const deadline = this.now() + request.waitMs;
+    const known = this.recent.get(request.id);
+    let job = this.jobs.get(request.id);
+    if (job === undefined && known !== undefined && known.status !== 'queued' && !this.notSent.has(request.id)) {
+      return this.same(known, request);
+    }
+    if (job === undefined) {
+      if (this.draining) throw notNow('draining', 'the sidecar is being stopped', 10);
+      if (this.jobs.size >= MAX_JOBS || this.contacts.size(request.to.jid) >= MAX_PER_CONTACT) {
+        throw notNow('busy', 'too many messages are being sent', 2);
+      }
+      job = this.begin(request);
+    }
+    if (job.fingerprint !== request.fingerprint) throw otherBody();
+    const record = await job.ready;
+    this.same(record, request);
+    await this.settled(job, deadline - this.now());
+    return this.recent.get(request.id) ?? job.record ?? record;
+  }
+
+  /** @param {string} id @returns {Promise<Record | null>} */
+  async find(id) {
+    const recent = this.recent.get(id);
+    if (recent !== undefined) return recent;
+    const kept = (await this.store.read(TABLE, [id])).get(id);
+    if (kept !== undefined && !this.recent.has(id)) this.remember(kept);
+    return kept ?? null;
+  }
+
+  /** By its id on WhatsApp. @param {string} messageId @returns {Promise<Record | null>} */
+  async findByMessageId(messageId) {
+    const id = (await this.store.read(IDS_TABLE, [messageId])).get(messageId);
+    return id === undefined ? null : this.find(id);
+  }
+
+  /** WhatsApp's server has answered for a message. @param {string} messageId @param {string | null} errorCode */
+  async acknowledged(messageId, errorCode) {
+    if (errorCode === null) return this.reached(messageId, 'sent');
+    const record = await this.findByMessageId(messageId);
+    if (record === null) return false;
+    const detail = errorCode === '463' ? 'WhatsApp allows this account no new chats now' : 'WhatsApp refused the message';
+    return this.raise(record.id, 'failed', { code: 'refused', wa_code: errorCode, detail });
+  }
+
+  /** A receipt or an update tells how far a message has come. @param {string} messageId @param {Status} status
+   * @returns {Promise<boolean>} whether it is one of ours */
+  async reached(messageId, status) {
+    const record = await this.findByMessageId(messageId);
+    if (record === null) return false;
+    await this.raise(record.id, status);
+    return true;
+  }
+
+  /** The socket has ended: nobody knows what became of what was on it. */
+  async socketClosed() {
+    const lost = [...this.jobs].filter(([, job]) => job.onWire);
+    await Promise.allSettled(lost.map(([id]) => this.raise(id, 'unknown')));
+  }
+
+  /** No new chats until then. @param {number} until */
+  async pauseNewChats(until) {
+    this.history = caps.pauseNewChats(this.history, until);
+    await this.store.write([this.historyPut()]);
+  }
+
+  /** Refuses new messages and waits for those that are being sent. @param {number} withinMs */
+  async drain(withinMs) {
+    this.draining = true;
+    const all = [...this.jobs.values()].map(async (job) => {
+      await job.ready.catch(() => {});
+      await this.settled(job, withinMs);
+    });
+    await within(Promise.allSettled(all), withinMs);
+  }
+
+  // --- one message ----------------------------------------------------------------------------
+
+  /** @param {SendRequest} request @returns {Job} */
+  begin(request) {
+    /** @type {Job} */
+    const job = {
+      fingerprint: request.fingerprint,
+      messageId: messageIdOf(request.id),
+      ready: Promise.resolve(/** @type {any} */ (null)),
+      record: null,
+      onWire: false,
+      settled: [],
+      timer: null,
+      done: false,
+    };
+    this.jobs.set(request.id, job);
+    job.ready = this.contacts
+      .run(request.to.jid, () => this.process(request, job))
+      .then((record) => {
+        if (this.recent.get(request.id)?.status !== 'sending') this.finish(request.id, job);
+        return record;
+      })
+      .catch((error) => {
+        this.finish(request.id, job);
+        throw error;
+      });
+    // Somebody may have gone away; the job goes on.
+    job.ready.catch(() => {});
+    return job;
+  }
+
+  /** @param {SendRequest} request @param {Job} job @returns {Promise<Record>} */
+  async process(request, job) {
+    let record = await this.find(request.id);
+    if (record !== null) {
+      this.same(record, request);
+      if (record.status !== 'queued' && !this.notSent.has(record.id)) return record;
+    }
+    const fault = this.wire.fault();
+    if (fault !== null) throw fault;
+    record ??= await this.record(request, job);
+    return this.put(record, job);
+  }
+
+  /** @param {SendRequest} request @param {Job} job @returns {Promise<Record>} */
+  async record(request, job) {
+    const jid = await this.wire.find(request.to);
+    if (jid === null) throw new Problem(422, 'not_on_whatsapp', 'this number has no WhatsApp');
+    const newChat = !(await this.wire.hasWritten(request.to));
+    const decision = caps.decide(this.history, this.limits, { now: this.now(), newChat, random: this.random() });
+    if (!decision.allowed) {
+      throw new Problem(429, decision.code, 'sending more now would put the account at risk', { retryAfterS: decision.retryAfterS });
+    }
+    const waitMs = decision.at - this.now();
+    if (waitMs > LONGEST_PACE_MS) {
+      throw new Problem(429, 'pace', 'messages are sent one after another, with gaps', { retryAfterS: Math.ceil(waitMs / 1000) });
+    }
+    this.history = decision.history;
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const bytes = await this.wire.build(jid, job.messageId, request);
+    const now = new Date(this.now()).toISOString();
+    /** @type {Record} */
+    const record = {
+      id: request.id,
+      message_id: job.messageId,
+      fingerprint: request.fingerprint,
+      to: { jid, phone: request.to.phone },
+      status: 'queued',
+      error: null,
+      proto: Buffer.from(bytes).toString('base64'),
+      created_at: now,
+      updated_at: now,
+    };
+    await this.store.write([
+      ...this.puts(record),
+      { table: IDS_TABLE, key: record.message_id, value: record.id, expiresAt: this.now() + KEPT_MS },
+      this.historyPut(),
+    ]);
+    this.remember(record);
+    return record;
+  }
+
+  /** @param {Record} record @param {Job} job @returns {Promise<Record>} */
+  async put(record, job) {
+    let tooLate = false;
+    /** @type {Promise<unknown> | null} */
+    let marking = null;
+    const onWire = async () => {
+      if (tooLate) throw new NotSent('the time for it has run out');
+      marking ??= this.mark(record, job);
+      await marking;
+    };
+    const bytes = Buffer.from(record.proto, 'base64');
+    const relayed = this.wire.relay(record.to.jid, record.message_id, bytes, onWire);
+    try {
+      if (!(await within(relayed, RELAY_WITHIN_MS)) && !job.onWire) {
+        tooLate = true;
+        relayed.catch(() => {});
+        throw new NotSent('it did not get to the socket in time');
+      }
+      if (!job.onWire) await onWire();
+    } catch (error) {
+      if (!job.onWire || error instanceof NotSent) {
+        await this.takeBack(record.id, job);
+        this.log.warning('A message was not sent', { message: record.message_id, error: said(error) });
+        throw this.wire.fault() ?? notNow('not_sent', `the message could not be handed over (${said(error).slice(0, 200)})`, 5);
+      }
+      this.log.warning('The socket died under a message', { message: record.message_id, error: said(error) });
+      await this.raise(record.id, 'unknown');
+    }
+    return this.recent.get(record.id) ?? record;
+  }
+
+  /** From here on it may be on the wire. @param {Record} record @param {Job} job */
+  async mark(record, job) {
+    this.notSent.delete(record.id);
+    try {
+      await this.raise(record.id, 'sending');
+    } catch (error) {
+      // Whether the store has it is not known, but the frame stays here.
+      this.notSent.add(record.id);
+      throw new NotSent(said(error));
+    }
+    job.onWire = true;
+    job.timer = setTimeout(() => {
+      this.raise(record.id, 'unknown').catch((error) => this.log.warning('A status could not be kept', { error: said(error) }));
+    }, this.ackWithinMs);
+  }
+
+  /** It certainly did not leave: a repetition may send it. @param {string} id @param {Job} job */
+  async takeBack(id, job) {
+    job.onWire = false;
+    await this.changes.run(id, async () => {
+      const record = await this.find(id);
+      if (record === null || record.status !== 'sending') return;
+      const queued = { ...record, status: /** @type {Status} */ ('queued') };
+      this.remember(queued);
+      this.notSent.add(id);
+      await this.store.write(this.puts(queued));
+      this.notSent.delete(id);
+    }).catch((error) => this.log.warning('A status could not be kept', { error: said(error) }));
+  }
+
+  // --- statuses -------------------------------------------------------------------------------
+
+  /**
+   * @param {string} id
+   * @param {Status} status
+   * @param {Record['error']} [error]
+   * @returns {Promise<boolean>} whether it rose
+   */
+  raise(id, status, error = null) {
+    return this.changes.run(id, async () => {
+      const record = await this.find(id);
+      if (record === null || RANK[record.status] >= RANK[status]) return false;
+      const at = new Date(this.now()).toISOString();
+      const raised = { ...record, status, error, updated_at: at };
+      const happenings =
+        status === 'sending'
+          ? []
+          : [{ type: 'message.status', data: { id, message_id: record.message_id, status, error, at } }];
+      await this.events.append(happenings, this.puts(raised));
+      this.remember(raised);
+      this.metrics.add('baileys_messages_out_total', { status });
+      const job = this.jobs.get(id);
+      if (job !== undefined && RANK[status] >= RANK.unknown) {
+        job.record = raised;
+        this.finish(id, job);
+      }
+      return true;
+    });
+  }
+
+  /** @param {string} id @param {Job} job */
+  finish(id, job) {
+    if (job.timer !== null) clearTimeout(job.timer);
+    job.done = true;
+    if (this.jobs.get(id) === job) this.jobs.delete(id);
+    for (const tell of job.settled.splice(0)) tell();
+  }
+
+  /** Waits until its fate is known, or that long. @param {Job} job @param {number} ms */
+  settled(job, ms) {
+    if (job.done) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, ms));
+      job.settled.push(() => {
+        clearTimeout(timer);
+        resolve(undefined);
+      });
+    });
+  }
+
+  /** @param {Record} record @param {SendRequest} request */
+  same(record, request) {
+    if (record.fingerprint !== request.fingerprint) throw otherBody();
+    return record;
+  }
+
+  /** @param {Record} record @returns {import('./store/store.js').Put[]} */
+  puts(record) {
+    return [
+      { table: TABLE, key: record.id, value: record, expiresAt: this.now() + KEPT_MS },
+      { table: OPEN_TABLE, key: record.id, value: record.status === 'sending' ? 1 : null },
+    ];
+  }
+
+  /** @returns {import('./store/store.js').Put} */
+  historyPut() {
+    return { table: CAPS_TABLE, key: 'history', value: this.history };
+  }
+
+  /** @param {Record} record */
+  remember(record) {
+    this.recent.delete(record.id);
+    this.recent.set(record.id, record);
+    if (this.recent.size > RECENT) {
+      for (const id of this.recent.keys()) {
+        if (!this.jobs.has(id) && !this.notSent.has(id)) {
+          this.recent.delete(id);
+          break;
+        }
+      }
+    }
+  }
+}
+
+/** A record as callers see it. @param {Record} record */
+export function shown({ id, message_id, to, status, error, created_at, updated_at }) {
+  const acked = RANK[status] >= RANK.sent;
+  return { id, message_id, to, status, acked, error, created_at, updated_at };
+}
+
+const otherBody = () => new Problem(409, 'other_body', 'this id was used with another body');
+
+/** Whether it ended in that time. @param {Promise<unknown>} work @param {number} ms */
+async function within(work, ms) {
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(() => resolve(false), ms)));
+  try {
+    return (await Promise.race([work.then(() => true), late])) === true;
+  } finally {
+    clearTimeout(timer);
+  }
+}
