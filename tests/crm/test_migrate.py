@@ -12,7 +12,7 @@ from voiceagent.errors import ProviderError
 
 TABLES = {
     *("contacts", "calls", "turns", "webhook_answers", "call_fields"),
-    *("callbacks", "appointments", "notices", "schema_migrations"),
+    *("callbacks", "appointments", "notices", "written_dialogues", "schema_migrations"),
 }
 
 
