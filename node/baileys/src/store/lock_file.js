@@ -18,33 +18,19 @@ export class LockFile {
   constructor(folder, now = Date.now) {
     this.path = join(folder, 'owner');
     this.now = now;
-    this.identity = ownIdentity();
-    this.inode = -1;
+    this.content = JSON.stringify(ownIdentity());
   }
 
   /** @returns {boolean} whether this process is the owner now */
   take() {
     if (this.isHeld()) return true;
     const standing = this.standing();
-    if (standing !== null) {
-      if (!standing.free) return false;
-      // Of two that take over at once, one moves the file away; the other finds another's there.
-      const aside = `${this.path}.${randomUUID()}`;
-      try {
-        renameSync(this.path, aside);
-        const moved = statSync(aside).ino;
-        if (moved !== standing.inode) restore(aside, this.path);
-        rmSync(aside, { force: true });
-        if (moved !== standing.inode) return false;
-      } catch {
-        return false;
-      }
-    }
+    if (standing !== null && !(standing.free && this.moveAway(standing.content))) return false;
     const draft = `${this.path}.${randomUUID()}`;
-    writeFileSync(draft, JSON.stringify(this.identity), { mode: 0o600 });
+    writeFileSync(draft, this.content, { mode: 0o600 });
     try {
+      // A link fails when the name is taken: of two that come at once, one is the owner.
       linkSync(draft, this.path);
-      this.inode = statSync(draft).ino;
       return true;
     } catch {
       return false;
@@ -55,11 +41,7 @@ export class LockFile {
 
   /** Whether the file is still this process's own. */
   isHeld() {
-    try {
-      return this.inode !== -1 && statSync(this.path).ino === this.inode;
-    } catch {
-      return false;
-    }
+    return contentOf(this.path) === this.content;
   }
 
   touch() {
@@ -71,26 +53,42 @@ export class LockFile {
 
   release() {
     if (this.isHeld()) rmSync(this.path, { force: true });
-    this.inode = -1;
   }
 
+  /** Whose file is there, and whether it may be taken over. */
   standing() {
+    const content = contentOf(this.path);
+    if (content === null) return null;
     try {
-      const { ino, mtimeMs } = statSync(this.path);
-      const stale = this.now() - mtimeMs > LEASE_MS;
-      return { inode: ino, free: stale || hasEnded(JSON.parse(readFileSync(this.path, 'utf8'))) };
-    } catch (error) {
-      if (error instanceof SyntaxError) return { inode: statSync(this.path).ino, free: false };
-      return null;
+      const stale = this.now() - statSync(this.path).mtimeMs > LEASE_MS;
+      return { content, free: stale || hasEnded(JSON.parse(content)) };
+    } catch {
+      return { content, free: false };
+    }
+  }
+
+  /** Of two that take over at once, one moves the file away; the other finds another's there.
+   * @param {string} content what is to be moved */
+  moveAway(content) {
+    const aside = `${this.path}.${randomUUID()}`;
+    try {
+      renameSync(this.path, aside);
+      const right = contentOf(aside) === content;
+      if (!right) linkSync(aside, this.path);
+      return right;
+    } catch {
+      return false;
+    } finally {
+      rmSync(aside, { force: true });
     }
   }
 }
 
-/** @param {string} from @param {string} to */
-function restore(from, to) {
+/** @param {string} path */
+function contentOf(path) {
   try {
-    linkSync(from, to);
+    return readFileSync(path, 'utf8');
   } catch {
-    // Somebody else's is there already: theirs it is.
+    return null;
   }
 }

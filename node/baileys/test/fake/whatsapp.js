@@ -11,7 +11,6 @@ import { createServer } from 'node:http';
 
 import {
   Curve,
-  binaryNodeToString,
   decodeBinaryNode,
   derivePairingCodeKey,
   encodeBinaryNode,
@@ -47,6 +46,8 @@ export class FakeWhatsApp {
     /** A reason with which the next logins are refused. */
     this.refuseLogin = null;
     this.answersUsync = true;
+    /** Whether it is said that all that waited has come; until then the library holds it back. */
+    this.saysOfflineDone = true;
     this.device = null; // what was paired: noiseKey, identity
     this.bundle = null;
     this.nextPreKey = 0;
@@ -242,6 +243,16 @@ export class FakeWhatsApp {
     this.push(`receipt:${id}:${type}`, node('receipt', attrs));
   }
 
+  /** Somebody could not read a message and asks for it again, with new keys of their own. */
+  askAgain(person, id) {
+    person.forget();
+    const keys = person.bundle(person.jid).content;
+    const registration = keys.find((one) => one.tag === 'registration');
+    const attrs = { id, from: person.jid, type: 'retry', t: now() };
+    const rest = keys.filter((one) => one !== registration);
+    this.push(`receipt:${id}:retry`, node('receipt', attrs, [node('retry', { id, count: '1', t: now(), v: '1' }), registration, node('keys', {}, rest)]));
+  }
+
   /** To whoever is there, kept until it is confirmed. */
   push(key, stanza) {
     this.pending.set(key, stanza);
@@ -367,7 +378,7 @@ class Connection {
     this.loggedIn = true;
     const offline = [...fake.pending.values()];
     for (const stanza of offline) this.send({ ...stanza, attrs: { ...stanza.attrs, offline: '1' } });
-    this.send(node('ib', { from: SERVER }, [node('offline', { count: String(offline.length) })]));
+    if (fake.saysOfflineDone) this.send(node('ib', { from: SERVER }, [node('offline', { count: String(offline.length) })]));
     fake.changed();
   }
 
@@ -451,7 +462,6 @@ class Connection {
 
   usync(request) {
     const { fake } = this;
-    const asked = getBinaryNodeChildren(getBinaryNodeChild(request, 'query')).concat([]);
     const query = getBinaryNodeChild(request, 'query').content.map(({ tag }) => tag);
     const users = getBinaryNodeChildren(getBinaryNodeChild(request, 'list'), 'user').map((user) => {
       const said = getBinaryNodeChild(user, 'contact')?.content;
@@ -467,7 +477,6 @@ class Connection {
       }
       return node('user', { jid }, parts);
     });
-    void asked;
     return node('usync', {}, [node('list', {}, users)]);
   }
 
@@ -527,4 +536,3 @@ function uploaded(content) {
 }
 
 const now = () => String(Math.floor(Date.now() / 1000));
-export { binaryNodeToString };
