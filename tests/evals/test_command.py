@@ -1,6 +1,7 @@
 """`voiceagent eval` as it is typed."""
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -108,8 +109,15 @@ class TestRun:
         assert 'opening: not said: "ahoy"; heard: "Hello, this is Home Line' in told
         assert "1 of 2 passed" in told
 
-    def test_has_nothing_to_complain_of(self, tmp_path: Path) -> None:
-        assert main(written(tmp_path, good=SCRIPTED)) == 0
+    def test_tells_the_same_as_json(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        asked = written(tmp_path, good=SCRIPTED, asks=THINKING)
+
+        assert main([*asked, "--json", "--brain", "script"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["passed"], told["failed"]) == (1, 0)
+        assert told["left_out"] == {"asks": "it needs a model"}
 
     def test_tells_of_rules_that_no_emulator_has(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -39,8 +39,8 @@ from voiceagent.speech.ports import SpeechRecognizer
 from voiceagent.twilio.media_stream import Start
 
 _LONGEST_S: Final = 150.0
-_ENDS_S: Final = 20.0
-"""A goodbye is heard, and the call over, within this."""
+_ENDS_S: Final = 10.0
+"""After the last words of the last step, the call is over within this."""
 
 
 @dataclass(frozen=True, slots=True)

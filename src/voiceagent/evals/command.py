@@ -52,19 +52,19 @@ def run_all(wanted: Wanted, environ: Mapping[str, str]) -> bool:
     models = _models(wanted, environ)
     # The service's own log is for operators; a failure that matters is in the outcome.
     logging.getLogger("voiceagent").setLevel(logging.CRITICAL)
-    runnable = []
-    for loaded in scenarios:
-        if refusal := models.refusal(loaded.scenario):
-            _tell(wanted, f"left out         {loaded.name}: {refusal}")
-        else:
-            runnable.append(loaded)
+    refusals = {loaded.name: models.refusal(loaded.scenario) for loaded in scenarios}
+    left_out = {name: why for name, why in refusals.items() if why}
+    for name, why in left_out.items():
+        _tell(wanted, f"left out         {name}: {why}")
+    runnable = [loaded for loaded in scenarios if loaded.name not in left_out]
     if not runnable:
         raise ScenarioError(f"none of them can be run with the brain {wanted.brain}")
     outcomes = asyncio.run(
         run_scenarios(runnable, models, environ, lambda each: _tell(wanted, outcome.line(each)))
     )
     if wanted.as_json:
-        print(json.dumps(outcome.as_json(outcomes), indent=2, ensure_ascii=False))
+        told = outcome.as_json(outcomes) | {"left_out": left_out}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         print("\n".join(["", *outcome.report(outcomes)]))
     return all(each.passed for each in outcomes)
