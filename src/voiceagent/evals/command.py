@@ -7,7 +7,8 @@ whether all went well.
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -50,8 +51,6 @@ def run_all(wanted: Wanted, environ: Mapping[str, str]) -> bool:
     """
     scenarios = _load(wanted)
     models = _models(wanted, environ)
-    # The service's own log is for operators; a failure that matters is in the outcome.
-    logging.getLogger("voiceagent").setLevel(logging.CRITICAL)
     refusals = {loaded.name: models.refusal(loaded.scenario) for loaded in scenarios}
     left_out = {name: why for name, why in refusals.items() if why}
     for name, why in left_out.items():
@@ -59,9 +58,10 @@ def run_all(wanted: Wanted, environ: Mapping[str, str]) -> bool:
     runnable = [loaded for loaded in scenarios if loaded.name not in left_out]
     if not runnable:
         raise ScenarioError(f"none of them can be run with the brain {wanted.brain}")
-    outcomes = asyncio.run(
-        run_scenarios(runnable, models, environ, lambda each: _tell(wanted, outcome.line(each)))
-    )
+    with _quiet():
+        outcomes = asyncio.run(
+            run_scenarios(runnable, models, environ, lambda each: _tell(wanted, outcome.line(each)))
+        )
     if wanted.as_json:
         told = outcome.as_json(outcomes) | {"left_out": left_out}
         print(json.dumps(told, indent=2, ensure_ascii=False))
@@ -89,6 +89,18 @@ def _models(wanted: Wanted, environ: Mapping[str, str]) -> Models:
             return EmulatedModels(wanted.directory.resolve().parent)
         case "llm":
             return RealModels(environ)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the service's own log: a failure that matters is in the outcome."""
+    log = logging.getLogger("voiceagent")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _tell(wanted: Wanted, line: str) -> None:
