@@ -13,12 +13,17 @@ from typing import Final
 import httpx
 
 HttpClient = httpx.AsyncClient
+HttpResponse = httpx.Response
 HttpError = httpx.HTTPError
 """Root of what a client raises, deadlines included."""
+HttpNeverSent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Those of them after which it is certain that nothing of the request left."""
 
 _IDLE_S: Final = 60.0
 """How long an unused connection is kept: a caller's turn comes every few seconds, and a new
 connection costs two or three round trips."""
+_IDLE: Final = 20
+"""How many are kept: the library looks at each of them for every request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def http_client(
         ),
         limits=httpx.Limits(
             max_connections=connections,
-            max_keepalive_connections=connections,
+            max_keepalive_connections=min(connections, _IDLE),
             keepalive_expiry=_IDLE_S,
         ),
         verify=_certificates(),

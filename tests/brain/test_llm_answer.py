@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.chat import ChatCompletionChunk
 
 from voiceagent.brain.chat import ToolCall
 from voiceagent.brain.llm_answer import LlmAnswer
@@ -15,10 +14,8 @@ from voiceagent.brain.thoughts import ThoughtFilter
 from voiceagent.errors import EngineTimeout, ProviderError
 
 
-def chunk(delta: Any, finish_reason: str | None = None) -> ChatCompletionChunk:
-    """As the library makes it of what a server sent: nothing is checked."""
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return ChatCompletionChunk.construct(id="1", choices=[choice])
+def chunk(delta: Any, finish_reason: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
 
 
 def calls_of(*pieces: dict[str, Any]) -> tuple[ToolCall, ...]:
@@ -75,7 +72,7 @@ def test_calls_without_end_are_a_failure() -> None:
 
 def test_a_chunk_without_a_choice_brings_nothing() -> None:
     answer = LlmAnswer()
-    assert answer.take(ChatCompletionChunk.construct(id="1", choices=[])) == ""
+    assert answer.take({"choices": [], "usage": {}}) == ""
     assert answer.finish_reason == ""
 
 
@@ -83,6 +80,17 @@ def test_the_last_words_may_come_with_the_end() -> None:
     answer = LlmAnswer()
     assert answer.take(chunk({"content": "Yes."}, "stop")) == "Yes."
     assert answer.finish_reason == "stop"
+
+
+def test_text_in_parts() -> None:
+    parts = [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}]
+    assert LlmAnswer().take(chunk({"content": parts})) == "Yes."
+
+
+@pytest.mark.parametrize("odd", [[], "text", {"choices": 1}, {"choices": [None]}])
+def test_what_is_no_chunk_is_unreadable(odd: object) -> None:
+    with pytest.raises((TypeError, AttributeError, LookupError)):
+        LlmAnswer().take(odd)
 
 
 # --- thoughts -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ for every call, thinking aloud. Text for the caller and whole tool calls flow ou
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,23 +33,21 @@ class LlmAnswer:
     _calls: list["_Call"] = field(default_factory=list)
 
     def take(self, chunk: Any) -> str:
-        """Read a `ChatCompletionChunk`; returns its text for the caller.
+        """Read one chunk, as JSON gives it; returns its text for the caller.
 
         Raises `ProviderError` for a call without end, `TypeError` and the like for an object
         that is no chunk.
         """
         self.calls_grow = False
-        choice = chunk.choices[0] if chunk.choices else None
-        if choice is None:
+        choices = chunk.get("choices")
+        if not choices:
             return ""
-        delta = choice.delta
-        text = ""
-        if delta is not None:
-            text = self._filter.feed(delta.content or getattr(delta, "refusal", None) or "")
-            for piece in delta.tool_calls or ():
-                self._piece_of_call(piece)
+        delta = choices[0].get("delta") or {}
+        text = self._filter.feed(_plain(delta.get("content") or delta.get("refusal") or ""))
+        for piece in delta.get("tool_calls") or ():
+            self._piece_of_call(piece)
         self.chars += len(text)
-        self.finish_reason = choice.finish_reason or ""
+        self.finish_reason = choices[0].get("finish_reason") or ""
         return text
 
     def rest(self) -> str:
@@ -66,30 +65,27 @@ class LlmAnswer:
             for at, call in enumerate(named)
         )
 
-    def _piece_of_call(self, piece: Any) -> None:
+    def _piece_of_call(self, piece: Mapping[str, Any]) -> None:
         self.calls_grow = True
-        call = self._call_of(piece)
-        call.id = call.id or piece.id or ""
-        function = piece.function
-        if function is None:
-            return
+        call = self._call_of(piece.get("index"), piece.get("id") or "")
+        function = piece.get("function") or {}
         # The name comes once, or with every piece.
-        call.name = call.name or function.name or ""
-        arguments = function.arguments or ""
+        call.name = call.name or function.get("name") or ""
+        arguments = function.get("arguments") or ""
         call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
         if sum(len(call.arguments) for call in self._calls) > _MAX_ARGUMENT_CHARS:
             raise ProviderError(f"{ENGINE} gives a tool arguments without end", retryable=False)
 
-    def _call_of(self, piece: Any) -> "_Call":
-        """The call that a piece belongs to: by its index, else by its id, else the last."""
-        index = getattr(piece, "index", None)
+    def _call_of(self, index: int | None, call_id: str) -> "_Call":
+        """The call that a piece belongs to: by its index and its id, else the last."""
         for call in reversed(self._calls):
             same_place = index is None or call.index == index
-            if same_place and (not piece.id or not call.id or call.id == piece.id):
+            if same_place and (not call_id or not call.id or call.id == call_id):
+                call.id = call.id or call_id
                 return call
         if len(self._calls) >= _MAX_CALLS:
             raise ProviderError(f"{ENGINE} calls tools without end", retryable=False)
-        self._calls.append(_Call(index))
+        self._calls.append(_Call(index, call_id))
         return self._calls[-1]
 
 
@@ -99,3 +95,10 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+def _plain(content: Any) -> str:
+    """Some servers send text in parts, and thoughts as parts of another type."""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
