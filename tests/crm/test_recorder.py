@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crm.messages import received
 from crm.records import CALLER, announced, started, turn, webhook, whole_call
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.database import Database
@@ -397,3 +398,67 @@ async def test_an_unusable_data_dir_is_an_error_at_the_start(
         await recorder.start()
     recorder.record(webhook("CA1"))
     await recorder.close(DEADLINE_S)
+
+
+class TestDurably:
+    async def test_who_waits_is_told_once_it_is_in_the_database(
+        self, database: Database, recorder: CallRecorder
+    ) -> None:
+        await until(lambda: recorder.healthy)
+        messages = [received(f"A{n}", f"{n}") for n in range(200)]
+        await asyncio.gather(*(recorder.record_durably(message) for message in messages))
+        assert await database.pool.fetchval("SELECT count(*) FROM messages") == 200
+        # Whoever asks at the same time shares a transaction.
+        assert recorder.journaled == 0
+
+    async def test_with_the_database_away_it_is_on_the_disk(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        outage = Outage(database)
+        recorder = CallRecorder(database, tmp_path, revive=outage.revive)
+        await recorder.start()
+        await recorder.record_durably(received("A", "in the journal"))
+        [segment] = (tmp_path / "journal").glob("*/*.journal")
+        assert "in the journal" in segment.read_text()
+        outage.over()
+        await recorder.settle(DEADLINE_S)
+        assert await database.pool.fetchval("SELECT text FROM messages") == "in the journal"
+        await recorder.close(DEADLINE_S)
+
+    async def test_a_database_that_hangs_is_not_waited_for(
+        self, database: Database, recorder: CallRecorder
+    ) -> None:
+        await until(lambda: recorder.healthy)
+        async with database.transaction(DEADLINE_S) as connection:
+            await connection.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+            await recorder.record_durably(received("A"))
+            assert recorder.journaled == 1
+        await recorder.settle(DEADLINE_S)
+        assert await database.pool.fetchval("SELECT count(*) FROM messages") == 1
+
+    async def test_safe_nowhere_it_is_refused(
+        self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        recorder = CallRecorder(database, tmp_path, revive=Outage(database).revive)
+        await recorder.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", full)
+            with pytest.raises(ProviderError) as caught:
+                await recorder.record_durably(received("A"), deadline_s=0.2)
+        assert caught.value.retryable
+        await recorder.close(DEADLINE_S)
+        with pytest.raises(ProviderError):
+            await recorder.record_durably(received("B"))
+
+    async def test_a_record_that_waited_is_safe_at_the_end(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        recorder = CallRecorder(database, tmp_path, revive=Outage(database).revive)
+        waiting = asyncio.create_task(recorder.record_durably(received("A"), deadline_s=DEADLINE_S))
+        await until(lambda: recorder.queued == 1)
+        await recorder.start()
+        await waiting
+        await recorder.close(DEADLINE_S)

@@ -13,13 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
-from voiceagent.crm.call_records import apply_records
-from voiceagent.crm.database import (
-    QUERY_DEADLINE_S,
-    Connection,
-    Database,
-    TransactionConflict,
-)
+from voiceagent.crm.database import QUERY_DEADLINE_S, Connection, Database
 from voiceagent.crm.models import CallRecord
 from voiceagent.crm.paging import (
     DEFAULT_LIMIT,
@@ -31,6 +25,7 @@ from voiceagent.crm.paging import (
     storable,
     to_cursor,
 )
+from voiceagent.crm.records import RecordsRepository
 from voiceagent.crm.views import (
     CallDetailView,
     CallPage,
@@ -41,8 +36,6 @@ from voiceagent.crm.views import (
     WebhookView,
 )
 from voiceagent.errors import NotFound
-
-CONFLICT_ATTEMPTS = 5
 
 _PAGE = """
 SELECT c.call_sid, c.contact_id, c.from_number, c.to_number, c.direction, c.status,
@@ -110,14 +103,7 @@ class CallsRepository:
 
         Raises `ContentRejected` when one of them can never be stored.
         """
-        for attempt in range(CONFLICT_ATTEMPTS):
-            try:
-                async with self._database.transaction(deadline_s) as connection:
-                    return await apply_records(connection, records)
-            except TransactionConflict:
-                if attempt == CONFLICT_ATTEMPTS - 1:
-                    raise
-        return None
+        await RecordsRepository(self._database).apply(records, deadline_s)
 
     async def page(
         self,

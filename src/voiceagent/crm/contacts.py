@@ -4,8 +4,10 @@ The SQL of the contacts table. The writing functions work inside a transaction o
 caller; whatever the order in which they are told of things, they end in the same row.
 """
 
+import asyncio
 import json
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -65,6 +67,10 @@ SET fields = $2, fields_at = $3, name = $4,
 WHERE id = $1
 """
 
+_OF_CALL = "SELECT contact_id, announced_at FROM calls WHERE call_sid = $1"
+_OF_CALL_PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8)
+"""A call's first record is on its way to the database while its brain gets ready."""
+
 _MOVE_CALLBACKS = "UPDATE callbacks SET contact_id = $2 WHERE contact_id = $1"
 _MOVE_APPOINTMENTS = "UPDATE appointments SET contact_id = $2 WHERE contact_id = $1"
 
@@ -113,6 +119,25 @@ class ContactsRepository:
         return _view(row)
 
 
+async def contact_of_call(database: Database, call_sid: str, deadline_s: float) -> UUID | None:
+    """The contact of a call; None when nobody knows who calls.
+
+    Waits up to 1.5 s for a call that has just begun to be known. `deadline_s` bounds each
+    question; raises `ProviderError`.
+    """
+    for pause_s in (*_OF_CALL_PAUSES_S, None):
+        async with database.connection(deadline_s) as connection:
+            call = await connection.fetchrow(_OF_CALL, call_sid)
+        if call is not None:
+            contact_id: UUID | None = call["contact_id"]
+            # Announced without one: the number is withheld, and more will not come of it.
+            if contact_id is not None or call["announced_at"] is not None:
+                return contact_id
+        if pause_s is not None:
+            await asyncio.sleep(pause_s)
+    return None
+
+
 async def contact_of_number(connection: Connection, phone: str, at: datetime) -> UUID:
     """The contact with this E.164 number, made if need be; its row is locked."""
     contact_id: UUID = await connection.fetchval(_BY_PHONE, uuid7(), phone, at)
@@ -139,7 +164,8 @@ async def learn(
         contact_id,
         json.dumps(merged.values, ensure_ascii=False),
         json.dumps(merged.stamps, ensure_ascii=False),
-        merged.values.get("name"),
+        # As they call themselves at WhatsApp, until they tell.
+        merged.values.get("name") or merged.values.get("whatsapp_name"),
         since,
         at,
     )

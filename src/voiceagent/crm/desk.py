@@ -15,6 +15,7 @@ from uuid import UUID
 from voiceagent.brain.ports import Party
 from voiceagent.brain.tool_ports import Appointment, CallerCard, Period, SlotTaken
 from voiceagent.crm.appointments import AppointmentsRepository, Booking, upcoming
+from voiceagent.crm.contacts import contact_of_call
 from voiceagent.crm.database import Database
 from voiceagent.crm.models import CallbackRequested
 from voiceagent.crm.ports import Recorder
@@ -23,10 +24,6 @@ from voiceagent.errors import Conflict, EngineTimeout, NotFound, ProviderError
 
 DEADLINE_S: Final = 1.9
 """A caller who waits for a tool hears silence: after two seconds it is better to say so."""
-_CARD_PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8)
-"""A call's first record is on its way to the database while its brain gets ready."""
-
-_CALL = "SELECT contact_id, announced_at FROM calls WHERE call_sid = $1"
 
 _CONTACT = "SELECT id, phone, name, fields FROM contacts WHERE id = $1"
 
@@ -64,7 +61,9 @@ class CrmDesk:
         """
         try:
             async with asyncio.timeout(self._deadline_s):
-                contact_id = party.contact_id or await self._contact_of_call(party.call_sid)
+                contact_id = party.contact_id or await contact_of_call(
+                    self._database, party.call_sid, self._deadline_s
+                )
                 return await self._card(contact_id, party.call_sid) if contact_id else None
         except TimeoutError as error:
             raise EngineTimeout("the card was not there in time") from error
@@ -109,19 +108,6 @@ class CrmDesk:
         except (NotFound, ValueError) as error:
             raise ProviderError(str(error), retryable=False) from error
         return self._appointment(view)
-
-    async def _contact_of_call(self, call_sid: str) -> UUID | None:
-        for pause_s in (*_CARD_PAUSES_S, None):
-            async with self._database.connection(self._deadline_s) as connection:
-                call = await connection.fetchrow(_CALL, call_sid)
-            if call is not None:
-                contact_id: UUID | None = call["contact_id"]
-                # Announced without one: the number is withheld, and more will not come of it.
-                if contact_id is not None or call["announced_at"] is not None:
-                    return contact_id
-            if pause_s is not None:
-                await asyncio.sleep(pause_s)
-        return None
 
     async def _card(self, contact_id: UUID, call_sid: str) -> CallerCard | None:
         async with self._database.connection(self._deadline_s) as connection:

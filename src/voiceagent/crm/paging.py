@@ -20,7 +20,7 @@ MAX_LIMIT = 200
 MAX_CURSOR_CHARACTERS = 500
 MAX_SEARCH_CHARACTERS = 100
 
-ListName = Literal["calls", "contacts", "notices", "callbacks", "appointments"]
+ListName = Literal["calls", "contacts", "notices", "callbacks", "appointments", "messages"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from voiceagent.crm.message_models import MessageRecord
 from voiceagent.crm.models import CallRecord
 
 
@@ -13,3 +14,11 @@ class Recorder(Protocol):
     """
 
     def record(self, record: CallRecord) -> None: ...
+
+
+class DurableRecorder(Protocol):
+    """Takes records of which somebody else may let go once they are safe."""
+
+    async def record_durably(self, record: MessageRecord) -> None:
+        """Return once it is in the database or on the disk. Raises a retryable `ProviderError` when
+        that is not known by a deadline of less than two seconds."""

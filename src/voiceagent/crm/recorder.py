@@ -1,18 +1,21 @@
-"""Keeps the records of calls, whatever becomes of the database.
+"""Keeps the records of calls and messages, whatever becomes of the database.
 
 Records go in without waiting; one writer task takes them in batches to the database or,
 while that is away, to the journal, and from there to the database in order when it is
-back. Nothing here ever blocks, slows or fails a call.
+back. Nothing here ever blocks, slows or fails a call. Who must not answer before a record
+is safe can wait for that.
 """
 
 import asyncio
 import json
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,11 +23,12 @@ from typing import ParamSpec, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.database import ContentRejected, Database
 from voiceagent.crm.journal import Entry, Journal, abandoned_journals, free_journal
 from voiceagent.crm.live_calls import LiveCalls
-from voiceagent.crm.models import CallEnded, CallRecord, CallStarted
+from voiceagent.crm.message_records import OnNew
+from voiceagent.crm.models import CallEnded, CallStarted
+from voiceagent.crm.records import Record, RecordsRepository
 from voiceagent.errors import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +38,10 @@ JOURNAL_FROM = 2_000
 """Queued records from which the journal is used though the database works: it is faster."""
 BATCH_LIMIT = 100
 WRITE_DEADLINE_S = 5.0
+DURABLE_S = 1.5
+"""How long somebody who must know that a record is safe waits for it."""
+DURABLE_WRITE_S = 1.0
+"""What a batch with such a record may take; then it goes to the journal, in time."""
 PING_INTERVAL_S = 5.0
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 5.0
@@ -41,7 +49,16 @@ DISK_RETRY_S = 1.0
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_RECORD: TypeAdapter[CallRecord] = TypeAdapter(CallRecord)
+_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class _Queued:
+    """A record on its way."""
+
+    record: Record
+    safe: "asyncio.Future[None] | None" = None
+    """Somebody waits until it is."""
 
 
 class CallRecorder:
@@ -60,21 +77,23 @@ class CallRecorder:
         data_dir: Path,
         *,
         revive: Callable[[], Awaitable[object]] | None = None,
+        on_new_messages: OnNew | None = None,
         queue_limit: int = QUEUE_LIMIT,
         write_deadline_s: float = WRITE_DEADLINE_S,
         ping_interval_s: float = PING_INTERVAL_S,
     ) -> None:
         """`revive` brings a dead database back, or raises `ProviderError`; by default that is
-        `database.start`. Give one that also migrates if the database may be away at start."""
+        `database.start`. Give one that also migrates if the database may be away at start.
+        `on_new_messages` writes what else belongs to messages that were not known before."""
         self._database = database
-        self._calls = CallsRepository(database)
+        self._records = RecordsRepository(database, on_new_messages)
         self._directory = data_dir / "journal"
         self._revive = revive or database.start
         self._queue_limit = queue_limit
         self._write_deadline_s = write_deadline_s
         self._ping_interval_s = ping_interval_s
-        self._queue: deque[CallRecord] = deque()
-        self._taken: list[CallRecord] = []  # by the writer, not safe anywhere yet
+        self._queue: deque[_Queued] = deque()
+        self._taken: list[_Queued] = []  # by the writer, not safe anywhere yet
         self._journals: list[Journal] = []  # our own last, those of dead processes before
         self._pending = 0
         self._live: set[str] = set()  # sids of calls whose end has not been kept yet
@@ -93,18 +112,37 @@ class CallRecorder:
 
     # -- for the calls -----------------------------------------------------------------------
 
-    def record(self, record: CallRecord) -> None:
+    def record(self, record: Record) -> None:
         """Take a record; returns at once and never raises."""
-        if self._closed or len(self._queue) >= self._queue_limit:
+        if not self._take(_Queued(record)):
             self._failed += 1
+
+    async def record_durably(self, record: Record, deadline_s: float = DURABLE_S) -> None:
+        """Take a record, and return once it is in the database or on the disk.
+
+        Whoever asks at the same time shares the write. Raises a retryable `ProviderError` when it
+        is not known to be safe by the deadline; it may become so later.
+        """
+        safe = asyncio.get_running_loop().create_future()
+        if not self._take(_Queued(record, safe)):
+            raise ProviderError("no more records are taken", retryable=True)
+        try:
+            async with asyncio.timeout(deadline_s):
+                await safe
+        except TimeoutError as error:
+            raise ProviderError("the record was not safe in time", retryable=True) from error
+
+    def _take(self, queued: _Queued) -> bool:
+        if self._closed or len(self._queue) >= self._queue_limit:
             if not self._full:
                 self._full = True
-                logger.error("call records are refused closed=%s", self._closed)
-            return
+                logger.error("records are refused closed=%s", self._closed)
+            return False
         self._full = False
-        self._queue.append(record)
+        self._queue.append(queued)
         self._settled.clear()
         self._work.set()
+        return True
 
     # -- for the metrics and /readyz ---------------------------------------------------------
 
@@ -149,7 +187,7 @@ class CallRecorder:
         self._count_pending()
         if self._pending:
             self._settled.clear()
-            logger.warning("call records wait in the journal count=%d", self._pending)
+            logger.warning("records wait in the journal count=%d", self._pending)
         self._tasks = [
             asyncio.create_task(self._watch_database(), name="recorder-database"),
             asyncio.create_task(self._write_for_ever(), name="recorder-writer"),
@@ -165,7 +203,7 @@ class CallRecorder:
             async with asyncio.timeout(deadline_s):
                 await self._settled.wait()
         except TimeoutError as error:
-            raise ProviderError("call records are still waiting", retryable=True) from error
+            raise ProviderError("records are still waiting", retryable=True) from error
 
     async def close(self, deadline_s: float) -> None:
         """Take no more records and bring those in memory to the database or the journal.
@@ -191,7 +229,9 @@ class CallRecorder:
             await self._on_disk(self._append, rest)
         except OSError:
             self._failed += len(rest)
-            logger.exception("call records are lost at the end count=%d", len(rest))
+            logger.exception("records are lost at the end count=%d", len(rest))
+        else:
+            _tell_safe(rest)
         self._taken = []
         self._queue.clear()
 
@@ -260,8 +300,10 @@ class CallRecorder:
             await self._replay()
 
     async def _write_directly(self) -> None:
+        waited_for = any(queued.safe is not None for queued in self._taken)
+        deadline_s = min(self._write_deadline_s, DURABLE_WRITE_S if waited_for else math.inf)
         try:
-            await self._write(self._taken)
+            await self._write([queued.record for queued in self._taken], deadline_s)
         except ProviderError as error:
             self._mark(healthy=False, why=str(error))
         else:
@@ -281,7 +323,9 @@ class CallRecorder:
 
     async def _let_go(self) -> None:
         """What was taken is safe. A call whose end is among it needs nobody to end it."""
-        ended = {record.call_sid for record in self._taken if isinstance(record, CallEnded)}
+        _tell_safe(self._taken)
+        records = [queued.record for queued in self._taken]
+        ended = {record.call_sid for record in records if isinstance(record, CallEnded)}
         self._taken = []
         if not ended.isdisjoint(self._live):
             self._live -= ended
@@ -289,7 +333,8 @@ class CallRecorder:
 
     async def _note_begun(self) -> None:
         """Before the database knows that a call goes on, the disk knows who would end it."""
-        begun = {record.call_sid for record in self._taken if isinstance(record, CallStarted)}
+        records = [queued.record for queued in self._taken]
+        begun = {record.call_sid for record in records if isinstance(record, CallStarted)}
         if not begun <= self._live:
             self._live |= begun
             await self._save_live()
@@ -308,7 +353,7 @@ class CallRecorder:
         journal = next(journal for journal in self._journals if journal.pending)
         try:
             entries, records, unreadable = await self._on_disk(_read, journal)
-            await self._write(records)
+            await self._write(records, self._write_deadline_s)
             for raw, reason in unreadable:
                 await self._bury(raw, reason)
             await self._on_disk(journal.checkpoint, entries)
@@ -319,7 +364,7 @@ class CallRecorder:
             await asyncio.sleep(DISK_RETRY_S)
         self._count_pending()
 
-    async def _write(self, records: Sequence[CallRecord]) -> None:
+    async def _write(self, records: Sequence[Record], deadline_s: float) -> None:
         """Write to the database; what it rejects for good is buried.
 
         Raises `ProviderError` when the database is away or did not answer in time.
@@ -327,7 +372,7 @@ class CallRecorder:
         if not records:
             return
         try:
-            await self._calls.apply(records, self._write_deadline_s)
+            await self._records.apply(records, deadline_s)
         except ContentRejected as error:
             reason = error.reason
         except ProviderError:
@@ -343,13 +388,13 @@ class CallRecorder:
             return
         # One of them is poison: halve until it stands alone, and the others get through.
         middle = len(records) // 2
-        await self._write(records[:middle])
-        await self._write(records[middle:])
+        await self._write(records[:middle], deadline_s)
+        await self._write(records[middle:], deadline_s)
 
     async def _bury(self, raw: str, reason: str) -> None:
         # The content is private: it goes to the file, never to the log.
         self._failed += 1
-        logger.error("a call record goes to the dead-letter file reason=%r", reason)
+        logger.error("a record goes to the dead-letter file reason=%r", reason)
         letter = {"at": datetime.now(UTC).isoformat(), "reason": reason, "record": raw}
         try:
             await self._on_disk(self._write_letter, json.dumps(letter, ensure_ascii=False))
@@ -375,8 +420,8 @@ class CallRecorder:
         for journal in self._journals:
             journal.close()
 
-    def _append(self, records: Sequence[CallRecord]) -> None:
-        self._journals[-1].append([record.model_dump_json() for record in records])
+    def _append(self, queued: Sequence[_Queued]) -> None:
+        self._journals[-1].append([each.record.model_dump_json() for each in queued])
 
     def _write_letter(self, line: str) -> None:
         path = self._directory / "dead-letter.jsonl"
@@ -389,6 +434,12 @@ class CallRecorder:
 
     def _count_pending(self) -> None:
         self._pending = sum(journal.pending for journal in self._journals)
+
+
+def _tell_safe(queued: Sequence[_Queued]) -> None:
+    for each in queued:
+        if each.safe is not None and not each.safe.done():
+            each.safe.set_result(None)
 
 
 def _end_lost_calls(journal: Journal) -> None:
@@ -415,10 +466,10 @@ def _end_lost_calls(journal: Journal) -> None:
 
 def _read(
     journal: Journal,
-) -> tuple[list[Entry], list[CallRecord], list[tuple[str, str]]]:
+) -> tuple[list[Entry], list[Record], list[tuple[str, str]]]:
     """The next lines of a journal, their records, and the lines that hold none with the reason."""
     entries = journal.read(BATCH_LIMIT)
-    records: list[CallRecord] = []
+    records: list[Record] = []
     unreadable: list[tuple[str, str]] = []
     for entry in entries:
         if entry.text is None:
