@@ -125,8 +125,17 @@ class TestEndOfUtterance:
         world = listening()
         world.hear(60, voiced=True)
         world.recognise("I want to", length_ms=600, ago_ms=900)
-        ended = only(world.hear(30, voiced=False), UtteranceEnded)
+        ended = only(world.hear(45, voiced=False), UtteranceEnded)
         assert 560 <= ended.eou_ms <= 600
+        assert 380 <= ended.recognition_wait_ms <= 432, "and a little more for the last words"
+
+    def test_last_words_that_come_after_a_stalled_line_are_part_of_it(self) -> None:
+        world = listening()
+        world.hear(40, voiced=True)
+        world.recognise("can I pay", final=False, length_ms=600, ago_ms=500)
+        assert none_of(world.hear(18, voiced=False), UtteranceEnded)
+        actions = world.recognise("can I pay by link", length_ms=1280, ago_ms=576)
+        assert only(actions, UtteranceEnded).text == "can I pay by link"
 
     def test_a_pause_asks_for_the_words_once(self) -> None:
         world = listening()

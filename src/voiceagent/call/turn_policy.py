@@ -34,6 +34,9 @@ class TurnPolicy:
     """Wall time without media after which an open utterance is taken as over."""
     recognition_grace_ms: float = 1_500.0
     """How long the words of an ended utterance may be late (Google's finals: p99 1.57 s)."""
+    last_words_ms: float = 400.0
+    """How much longer the last words are awaited when those that are there end well before the
+    voice: the recogniser lags, or the line stalled and delivers all at once."""
     resume_after_ms: float = 2_000.0
     """No words this long after a stop: it was no interruption."""
     not_understood_ms: float = 320.0

@@ -254,6 +254,9 @@ class Turns:
                 actions += self._guesses.utterance_over()
                 self._resume(now_ms, actions)
                 return
+        elif self._caller.lacks_last_words and now_ms < over.at_ms + self.policy.last_words_ms:
+            over.words_due_ms = over.at_ms + self.policy.last_words_ms
+            return
         elif self._held and self._is_listening_noise(text):
             actions.append(on.UtteranceDropped(text))
             self._settle_caller(actions)

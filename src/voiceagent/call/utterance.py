@@ -89,6 +89,17 @@ class UtteranceTracker:
         return utterance is not None and self._transcript.heard_nothing(utterance.last_voiced_ms)
 
     @property
+    def lacks_last_words(self) -> bool:
+        """The words that are there end well before the voice did."""
+        utterance = self.current
+        return (
+            utterance is not None
+            and utterance.over is not None
+            and utterance.over.cause == "silence"
+            and not self._transcript.covers(utterance.last_voiced_ms)
+        )
+
+    @property
     def due_ms(self) -> float | None:
         """Wall time at which `tick` has something to say about the utterance."""
         if self.current is None:
