@@ -249,7 +249,7 @@ async def test_a_wait_that_does_not_fit_is_a_failure_at_once() -> None:
 
 @pytest.mark.parametrize("kind", ["hang", "silent"])
 async def test_a_model_that_does_not_begin_is_given_up(kind: FaultKind) -> None:
-    short = Deadlines(first_token_s=0.3, gap_s=10.0, total_s=10.0)
+    short = Deadlines(first_token_s=0.6, gap_s=10.0, total_s=10.0)
     async with (
         OpenAIEmulator(failing(Fault(kind))) as emulator,
         asking(emulator, short) as model,
@@ -272,10 +272,10 @@ async def test_thoughts_without_an_answer_do_not_count_as_a_beginning() -> None:
 
 
 async def test_both_tries_share_the_time_to_the_first_token() -> None:
-    short = Deadlines(first_token_s=0.6, gap_s=10.0, total_s=10.0)
+    short = Deadlines(first_token_s=1.2, gap_s=10.0, total_s=10.0)
     rules = [
-        Rule(Action(fault=Fault("status", status=503), first_token_ms=400.0), request=1),
-        Rule(Action(ANSWER.text, first_token_ms=400.0)),
+        Rule(Action(fault=Fault("status", status=503), first_token_ms=700.0), request=1),
+        Rule(Action(ANSWER.text, first_token_ms=700.0)),
     ]
     async with OpenAIEmulator(rules) as emulator, asking(emulator, short) as model:
         answer = await answer_of(model)
@@ -339,12 +339,12 @@ async def test_a_model_that_falls_silent_is_given_up() -> None:
 
 
 async def test_the_time_that_the_reader_takes_is_not_the_models() -> None:
-    short = Deadlines(first_token_s=10.0, gap_s=0.2, total_s=10.0)
+    short = Deadlines(first_token_s=10.0, gap_s=1.0, total_s=10.0)
     async with OpenAIEmulator([Rule(ANSWER)]) as emulator, asking(emulator, short) as model:
         text = ""
         async for event in model.stream(ASKED):
             if not text:
-                await asyncio.sleep(0.4)
+                await asyncio.sleep(1.2)
             text += event.text if isinstance(event, TextDelta) else ""
     assert text == ANSWER.text
 
@@ -363,7 +363,7 @@ async def test_tokens_without_end_are_ended() -> None:
 
 
 async def test_slow_tokens_without_end_are_ended_as_well() -> None:
-    short = Deadlines(first_token_s=10.0, gap_s=10.0, total_s=0.3)
+    short = Deadlines(first_token_s=10.0, gap_s=10.0, total_s=0.6)
     action = Action(fault=Fault("endless"), token_ms=20.0)
     async with OpenAIEmulator([Rule(action)]) as emulator, asking(emulator, short) as model:
         answer = await answer_of(model)

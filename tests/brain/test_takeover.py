@@ -34,6 +34,9 @@ from voiceagent.brain.toolbox import ToolResult
 
 TAKEOVER = "I have a difficulty. Let me take your details."
 PARTY = Party("CA1")
+HANGS = {"hang", "silent"}
+SHORT = Deadlines(first_token_s=1.0, gap_s=0.4, total_s=5.0)
+PATIENT = Deadlines(first_token_s=10.0, gap_s=10.0, total_s=30.0)
 WORDS = "I want a flat by the sea"
 
 SCRIPT = ScriptedBrain(
@@ -128,11 +131,12 @@ async def no_card(_party: Party) -> CallerCard | None:
 
 @asynccontextmanager
 async def calling(rules: Sequence[Rule], script: ScriptBehind = SCRIPT) -> AsyncIterator[PhoneCall]:
+    hangs = any(rule.action.fault and rule.action.fault.kind in HANGS for rule in rules)
     async with OpenAIEmulator(rules) as emulator:
         model = OpenAIChat(
             emulator.base_url,
             "small",
-            deadlines=Deadlines(first_token_s=0.5, gap_s=0.3, total_s=5.0),
+            deadlines=SHORT if hangs else PATIENT,
             pause_s=lambda: 0.0,
         )
         thinker = LLMBrain(
