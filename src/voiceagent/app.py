@@ -19,6 +19,7 @@ from fastapi import Depends, FastAPI
 
 from voiceagent.aftercall.llm_summary import summarise_with
 from voiceagent.back_office import BackOffice
+from voiceagent.brain.agent_profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party, Say
 from voiceagent.brains import House, load_profile
 from voiceagent.call.parking import Parking
@@ -138,7 +139,7 @@ def _assemble(settings: Settings) -> FastAPI:
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
 
     async def warm_up_voice() -> None:
-        sentences = _fixed_sentences(engines.brain)
+        sentences = _fixed_sentences(engines.brain, profile)
         for text in sentences:
             await phrase_book.recall(text, voice.language)
         await engines.synthesizer.warm_up()
@@ -321,11 +322,13 @@ class _Admission:
         await asyncio.sleep(max(0.0, _SOCKET_COMES_S - waited_s))
 
 
-def _fixed_sentences(brain: Brain) -> list[str]:
-    """What is said in every call, word for word: synthesised ahead, so that it sounds at once."""
-    phrases = brain.phrases
+def _fixed_sentences(brain: Brain, profile: AgentProfile) -> list[str]:
+    """What is said word for word: synthesised ahead, so that it sounds at once, whatever fails."""
+    phrases, own = brain.phrases, profile.phrases
     opening = [event.text for event in brain.open(Party()).opening() if isinstance(event, Say)]
-    return [*opening, *phrases.reprompts, phrases.apology, phrases.goodbye]
+    fixed = (phrases.apology, phrases.goodbye, phrases.transfer_failed)
+    in_need = (own.one_moment, own.takeover, own.transfer)
+    return list(dict.fromkeys([*opening, *phrases.reprompts, *fixed, *in_need]))
 
 
 async def _learn(phrase_book: PhraseBook, engines: Engines, sentences: list[str]) -> None:
