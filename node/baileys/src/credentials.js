@@ -8,6 +8,8 @@
 
 import { BufferJSON, initAuthCreds, proto } from 'baileys';
 
+import { KEPT_TYPE } from './signal.js';
+
 /** @typedef {import('baileys').AuthenticationCreds} Creds */
 /** @typedef {import('./store/store.js').Store} Store */
 /** @typedef {import('./store/store.js').Put} Put */
@@ -96,7 +98,7 @@ export class Credentials {
   }
 
   /** @param {Record<string, Record<string, any>>} data */
-  async set(data) {
+  async set({ [KEPT_TYPE]: kept = {}, ...data }) {
     const puts = Object.entries(data).flatMap(([type, values]) =>
       Object.entries(values ?? {}).map(([id, value]) => ({
         table: KEYS_TABLE,
@@ -104,7 +106,7 @@ export class Credentials {
         value: value === null || value === undefined ? null : plain(value),
       })),
     );
-    await this.store.write(puts);
+    await this.store.write([...puts, .../** @type {Put[]} */ (Object.values(kept))]);
     for (const [type, values] of Object.entries(data)) {
       for (const [id, value] of Object.entries(values ?? {})) this.remember(`${type}/${id}`, value ?? null);
     }

@@ -15,7 +15,8 @@ import { getContentType, jidNormalizedUser, normalizeMessageContent, proto } fro
 
 const PERSON = /@(?:s\.whatsapp\.net|lid)$/;
 const MAX_TEXT_CHARS = 65_536;
-const CIPHERTEXT = proto.WebMessageInfo.StubType.CIPHERTEXT;
+/** The stub that stands for a message that could not be decrypted. */
+export const CIPHERTEXT = proto.WebMessageInfo.StubType.CIPHERTEXT;
 const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
 
 /** Whether the library should not even look at that chat. @param {string} jid */

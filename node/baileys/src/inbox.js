@@ -3,13 +3,13 @@
  *
  * The library tells WhatsApp that a message has arrived, holds it back in memory for up to
  * half a minute, and only then hands it over; a kill in between would lose it. So its
- * plaintext is stored the moment it is decrypted, before the receipt, and taken out in the
- * batch that makes it an event. What is left over after a crash becomes events at the start.
+ * plaintext is stored in the batch that moves the ratchet on, before the receipt, and taken
+ * out in the batch that makes it an event. What is left over after a crash becomes events at the start.
  */
 
 import { decodeMessageNode, proto, unpadRandomMax16 } from 'baileys';
 
-import { account } from './inbound.js';
+import { CIPHERTEXT, account } from './inbound.js';
 import { said } from './log.js';
 
 /** @typedef {import('baileys').WAMessage} WAMessage */
@@ -59,12 +59,13 @@ export class Inbox {
     }
   }
 
-  /** Keeps a plaintext until it has become an event. @param {Uint8Array} ciphertext @param {Uint8Array} plaintext */
-  async decrypted(ciphertext, plaintext) {
+  /** What keeps a plaintext until it has become an event.
+   * @param {Uint8Array} ciphertext @param {Uint8Array} plaintext @returns {Put | null} */
+  keeping(ciphertext, plaintext) {
     const attrs = this.stanzas.get(ciphertext)?.attrs;
-    if (attrs?.id === undefined) return;
+    if (attrs?.id === undefined) return null;
     const value = { attrs, plaintext: Buffer.from(plaintext).toString('base64'), at: this.now(), order: (this.kept += 1) };
-    await this.store.write([{ table: KEPT_TABLE, key: attrs.id, value, expiresAt: this.now() + KEPT_MS }]);
+    return { table: KEPT_TABLE, key: attrs.id, value, expiresAt: this.now() + KEPT_MS };
   }
 
   /** The library hands messages over. @param {WAMessage[]} messages @param {boolean} whileAway */
@@ -124,8 +125,9 @@ export class Inbox {
     const ids = messages.map(({ key }) => key.id ?? '').filter(Boolean);
     const seen = await this.store.read(SEEN_TABLE, ids);
     const missed = await this.store.read(UNDECRYPTED_TABLE, ids);
+    const readable = messages.filter(({ messageStubType }) => messageStubType !== CIPHERTEXT);
     /** @type {Put[]} */
-    const puts = ids.map((key) => ({ table: KEPT_TABLE, key, value: null }));
+    const puts = readable.map(({ key }) => ({ table: KEPT_TABLE, key: key.id ?? '', value: null }));
     const happenings = [];
     const expiresAt = this.now() + SEEN_MS;
     for (const message of messages) {

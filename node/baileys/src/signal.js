@@ -5,20 +5,28 @@
  * one long transaction: a kill between the two uses a message key twice, and a message that
  * comes in meanwhile has its ratchet overwritten. Here every operation on a session runs alone
  * and in a transaction of its own, so the ratchet is in the store before a frame leaves and
- * before a plaintext is handed on. Two hooks see the moments on which durability hangs.
+ * before a plaintext is handed on; and a plaintext is stored together with the ratchet, since
+ * the same message that comes again is refused as a repetition.
  */
 
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
 import { makeLibSignalRepository } from 'baileys/lib/Signal/libsignal.js';
 
+import './signal_guard.js';
+import { OwnerLost, StoreAway } from './store/store.js';
+
 /** @typedef {ReturnType<typeof makeLibSignalRepository>} Repository */
 
 /**
  * @typedef {object} Hooks
- * @property {(ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>} decrypted Awaited before
- *   the library may tell WhatsApp that the message has arrived
+ * @property {(ciphertext: Uint8Array, plaintext: Uint8Array) => import('./store/store.js').Put | null} keep What is
+ *   to be stored of a plaintext, in the same batch as the ratchet that can no longer decrypt it
+ * @property {(error: unknown) => void} fault Called when the store failed, before the library can confirm anything
  */
+
+/** The type under which such puts go through the library's transaction to `Credentials.set`. */
+export const KEPT_TYPE = 'kept-message';
 
 /** What is being sent in this context; its `onWire` is awaited before the frame leaves.
  * @type {AsyncLocalStorage<{onWire: () => Promise<void>}>} */
@@ -38,7 +46,12 @@ export function signalRepository(hooks) {
     let last = Promise.resolve();
     /** One at a time, outside of any transaction. @param {() => Promise<any>} work */
     const alone = (work) => {
-      const next = last.then(() => outside.runInAsyncScope(work));
+      const next = last
+        .then(() => outside.runInAsyncScope(work))
+        .catch((error) => {
+          if (error instanceof StoreAway || error instanceof OwnerLost) hooks.fault(error);
+          throw error;
+        });
       last = next.catch(() => {});
       return next;
     };
@@ -53,10 +66,15 @@ export function signalRepository(hooks) {
         return encrypted;
       },
       /** @param {{jid: string, type: string, ciphertext: Uint8Array}} message */
-      async decryptMessage(message) {
-        const plaintext = await alone(() => inner.decryptMessage(message));
-        await hooks.decrypted(message.ciphertext, plaintext);
-        return plaintext;
+      decryptMessage(message) {
+        return alone(() =>
+          auth.keys.transaction(async () => {
+            const plaintext = await inner.decryptMessage(message);
+            const put = hooks.keep(message.ciphertext, plaintext);
+            if (put !== null) await auth.keys.set({ [KEPT_TYPE]: { [put.key]: put } });
+            return plaintext;
+          }, message.jid),
+        );
       },
       injectE2ESession: (/** @type {any} */ session) => alone(() => inner.injectE2ESession(session)),
       migrateSession: (/** @type {string} */ from, /** @type {string} */ to) => alone(() => inner.migrateSession(from, to)),

@@ -23,7 +23,7 @@ import { sending, signalRepository } from './signal.js';
  * @property {(ending: Ending) => void} closed once, whatever happens
  * @property {() => void} frame
  * @property {(node: any) => void} arrived a message's stanza, before anything is done with it
- * @property {(ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>} decrypted
+ * @property {import('./signal.js').Hooks['keep']} keep
  * @property {(messages: import('baileys').WAMessage[], whileAway: boolean) => Promise<void>} messages
  * @property {(messageId: string, errorCode: string | null) => Promise<void>} acknowledged
  * @property {(messageIds: string[], status: Status) => Promise<void>} reached
@@ -83,7 +83,7 @@ export function openSocket({ credentials, config, log, sentBytes }, listener) {
       const bytes = await sentBytes(id ?? '');
       return bytes === null ? undefined : proto.Message.decode(bytes);
     },
-    makeSignalRepository: signalRepository({ decrypted: guarded(listener.decrypted) }),
+    makeSignalRepository: signalRepository({ keep: listener.keep, fault: listener.storeFault }),
   });
   const ws = /** @type {any} */ (sock.ws);
   let over = false;
@@ -114,6 +114,13 @@ export function openSocket({ credentials, config, log, sentBytes }, listener) {
     listener.closed(ending);
   };
 
+  // The library listens for this and does nothing, so that the socket would hang for ever.
+  ws.on('unexpected-response', (/** @type {any} */ _, /** @type {import('node:http').IncomingMessage} */ response) => {
+    response.destroy();
+    ended({ code: response.statusCode ?? null, transport: true, text: `HTTP ${response.statusCode} instead of a WebSocket` });
+    void sock.end(undefined);
+    ws.socket?.terminate();
+  });
   ws.on('frame', () => listener.frame());
   ws.prependListener('CB:message', (/** @type {any} */ node) => listener.arrived(node));
   ws.on('CB:ack,class:message', (/** @type {any} */ { attrs }) => {

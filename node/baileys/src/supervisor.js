@@ -59,6 +59,7 @@ export class Supervisor {
     this.owner = false;
     this.storeFine = false;
     this.storeAnswered = false;
+    this.storeTold = false;
     this.storeFineMs = now();
     this.loggingOut = false;
     this.draining = false;
@@ -116,6 +117,7 @@ export class Supervisor {
         else await this.store.renew();
         this.storeFineMs = this.now();
         this.storeFine = this.storeAnswered = true;
+        this.storeTold = false;
         if (this.owner && this.state === 'paused' && !this.events?.full) this.connect('the store answers again');
       } catch (error) {
         if (error instanceof OwnerLost) this.lose();
@@ -151,7 +153,8 @@ export class Supervisor {
   /** Something could not be kept: nothing more is taken from WhatsApp until it can be. @param {unknown} error */
   storeFault(error) {
     if (error instanceof OwnerLost) return this.lose();
-    if (this.storeFine) this.log.error('The store is away', { error: said(error) });
+    if (!this.storeTold) this.log.error('The store is away', { error: said(error) });
+    this.storeTold = true;
     const lost = this.now() - this.storeFineMs > LEASE_MS;
     this.storeFine = false;
     const away = { code: 'store_away', text: 'the store does not answer' };
@@ -183,6 +186,8 @@ export class Supervisor {
       this.set('paused', { code: 'events_full', text: 'too many events wait for the API' });
       return;
     }
+    // A pairing is followed by a restart at once: what it brought must be in the store first.
+    await this.saving;
     await this.credentials.load();
     this.past.paired = this.credentials.isPaired();
     this.log.info('Connecting to WhatsApp', { why, attempt: this.past.attempt });
@@ -211,7 +216,7 @@ export class Supervisor {
         closed: (ending) => void this.closed(ending),
         frame: () => (this.lastFrameMs = this.now()),
         arrived: (node) => this.inbox?.arrived(node),
-        decrypted: async (ciphertext, plaintext) => this.inbox?.decrypted(ciphertext, plaintext),
+        keep: (ciphertext, plaintext) => this.inbox?.keeping(ciphertext, plaintext) ?? null,
         messages: async (messages, whileAway) => {
           await this.inbox?.take(messages, whileAway);
           this.heedRoom();

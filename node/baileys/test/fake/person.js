@@ -3,6 +3,8 @@
 import * as libsignal from 'libsignal';
 import { Curve, encodeBigEndian, encodeWAMessage, generateSignalPubKey, proto, signedKeyPair, unpadRandomMax16 } from 'baileys';
 
+import '../../src/signal_guard.js';
+
 const child = (tag, attrs, content) => ({ tag, attrs, content });
 
 export class Person {
@@ -17,6 +19,11 @@ export class Person {
     this.preKeys = new Map();
     this.nextPreKey = 1;
     this.forget();
+  }
+
+  /** The next message begins a new session; what is under way in the old one stays readable. */
+  beginAnew() {
+    this.anew = true;
   }
 
   /** The other side is a new device: old sessions are of no use. */
@@ -78,7 +85,8 @@ export class Person {
 
   /** `bundle`: the business device's keys as it uploaded them. */
   async encrypt(message, bundle) {
-    if (this.sessions.size === 0) {
+    if (this.sessions.size === 0 || this.anew) {
+      this.anew = false;
       const builder = new libsignal.SessionBuilder(this.storage(), new libsignal.ProtocolAddress('business', 7));
       await builder.initOutgoing({
         registrationId: bundle.registrationId,

@@ -53,6 +53,7 @@ export class FakeWhatsApp {
     this.nextPreKey = 0;
     this.connections = new Set();
     this.logins = 0;
+    this.retries = 0;
     this.pairings = 0;
     /** Frames of messages that came, in order: {id, to, at}. */
     this.frames = [];
@@ -62,6 +63,7 @@ export class FakeWhatsApp {
     /** What the device has not confirmed yet. */
     this.pending = new Map();
     this.files = new Map();
+    this.written = new Map();
     this.nextId = 1;
     this.waiters = new Set();
     this.faults = [];
@@ -221,6 +223,7 @@ export class FakeWhatsApp {
   /** Somebody writes. `to: 'lid'` as today's chats, `'number'` as older ones. */
   async write(person, message, { id = this.id('3A'), addressing = 'lid', notify = person.name } = {}) {
     const enc = await person.encrypt(message, this.takeBundle());
+    this.written.set(id, { person, message, options: { id, addressing, notify } });
     const attrs = { id, t: now(), notify, type: 'text', from: addressing === 'lid' ? person.lid : person.jid };
     if (addressing === 'lid') Object.assign(attrs, { addressing_mode: 'lid', sender_pn: person.jid });
     else attrs.sender_lid = person.lid;
@@ -397,6 +400,12 @@ class Connection {
           const list = getBinaryNodeChild(stanza, 'list');
           const ids = [attrs.id, ...getBinaryNodeChildren(list, 'item').map((item) => item.attrs.id)];
           for (const id of ids) fake.confirmed(`message:${id}`);
+        } else if (fake.written.has(attrs.id)) {
+          // The device could not read it: its sender encrypts it anew, with a new session.
+          const { person, message, options } = fake.written.get(attrs.id);
+          person.beginAnew();
+          fake.retries += 1;
+          await fake.write(person, message, options);
         }
         this.send(node('ack', { class: 'receipt', id: attrs.id, from: attrs.to }));
         break;

@@ -9,6 +9,7 @@ import { TOKEN } from './sidecar.js';
 export class FakeApi {
   constructor() {
     this.events = [];
+    this.taken = new Set();
     this.posts = 0;
     this.badSignatures = 0;
     /** @type {number | ((event: any) => number)} */
@@ -24,7 +25,9 @@ export class FakeApi {
       if (!this.genuine(request.headers, body)) this.badSignatures += 1;
       const event = JSON.parse(body);
       const status = typeof this.answers === 'function' ? this.answers(event) : this.answers;
-      if (status === 204) this.events.push(event);
+      // As the API does: an event that comes twice is taken once.
+      if (status === 204 && !this.taken.has(event.id)) this.events.push(event);
+      if (status === 204) this.taken.add(event.id);
       response.writeHead(status).end();
       for (const look of this.waiters) look();
     });

@@ -1,0 +1,183 @@
+// The sidecar is killed (kill -9) at the moments that matter; over both stores.
+import assert from 'node:assert/strict';
+import test, { after, before, beforeEach, describe } from 'node:test';
+
+import pg from 'pg';
+
+import { messageIdOf } from '../src/outgoing.js';
+import { World, newId, text } from './support/world.js';
+
+const TO = '+972521234567';
+const DATABASE_URL = process.env.TEST_DATABASE_URL;
+const KILLS = Number(process.env.TEST_KILLS ?? 4);
+const SENDS = 20 * KILLS;
+
+async function emptied() {
+  const client = new pg.Client(DATABASE_URL);
+  await client.connect();
+  await client.query('DROP SCHEMA IF EXISTS whatsapp_sidecar CASCADE');
+  await client.end();
+}
+
+for (const [name, environ, skip] of [
+  ['files', {}, false],
+  ['postgres', { DATABASE_URL: DATABASE_URL ?? '' }, DATABASE_URL ? false : 'no TEST_DATABASE_URL; tests/whatsapp/test_sidecar_store.py runs it'],
+]) {
+  describe(`killed, with the store in ${name}`, { skip }, () => {
+    const world = new World();
+    let dana;
+    before(async () => {
+      if (name === 'postgres') await emptied();
+      await world.connected(environ);
+      dana = world.fake.person(TO.slice(1));
+    });
+    after(() => world.stop());
+    beforeEach(() => {
+      world.fake.acks = 'ack';
+      world.fake.receipts = 'none';
+      world.fake.answersUsync = true;
+      world.fake.saysOfflineDone = true;
+    });
+
+    test('between the record and the socket: nothing left; sent when it is asked for again, once', async () => {
+      const { fake } = world;
+      const id = newId();
+      // Known numbers are not asked for; the devices of a contact are, once per connection.
+      await world.sidecar.send({ id: newId(), to: TO, text: 'ראשונה' });
+      await (await world.restart()).state('open');
+      fake.answersUsync = false;
+      const lost = world.sidecar.send({ id, to: TO, text: 'נרשמה' }).catch(() => 'cut off');
+      let found;
+      do found = await world.sidecar.get(`/v1/messages/${id}`);
+      while (found.status === 404);
+      assert.equal(found.body.status, 'queued');
+      await world.sidecar.kill();
+      assert.equal(await lost, 'cut off');
+      fake.answersUsync = true;
+      const sidecar = await world.restart();
+      await sidecar.state('open');
+      assert.equal((await sidecar.get(`/v1/messages/${id}`)).body.status, 'queued');
+      const again = await sidecar.send({ id, to: TO, text: 'נרשמה' });
+      assert.deepEqual([again.status, again.body.status], [200, 'sent']);
+      assert.equal(fake.framesOf(messageIdOf(id)), 1);
+    });
+
+    test('between the socket and the acknowledgement: unknown, never again, settled by a receipt', async () => {
+      const { fake, api } = world;
+      const id = newId();
+      fake.acks = 'hold';
+      const lost = world.sidecar.send({ id, to: TO, text: 'באוויר' }).catch(() => 'cut off');
+      await fake.until(() => fake.delivered.some(({ message }) => text(message) === 'באוויר'), 'the message');
+      await world.sidecar.kill();
+      assert.equal(await lost, 'cut off');
+      fake.acks = 'ack';
+      const sidecar = await world.restart();
+      await sidecar.state('open');
+      await api.status(id, 'unknown');
+      for (const _ of [1, 2]) {
+        const { status, body } = await sidecar.send({ id, to: TO, text: 'באוויר' });
+        assert.deepEqual([status, body.status], [202, 'unknown']);
+      }
+      assert.equal(fake.framesOf(messageIdOf(id)), 1);
+      fake.receipt(dana, messageIdOf(id), 'read');
+      await api.status(id, 'read');
+      assert.equal((await sidecar.send({ id, to: TO, text: 'באוויר' })).status, 200);
+    });
+
+    test('after the socket, the next message can still be read: no key is used twice', async () => {
+      const { fake } = world;
+      await world.restart();
+      const sidecar = world.sidecar;
+      await sidecar.state('open');
+      const { status } = await sidecar.send({ id: newId(), to: TO, text: 'הבאה' });
+      assert.equal(status, 200);
+      await fake.until(() => fake.delivered.some(({ message }) => text(message) === 'הבאה'), 'the next message');
+      assert.deepEqual(fake.faults, []);
+    });
+
+    test('while the library holds a confirmed message back: it is told all the same, once', async () => {
+      const { fake, api } = world;
+      await world.sidecar.kill();
+      fake.saysOfflineDone = false;
+      const id = await fake.write(dana, { conversation: 'אושרה ונשכחה' });
+      const sidecar = await world.restart();
+      await sidecar.state('open');
+      await fake.until(() => !fake.pending.has(`message:${id}`), 'the receipt');
+      assert.equal(api.of('message.received').some((data) => data.message_id === id), false);
+      await sidecar.kill();
+      fake.saysOfflineDone = true;
+      await (await world.restart()).state('open');
+      const told = await api.received('אושרה ונשכחה');
+      assert.deepEqual([told.while_away, told.chat.phone, told.name], [true, TO, 'דנה']);
+      await (await world.restart()).state('open');
+      await fake.write(dana, { conversation: 'אחריה' });
+      await api.received('אחריה');
+      assert.equal(api.of('message.received').filter((data) => data.message_id === id).length, 1);
+    });
+
+    test('with events that the API has not taken: they come in order, from the next process', async () => {
+      const { fake, api } = world;
+      api.answers = 503;
+      const posts = api.posts;
+      for (const words of ['א', 'ב', 'ג']) await fake.write(dana, { conversation: `אירוע ${words}` });
+      await api.until(() => api.posts > posts, 'a try');
+      await fake.until(() => ![...fake.pending.keys()].some((key) => key.startsWith('message:')), 'the receipts');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await world.sidecar.kill();
+      api.answers = 204;
+      await world.restart();
+      await api.received('אירוע ג');
+      const came = api.of('message.received').map((data) => data.text).filter((words) => words?.startsWith('אירוע'));
+      assert.deepEqual(came, ['אירוע א', 'אירוע ב', 'אירוע ג']);
+    });
+
+    test(`at random, ${KILLS} times, under sends and messages: nothing twice, nothing lost`, async () => {
+      const { fake, api } = world;
+      const sends = Array.from({ length: SENDS }, (_, n) => ({ id: newId(), to: n % 3 ? TO : '+972521111111', text: `אקראי ${n}` }));
+      fake.person('972521111111');
+      const inbound = [];
+      let done = false;
+      const kills = (async () => {
+        for (let n = 0; n < KILLS && !done; n += 1) {
+          await new Promise((resolve) => setTimeout(resolve, 40 + Math.random() * 400));
+          await world.restart();
+          await world.sidecar.state('open', 20_000).catch(() => {});
+        }
+      })();
+      const writer = (async () => {
+        for (let n = 0; n < SENDS / 2; n += 1) {
+          inbound.push(await fake.write(dana, { conversation: `נכנסת ${n}` }));
+          await new Promise((resolve) => setTimeout(resolve, 60));
+        }
+      })();
+      const fates = {};
+      for (const message of sends) {
+        // As the API's outbox does: again until there is an answer that says what became of it.
+        for (;;) {
+          const answer = await world.sidecar.send(message).catch(() => null);
+          if (answer !== null && answer.status < 300 && answer.body.status !== 'queued') {
+            fates[message.id] = answer.body.status;
+            break;
+          }
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      }
+      await writer;
+      done = true;
+      await kills;
+      await world.sidecar.state('open');
+      for (const { id } of sends) assert.ok(fake.framesOf(messageIdOf(id)) <= 1, `${id} was sent twice`);
+      for (const { id } of sends) {
+        if (fates[id] !== 'unknown' && fates[id] !== 'sending') assert.equal(fake.framesOf(messageIdOf(id)), 1, `${id} ${fates[id]}`);
+      }
+      // The contact's phone has them in the order of the requests.
+      const order = fake.delivered.map(({ message }) => text(message)).filter((words) => words?.startsWith('אקראי'));
+      assert.deepEqual(order, [...order].sort((a, b) => Number(a.slice(6)) - Number(b.slice(6))));
+      for (const { id } of sends) if (fake.framesOf(messageIdOf(id))) fake.receipt(fake.find(`${fake.frames.find((frame) => frame.id === messageIdOf(id)).to}`), messageIdOf(id), 'read');
+      for (const { id } of sends) if (fake.framesOf(messageIdOf(id))) await api.status(id, 'read');
+      await api.until(() => inbound.every((id) => api.of('message.received').some((data) => data.message_id === id)), 'every message');
+      for (const id of inbound) assert.equal(api.of('message.received').filter((data) => data.message_id === id).length, 1);
+      assert.deepEqual(fake.faults, []);
+    });
+  });
+}
