@@ -52,7 +52,7 @@ class CallerCard:
     """Still to come, soonest first."""
 
 
-class SlotTaken(Exception):  # noqa: N818 - an answer, not a fault
+class SlotTaken(Exception):
     """Somebody else has booked that time."""
 
 
