@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -85,17 +86,38 @@ async def test_a_message_that_comes_while_an_answer_is_made_is_answered_with_it(
     assert mind.effects == ["some tea\nlarge"]
 
 
+@pytest.mark.parametrize("acts", [True, False])
+def test_so_is_one_that_another_process_was_told_of(acts: bool) -> None:
+    @on_warped_time
+    async def is_so() -> None:
+        world = World()
+        world.mind = mind = SlowMind(world.script, thinks_s=5, acts=acts)
+        async with world.process() as agent:
+            world.write("some tea", ANN, agent)
+            await asyncio.sleep(4)
+            world.write("large")
+            await agent.idle()
+        assert world.replies() == [f"{HELLO}\n\nWith milk?"]
+        assert mind.effects == (["some tea\nlarge"] if acts else [])
+
+    is_so()
+
+
 @on_warped_time
-async def test_so_is_one_that_another_process_was_told_of() -> None:
+async def test_a_message_that_comes_while_an_answer_is_sent_is_answered_after_it() -> None:
     world = World()
-    world.mind = mind = SlowMind(world.script, thinks_s=5)
-    async with world.process() as agent:
+
+    async def takes_long(*arguments: Any) -> bool:
+        await asyncio.sleep(3)
+        return await world.threads.reply(*arguments)
+
+    house = world.house_with("threads", reply=takes_long)
+    async with world.process(house, sweep_s=1e6) as agent:
         world.write("some tea", ANN, agent)
         await asyncio.sleep(4)
-        world.write("large")
+        world.write("large", ANN, agent)
         await agent.idle()
-    assert world.replies() == [f"{HELLO}\n\nWith milk?"]
-    assert mind.effects == ["some tea\nlarge"]
+    assert world.replies() == [f"{HELLO}\n\nSmall or large?", "With milk?"]
 
 
 @on_warped_time
@@ -152,8 +174,9 @@ class TestHandOver:
             assert mind.at_once == 1
             await world.switch.set(ANN, "person")
             agent.switched(ANN)
+            now_s = asyncio.get_running_loop().time()
             await agent.idle()
-            assert mind.given_up == 1
+            assert (mind.given_up, asyncio.get_running_loop().time()) == (1, now_s)
         assert world.replies() == []
         assert fields_of(world) == {}
 

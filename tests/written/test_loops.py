@@ -107,6 +107,14 @@ def test_a_quick_message_among_slow_ones_is_a_person() -> None:
         )
 
 
+def test_a_person_who_was_taken_for_a_machine_need_only_write_again() -> None:
+    said = talk(new, new_answer, gap_s=1.5, rounds=20)
+    minutes = (said[-1].at - NOON).total_seconds() / 60
+    assert verdict(said, minutes) == Leave("loop")
+    again = WrittenMessage("again", "contact", "hello?", at(minutes + 0.2))
+    assert isinstance(verdict([*said, again], minutes + 0.3), Answer)
+
+
 def test_messages_that_crossed_are_not_quick() -> None:
     messages: list[WrittenMessage] = []
     for number in range(8):

@@ -45,6 +45,29 @@ class TestTheFirstMessage:
         assert draft.messages == (f"{HELLO}\n\nCoffee. With milk?",)
         assert draft.fields == {"drink": "coffee", "size": "large"}
 
+    def test_a_number_counts_ahead_with_what_is_counted(self) -> None:
+        agent = ScriptAnswers(estate_agent("en-US"))
+        [draft] = talk(
+            agent, "Hi, an apartment to rent, 3 rooms, in Haifa, for 4500 shekels a month"
+        )
+        assert draft.fields == {
+            "intent": "rent",
+            "property": "apartment",
+            "rooms": "3",
+            "area": "Haifa",
+            "budget": "4500",
+        }
+        [draft] = talk(agent, "Hi, I want to buy a house for 3")
+        assert draft.fields == {"intent": "buy", "property": "house"}
+        agent = ScriptAnswers(estate_agent("he-IL"))
+        [draft] = talk(agent, "לקנות דירה\n6 חדרים\nבירושלים")
+        assert draft.fields == {
+            "intent": "buy",
+            "property": "apartment",
+            "rooms": "6",
+            "area": "ירושלים",
+        }
+
     def test_a_yes_in_it_agrees_to_nothing_that_was_not_asked(self) -> None:
         [draft] = talk(_SHOP, "yes, a large coffee")
         assert draft.messages[0].endswith("With milk?")

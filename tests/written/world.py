@@ -86,7 +86,7 @@ class World:
         answerer = Answerer(mind, self.script, house, now=self.now, **own)
         agent = WrittenAgent(answerer, house.threads, house.dialogues, **settings)
         running = asyncio.create_task(agent.run())
-        await asyncio.sleep(0)
+        await agent.running.wait()
         try:
             yield agent
         finally:
@@ -162,6 +162,8 @@ class SlowMind:
     script: ScriptAnswers
     thinks_s: float = 5.0
     failure: Exception | None = None
+    acts: bool = True
+    """It does something outside, and makes sure before that it is still wanted."""
     asked: list[str] = field(default_factory=list)
     given_up: int = 0
     effects: list[str] = field(default_factory=list)
@@ -175,8 +177,9 @@ class SlowMind:
         self.asked.append(asked.text)
         with self._counted():
             await asyncio.sleep(self.thinks_s)
-            await confirmed()
-            self.effects.append(asked.text)
+            if self.acts:
+                await confirmed()
+                self.effects.append(asked.text)
             if self.failure is not None:
                 raise self.failure
             return self.script.answer(asked, memory)

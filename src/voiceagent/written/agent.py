@@ -57,6 +57,8 @@ class WrittenAgent:
         self._idle = asyncio.Event()
         self._idle.set()
         self._works = True
+        self.running = asyncio.Event()
+        """Set while `run` works; what comes before is found by its first sweep."""
         self.put_off = 0
         """Messages left to the next sweep, since too many contacts wrote at once."""
 
@@ -77,9 +79,11 @@ class WrittenAgent:
         """Answer until cancelled. An answer that is cut off is made again by the next process."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            self.running.set()
             try:
                 await self._sweep_for_ever()
             finally:
+                self.running.clear()
                 self._tasks = None
 
     def _look_after(self, contact_id: UUID, *, waits: bool) -> None:
@@ -91,7 +95,9 @@ class WrittenAgent:
                 attended.burst = burst.more(now_s) if burst is not None else Burst.begun(now_s)
             attended.news.set()
             return
-        if self._tasks is None or len(self._attended) >= self._most:
+        if self._tasks is None:
+            return
+        if len(self._attended) >= self._most:
             self.put_off += 1
             _log.warning("a message is left to the next sweep put_off=%d", self.put_off)
             return

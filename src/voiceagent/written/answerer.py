@@ -267,7 +267,7 @@ class Answerer:
 
     async def _leave(self, contact_id: UUID, leave: Leave, newest: str) -> Done:
         if leave.why == "loop":
-            _log.warning("a machine seems to write contact_id=%s", contact_id)
+            _log.info("a machine seems to write contact_id=%s", contact_id)
             await self._want_person(contact_id, "loop", f"loop {self._now():%Y-%m-%d}")
         is_for_good = leave.why in {"opted_out", "wordless", "file", "loop"}
         return Done(left=newest if is_for_good else "")

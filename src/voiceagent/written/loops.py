@@ -94,10 +94,12 @@ def _too_quick(rounds: Sequence[_Round]) -> bool:
 def _is_quick(before: _Round, after: _Round) -> bool:
     if not before.replies or not after.asked or before.replies[-1].who == "person":
         return False
-    first = after.asked[0]
-    gap_s = (first.at - before.replies[-1].at).total_seconds()
-    # Less than nothing: they crossed.
-    return 0 <= gap_s < REACTION_S + len(first.text) / CHARS_A_SECOND
+    last = after.asked[-1]
+    gap_s = (last.at - before.replies[-1].at).total_seconds()
+    chars = sum(len(message.text) for message in after.asked)
+    # Less than nothing: they crossed. The last one tells: a machine that gets no answer is silent,
+    # a person writes again.
+    return 0 <= gap_s < REACTION_S + chars / CHARS_A_SECOND
 
 
 def _repeats(words: tuple[str, ...], rounds: Sequence[_Round], now: datetime) -> bool:

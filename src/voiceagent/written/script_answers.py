@@ -5,22 +5,26 @@ script speaks first and gets one answer at a time; here the other side does, and
 answered several questions before any was asked. Pure.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from voiceagent.brain.agent_checks import BLANK
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent_profile import AgentProfile, Question
 from voiceagent.brain.asides import Aside, AsideListener
-from voiceagent.brain.listening import QuestionListener
+from voiceagent.brain.listening import Outcome, QuestionListener
 from voiceagent.brain.ports import BrainEvent, CallerTurn, Say, Transfer
 from voiceagent.brain.script import DialogueState, Script, Step
+from voiceagent.brain.spelling import spell
 from voiceagent.written.answering import Answer
 from voiceagent.written.drafts import Said, joined
 from voiceagent.written.memory import Memory
 from voiceagent.written.wording import for_writing
 
 _LINE_ENDS: Final = (".", "!", "?", ",", ";", ":", "…")
+_CLAUSE_END: Final = re.compile(r"[.!?,;:…]\s+")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 
 def _nothing() -> None: ...
@@ -100,27 +104,44 @@ class ScriptAnswers:
 
     def _hear(self, state: DialogueState, turn: CallerTurn) -> Step:
         """What follows from the words, for the question being asked and for those after it that
-        they answer as well: "a flat to rent in Haifa".
-
-        Only expected answers count for these, in the words that are expected, and no "yes".
-        """
+        they answer as well: "a flat to rent in Haifa"."""
         before = state.outcomes
         state, events = self._script.answer(state, turn)
         new = [entry for entry in state.outcomes if entry not in before]
         values = {outcome.value for _, outcome in new if not outcome.failed}
         while values and not state.ended:
             question = self._script.current(state)
-            outcome = self._listeners[question.id].hear_correction(turn.text)
-            if outcome is None or outcome.value in values or any(map(BLANK.search, question.ask)):
+            ahead = self._ahead(question, turn.text)
+            # The same words twice: from where, and where to?
+            if ahead is None or ahead[1].value in values:
                 break
-            after, more = self._script.answer(state, turn)
-            if (question.id, outcome) not in after.outcomes:
+            after, more = self._script.answer(state, CallerTurn(ahead[0]))
+            if (question.id, ahead[1]) not in after.outcomes:
                 break
-            values.add(outcome.value)
+            values.add(ahead[1].value)
             # It need not be asked.
             asked = [Say(sentence) for sentence in question.ask]
             state, events = after, [*(each for each in events if each not in asked), *more]
         return state, events
+
+    def _ahead(self, question: Question, text: str) -> tuple[str, Outcome] | None:
+        """The answer to a question that was not asked yet, and the clause that gives it.
+
+        Only expected answers count, in the words that are expected, and numbers with what is
+        counted ("3 rooms"); never a yes, nor words that would do for anything.
+        """
+        if any(map(BLANK.search, question.ask)):
+            return None
+        listener = self._listeners[question.id]
+        counted = set(_words(question.spoken.replace("{value}", "")))
+        for clause in (text, *_CLAUSE_END.split(text)):
+            outcome = listener.hear_correction(clause)
+            if outcome is None and question.accept == "number" and counted:
+                is_counted = counted <= set(_words(clause))
+                outcome = listener.hear(clause) if is_counted else None
+            if outcome is not None:
+                return clause, outcome
+        return None
 
     def _went_on(self, before: DialogueState, after: DialogueState) -> bool:
         """Whether an answer was found in a message that was none to a question just asked.
@@ -140,6 +161,10 @@ def _turn(text: str) -> CallerTurn:
     """A message as the script hears it: each of its lines is a clause."""
     lines = [line if line.endswith(_LINE_ENDS) else f"{line}," for line in text.splitlines()]
     return CallerTurn(" ".join(lines).rstrip(","))
+
+
+def _words(text: str) -> list[str]:
+    return _LETTERS.findall(spell(text))
 
 
 def _draft(before: Sequence[str], state: DialogueState, events: Sequence[BrainEvent]) -> Draft:

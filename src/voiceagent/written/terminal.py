@@ -68,11 +68,11 @@ class Terminal:
         answerer = Answerer(mind, script, house, now=now)
         self._agent = WrittenAgent(answerer, house.threads, house.dialogues)
 
-    async def hold(self, lines: TextIO) -> None:
-        """Talk until `/quit` or the end of the lines; then what is unanswered is answered."""
-        typed = _typed(lines)
+    async def hold(self, typed: "asyncio.Queue[str | None]") -> None:
+        """Talk until `/quit`, or until None ends the lines and all is answered."""
         self._show(USAGE)
         agent = asyncio.create_task(self._agent.run())
+        await self._agent.running.wait()
         try:
             while (line := await typed.get()) is not None and line.strip() != QUIT:
                 await self._take(line.strip())
@@ -131,4 +131,8 @@ def _typed(lines: TextIO) -> "asyncio.Queue[str | None]":
 
 def hold_conversation(mind: Mind, script: ScriptAnswers) -> None:
     """Talk with whoever sits at the terminal."""
-    asyncio.run(Terminal(mind, script).hold(sys.stdin))
+
+    async def talk() -> None:
+        await Terminal(mind, script).hold(_typed(sys.stdin))
+
+    asyncio.run(talk())
