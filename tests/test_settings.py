@@ -14,6 +14,7 @@ from voiceagent.notices.standard_webhooks import WebhookKey
 from voiceagent.settings import (
     Settings,
     ensure_api_key,
+    ensure_baileys_token,
     ensure_owner_webhook_secret,
     load_settings,
 )
@@ -383,3 +384,44 @@ class TestOwnerWebhookSecret:
         (tmp_path / "owner_webhook_secret").write_text(secret)
         with pytest.raises(SettingsError, match="DATA_DIR"):
             ensure_owner_webhook_secret(load_settings({"DATA_DIR": str(tmp_path)}))
+
+
+class TestWhatsApp:
+    ACCOUNT = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "token"}  # noqa: RUF012
+
+    def test_the_sender_may_be_written_as_twilio_writes_it(self) -> None:
+        for written in ("+14155238886", "whatsapp:+14155238886", "whatsapp:+1 415-523-8886"):
+            settings = load_settings({"TWILIO_WHATSAPP_FROM": written})
+            assert settings.twilio_whatsapp_from == "+14155238886"
+        assert faults(TWILIO_WHATSAPP_FROM="Twilio") == [
+            "TWILIO_WHATSAPP_FROM must be a number such as +972501234567, not 'Twilio'."
+        ]
+
+    def test_a_sender_without_an_account_is_told(self) -> None:
+        sender = {"TWILIO_WHATSAPP_FROM": "+14155238886"}
+        assert not load_settings(sender).sends_by_twilio
+        assert any("TWILIO_WHATSAPP_FROM" in line for line in load_settings(sender).warnings())
+        assert load_settings(sender | self.ACCOUNT).sends_by_twilio
+
+    def test_strangers_are_written_to_by_twilio_only_where_nothing_is_said_of_a_sidecar(
+        self,
+    ) -> None:
+        twilio = self.ACCOUNT | {"TWILIO_WHATSAPP_FROM": "+14155238886"}
+        assert load_settings(twilio).only_twilio_sends
+        for said in ({"BAILEYS_URL": "http://127.0.0.1:3001"}, {"BAILEYS_TOKEN": "x" * 16}):
+            assert not load_settings(twilio | said).only_twilio_sends
+        assert not load_settings({}).only_twilio_sends
+
+    def test_a_short_token_is_refused_without_being_shown(self) -> None:
+        [fault] = faults(BAILEYS_TOKEN="hush")
+        assert fault == "BAILEYS_TOKEN must have at least 16 characters."
+
+    def test_the_token_is_made_once_for_both_sides(self, tmp_path: Path) -> None:
+        settings = load_settings({"DATA_DIR": str(tmp_path)})
+        token = ensure_baileys_token(settings)
+        assert len(token) >= 32
+        assert (tmp_path / "baileys_token").read_text().strip() == token
+        assert stat.S_IMODE((tmp_path / "baileys_token").stat().st_mode) == 0o600
+        assert ensure_baileys_token(settings) == token
+        given = load_settings({"DATA_DIR": str(tmp_path), "BAILEYS_TOKEN": "given" * 4})
+        assert ensure_baileys_token(given) == "given" * 4

@@ -23,9 +23,12 @@ from voiceagent.errors import SettingsError
 
 Engine = Literal["google", "local", "bench"]
 
+DEFAULT_BAILEYS_URL: Final = "http://127.0.0.1:3001"
+
 _MAX_FILE_BYTES: Final = 64 * 1024
 _SECRETS: Final = (
     "API_KEY",
+    "BAILEYS_TOKEN",
     "DATABASE_URL",
     "GCP_CREDENTIALS_JSON",
     "LLM_API_KEY",
@@ -139,6 +142,16 @@ def _e164(value: str) -> str:
     return number
 
 
+def _whatsapp_number(value: str) -> str:
+    return _e164(value.removeprefix("whatsapp:"))
+
+
+def _shared_token(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 16:
+        raise ValueError("must have at least 16 characters")
+    return value
+
+
 def _database_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://")
@@ -160,6 +173,7 @@ Recognizer = Annotated[str, AfterValidator(_recognizer)]
 Region = Annotated[str, AfterValidator(_region)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
 PhoneNumber = Annotated[str, AfterValidator(_e164)]
+WhatsAppNumber = Annotated[str, AfterValidator(_whatsapp_number)]
 ShortText = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
 
 
@@ -232,6 +246,13 @@ class Settings(BaseModel):
     owner_whatsapp: PhoneNumber | None = None
     """The owner's own WhatsApp number."""
 
+    baileys_url: ApiUrl | None = None
+    """Where the WhatsApp sidecar is. `None`: `DEFAULT_BAILEYS_URL`."""
+    baileys_token: Annotated[Token, AfterValidator(_shared_token)] | None = None
+    """The secret shared with the sidecar. `None`: see `ensure_baileys_token`."""
+    twilio_whatsapp_from: WhatsAppNumber | None = None
+    """A WhatsApp sender of the Twilio account; `whatsapp:` before it is forgiven."""
+
     eou_min_ms: int = Field(300, ge=0, le=10_000)
     eou_max_ms: int = Field(600, ge=0, le=10_000)
     eou_unsafe: Switch = False
@@ -239,6 +260,18 @@ class Settings(BaseModel):
     max_calls: int = Field(100, ge=1, le=100_000)
     drain_seconds: float = Field(600.0, ge=0, le=86_400, allow_inf_nan=False)
     log_format: Literal["logfmt", "json"] = "logfmt"
+
+    @property
+    def sends_by_twilio(self) -> bool:
+        """Whether WhatsApp messages can leave by Twilio."""
+        account = self.twilio_account_sid is not None and self.twilio_auth_token is not None
+        return account and self.twilio_whatsapp_from is not None
+
+    @property
+    def only_twilio_sends(self) -> bool:
+        """Whether nothing was said of a sidecar: who never wrote is written to by Twilio then."""
+        said_nothing = self.baileys_url is None and self.baileys_token is None
+        return self.sends_by_twilio and said_nothing
 
     @property
     def checks_signatures(self) -> bool:
@@ -255,6 +288,11 @@ class Settings(BaseModel):
         elif not self.twilio_signature_check:
             sentences.append(
                 "TWILIO_SIGNATURE_CHECK is 0: webhooks and sockets are taken from anybody."
+            )
+        if self.twilio_whatsapp_from is not None and not self.sends_by_twilio:
+            sentences.append(
+                "TWILIO_WHATSAPP_FROM is set, but not TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN:"
+                " no message is sent by Twilio."
             )
         if self.bench_engines:
             sentences.append("BENCH_ENGINES is 1: callers hear a tone and nobody understands them.")
@@ -438,6 +476,18 @@ def ensure_api_key(settings: Settings) -> str:
     key = _ensured(path, "API_KEY", lambda: secrets.token_urlsafe(32))
     _log.info("The API key is in %s", path.resolve())
     return key
+
+
+def ensure_baileys_token(settings: Settings) -> str:
+    """The secret shared with the WhatsApp sidecar: the one that was set, else the one kept in
+    `data_dir/baileys_token`, made by whichever side comes first, as `ensure_api_key` makes its key.
+
+    Raises `SettingsError`.
+    """
+    if settings.baileys_token is not None:
+        return settings.baileys_token.get_secret_value()
+    path = settings.data_dir / "baileys_token"
+    return _ensured(path, "BAILEYS_TOKEN", lambda: secrets.token_urlsafe(32))
 
 
 def ensure_owner_webhook_secret(settings: Settings) -> str:

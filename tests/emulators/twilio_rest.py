@@ -3,11 +3,12 @@
     PYTHONPATH=tests python -m emulators.twilio_rest --port 9010
 
 Requests of the real library flow in over HTTP; the documented resources, errors and codes of
-`/2010-04-01/Accounts/{sid}/Calls` flow out, and faults on demand. Nobody is called: a call stays
-as it was placed until a test or a request changes it. It runs in threads of its own, so that a
-test's event loop may stand still without stopping it.
+`/2010-04-01/Accounts/{sid}/Calls` and `…/Messages` flow out, and faults on demand. Nobody is called
+and nothing is sent: a call stays as it was placed until a test or a request changes it. It runs in
+threads of its own, so that a test's event loop may stand still without stopping it.
 
-Source: Twilio's "Call Resource" and its list of error codes.
+Source: Twilio's "Call Resource", "Messages Resource", "Media Subresource" and its list of error
+codes.
 """
 
 import argparse
@@ -39,7 +40,11 @@ OVER = {"completed", "canceled", "busy", "no-answer", "failed"}
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/Calls(?:/([\w-]+))?\.json")
+_MESSAGES = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages\.json")
+_MEDIA = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages/\w+/Media/(\w+)")
+_WHATSAPP = re.compile(r"whatsapp:\+[1-9][0-9]{6,14}")
 _MAX_TWIML_CHARS = 4000
+_MAX_BODY_CHARS = 1600
 
 
 class Fault(Enum):
@@ -81,6 +86,9 @@ class TwilioRestEmulator:
         """Where the account may not call, e.g. `+1876`."""
         self.requests: list[Request] = []
         self.calls: dict[str, dict[str, Any]] = {}
+        self.messages: dict[str, dict[str, Any]] = {}
+        self.media: dict[str, tuple[str, bytes] | str] = {}
+        """By sid: the type and the content, or an address where they are."""
         self.connections = 0
         """How many were made."""
         self._faults: deque[Fault] = deque()
@@ -141,17 +149,38 @@ class TwilioRestEmulator:
         call = self._new_call(call_sid, called, caller, "inbound")
         self.calls[call_sid] = call | {"status": "in-progress"}
 
+    def media_url(self, media_sid: str, message_sid: str = "MM1") -> str:
+        """As a webhook names it."""
+        path = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/{message_sid}/Media/{media_sid}"
+        return f"{self.base_url}{path}"
+
     # --- what the API does ----------------------------------------------------------------------
+
+    def file(self, request: Request, authorization: str) -> tuple[str, bytes] | str | None:
+        """The file that is asked for, an address where it is, or None: it is no file."""
+        match = _MEDIA.fullmatch(request.path)
+        if match is None:
+            return None
+        self._check(match[1], authorization)
+        if match[2] not in self.media:
+            raise _not_found(request.path)
+        return self.media[match[2]]
+
+    def _check(self, account_sid: str, authorization: str) -> None:
+        given = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
+        if authorization != f"Basic {given}" or account_sid != ACCOUNT_SID:
+            raise ApiError(401, 20003, "Authenticate")
 
     def answer(self, request: Request, authorization: str) -> tuple[int, dict[str, Any]]:
         """Status and JSON. Raises `ApiError`."""
+        if messages := _MESSAGES.fullmatch(request.path):
+            self._check(messages[1], authorization)
+            return 201, self._create_message(request.form)
         match = _PATH.fullmatch(request.path)
         if match is None:
             raise _not_found(request.path)
         account_sid, call_sid = match.groups()
-        given = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
-        if authorization != f"Basic {given}" or account_sid != ACCOUNT_SID:
-            raise ApiError(401, 20003, "Authenticate")
+        self._check(account_sid, authorization)
         if call_sid is None:
             if request.method != "POST":
                 raise ApiError(405, 20004, "Method not allowed")
@@ -210,6 +239,44 @@ class TwilioRestEmulator:
             call["status"] = status
             call["end_time"] = formatdate()
         call["date_updated"] = formatdate()
+
+    def _create_message(self, form: Mapping[str, str]) -> dict[str, Any]:
+        to, sender, body = form.get("To", ""), form.get("From", ""), form.get("Body", "")
+        if not _WHATSAPP.fullmatch(to):
+            raise ApiError(400, 21211, f"The 'To' number {to} is not a valid phone number.")
+        if sender.removeprefix("whatsapp:") not in self.own_numbers:
+            raise ApiError(400, 63007, "Twilio could not find a Channel with the specified From")
+        if not body:
+            raise ApiError(400, 21602, "Message body is required.")
+        if len(body) > _MAX_BODY_CHARS:
+            raise ApiError(400, 21617, "The concatenated message body exceeds the 1600 limit.")
+        if not re.match(r"https?://[^/]+/", form.get("StatusCallback", "https://unset/")):
+            raise ApiError(400, 21609, "The StatusCallback URL is not a valid URL.")
+        sid = "SM" + secrets.token_hex(16)
+        message = {
+            "account_sid": ACCOUNT_SID,
+            "api_version": "2010-04-01",
+            "body": body,
+            "date_created": formatdate(),
+            "date_sent": None,
+            "date_updated": formatdate(),
+            "direction": "outbound-api",
+            "error_code": None,
+            "error_message": None,
+            "from": sender,
+            "messaging_service_sid": None,
+            "num_media": "0",
+            "num_segments": "1",
+            "price": None,
+            "price_unit": None,
+            "sid": sid,
+            "status": "queued",
+            "subresource_uris": {},
+            "to": to,
+            "uri": f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/{sid}.json",
+        }
+        self.messages[sid] = message
+        return message
 
     @staticmethod
     def _new_call(call_sid: str, to: str, caller_id: str, direction: str) -> dict[str, Any]:
@@ -347,6 +414,9 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.HANG:
                 emulator.hang()
         try:
+            file = emulator.file(request, self.headers.get("Authorization", ""))
+            if file is not None:
+                return self._send_file(file)
             status, resource = emulator.answer(request, self.headers.get("Authorization", ""))
         except ApiError as error:
             return self._send_error(error)
@@ -364,6 +434,16 @@ class _Handler(BaseHTTPRequestHandler):
             "status": error.status,
         }
         self._send(error.status, json.dumps(problem).encode())
+
+    def _send_file(self, file: tuple[str, bytes] | str) -> None:
+        if isinstance(file, tuple):
+            return self._send(200, file[1], file[0])
+        with suppress(OSError):
+            self.send_response(307)
+            self.send_header("Location", file)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        return None
 
     def _send(self, status: int, body: bytes, media_type: str = "application/json") -> None:
         with suppress(OSError):  # whoever asked may have gone

@@ -79,6 +79,14 @@ class RestRequests:
             time.sleep(_PAUSE_S)
             self._once(deadline, send)
 
+    def create_message(self, deadline: float, parameters: Mapping[str, Any]) -> str:
+        """Send a message; its sid. Sent once only, with the errors of `create`."""
+
+        def send(client: Client) -> str:
+            return str(client.messages.create(**parameters).sid)
+
+        return self._once(deadline, send)
+
     def close(self) -> None:
         self._session.close()
 

@@ -21,17 +21,27 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 async def read_json(request: Request, model: type[_Body]) -> _Body:
     """The body of a request. Raises what becomes a 413 (too long, too slow) or a 422."""
+    return parsed(await read_body(request), model)
+
+
+async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The body as it came. Raises what becomes a 413."""
     body = bytearray()
     try:
         async with asyncio.timeout(READ_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BODY_BYTES:
+                if len(body) > max_bytes:
                     raise _too_much()
     except (TimeoutError, ClientDisconnect):
         raise _too_much() from None
+    return bytes(body)
+
+
+def parsed(body: bytes, model: type[_Body]) -> _Body:
+    """What it says. Raises what becomes a 422."""
     try:
-        return model.model_validate_json(bytes(body))
+        return model.model_validate_json(body)
     except ValidationError as error:
         raise RequestValidationError(
             [

@@ -1,0 +1,148 @@
+"""WhatsApp, put together: carriers, outbox, files, routes.
+
+Settings and the database flow in; what the recorder, the agent's tools and the notices need, the
+routes and the background work flow out. It decides nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack
+
+from fastapi import APIRouter
+
+from voiceagent.crm.database import Database
+from voiceagent.crm.media_queue import MediaQueue
+from voiceagent.crm.message_models import Provider
+from voiceagent.crm.message_records import MEDIA_CHANNEL, MESSAGES_CHANNEL, OUTBOX_CHANNEL
+from voiceagent.crm.messages import MessagesRepository
+from voiceagent.crm.notifications import Handler, Notifications
+from voiceagent.crm.outbox import OutboxRepository, Routes
+from voiceagent.crm.ports import DurableRecorder
+from voiceagent.metrics import Metrics
+from voiceagent.notices.notices import Target
+from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings, ensure_baileys_token
+from voiceagent.twilio.messaging import TwilioMessaging
+from voiceagent.web.messages import messages_router
+from voiceagent.web.whatsapp import whatsapp_webhooks_router
+from voiceagent.web.whatsapp_send import whatsapp_send_router
+from voiceagent.whatsapp.arrivals import Arrivals
+from voiceagent.whatsapp.media import MediaFetcher, MediaSource
+from voiceagent.whatsapp.messenger import OutboxMessenger, OwnerMessenger
+from voiceagent.whatsapp.news import MessageNews
+from voiceagent.whatsapp.outbox import Outbox
+from voiceagent.whatsapp.ports import Carrier, Transcriber
+from voiceagent.whatsapp.sidecar import Sidecar, webhook_key
+from voiceagent.whatsapp.twilio_media import TwilioMedia
+from voiceagent.whatsapp.twilio_sender import TwilioSender
+
+
+class Correspondence:
+    """The parts of one process that have to do with messages."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        told: Collection[Target] = (),
+        base_url: Callable[[], str | None] | None = None,
+        transcriber: Transcriber | None = None,
+        on_message: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`told`: by what the owner is told of messages. `base_url`: where Twilio reaches this
+        service, as far as it is known by then. `on_message` is given the id of each message of
+        any process that is new or has changed; empty: some were missed.
+
+        Raises `SettingsError`.
+        """
+        self._settings = settings
+        token = ensure_baileys_token(settings)
+        self._key = webhook_key(token)
+        self._sidecar = Sidecar(settings.baileys_url or DEFAULT_BAILEYS_URL, token)
+        self._closers: list[Callable[[], Awaitable[None]]] = [self._sidecar.close]
+        carriers: dict[Provider, Carrier] = {"baileys": self._sidecar}
+        sources: dict[Provider, MediaSource] = {"baileys": self._sidecar}
+        self._add_twilio(carriers, sources, base_url or (lambda: settings.public_base_url))
+        self._routes = Routes(
+            tuple(carriers), "twilio" if settings.only_twilio_sends else "baileys"
+        )
+        self._news = MessageNews()
+        self._on_message = on_message
+        self.outbox = OutboxRepository(database, self._routes)
+        self.messages = MessagesRepository(database)
+        self.messenger = OutboxMessenger(database, self.outbox)
+        """The agent's way to write to whoever it talks with."""
+        self.owner = (
+            OwnerMessenger(self.outbox, settings.owner_whatsapp)
+            if settings.owner_whatsapp
+            else None
+        )
+        """None without the owner's number."""
+        self.arrivals = Arrivals(self._routes, told, owner_phone=settings.owner_whatsapp)
+        """For the recorder: what belongs to new messages."""
+        self._sending = Outbox(self.outbox, carriers, self._news)
+        self._fetching = MediaFetcher(MediaQueue(database), sources, transcriber)
+        handlers: dict[str, Handler] = {
+            OUTBOX_CHANNEL: lambda _: self._sending.wake(),
+            MESSAGES_CHANNEL: self._told_of_message,
+            MEDIA_CHANNEL: lambda _: self._fetching.wake(),
+        }
+        self._notifications = Notifications(database, handlers)
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Those that need the API key."""
+        return (
+            whatsapp_send_router(self.outbox, self._news),
+            messages_router(self.messages, self.outbox),
+        )
+
+    def open_routers(self, recorder: DurableRecorder, metrics: Metrics) -> Sequence[APIRouter]:
+        """Those that do not: they are signed."""
+        return (
+            whatsapp_webhooks_router(
+                self._settings,
+                recorder,
+                metrics,
+                self._key,
+                lambda: self._sending.carrier_is_back("baileys"),
+            ),
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._notifications.run(), name="notifications")
+            tasks.create_task(self._sending.run(), name="outbox")
+            tasks.create_task(self._fetching.run(), name="media")
+
+    def close_with(self, stack: AsyncExitStack) -> None:
+        """Have the stack close everything."""
+        for close in self._closers:
+            stack.push_async_callback(close)
+
+    def _add_twilio(
+        self,
+        carriers: dict[Provider, Carrier],
+        sources: dict[Provider, MediaSource],
+        base_url: Callable[[], str | None],
+    ) -> None:
+        settings = self._settings
+        if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+            return
+        account = (settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value())
+        media = TwilioMedia(*account, api_url=settings.twilio_base_url)
+        sources["twilio"] = media
+        self._closers.append(media.close)
+        if settings.twilio_whatsapp_from is not None:
+            messaging = TwilioMessaging(
+                *account, base_url=settings.twilio_base_url, sender=settings.twilio_whatsapp_from
+            )
+            carriers["twilio"] = TwilioSender(messaging, base_url)
+            self._closers.append(messaging.close)
+
+    def _told_of_message(self, payload: str) -> None:
+        if payload:
+            self._news.tell_text(payload)
+        else:
+            self._news.tell_all()
+        self._on_message(payload)

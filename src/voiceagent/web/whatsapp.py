@@ -1,0 +1,161 @@
+"""What comes in over WhatsApp: Twilio's webhooks and the sidecar's events.
+
+Forms and events flow in; records flow out to the recorder, and 204 is answered once they are
+safe in the database or on the disk. Otherwise it is 503, and the sender tries again; nothing
+is looked up, fetched or answered here. Each record is a merge, so what comes twice, or is
+replayed by somebody, changes nothing.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import APIRouter, HTTPException, Request
+
+from voiceagent.crm.message_models import MessageReceived, MessageRecord
+from voiceagent.crm.ports import DurableRecorder
+from voiceagent.errors import ProtocolError
+from voiceagent.metrics import Metrics
+from voiceagent.notices.standard_webhooks import WebhookKey
+from voiceagent.settings import Settings
+from voiceagent.telemetry import word
+from voiceagent.web.json_body import body_of, parsed, read_body
+from voiceagent.web.security import signed_form
+from voiceagent.web.webhook_answers import NoContentResponse, form_of
+from voiceagent.whatsapp.inbound import (
+    SidecarEvent,
+    fate_from_twilio,
+    from_sidecar,
+    from_twilio,
+)
+from voiceagent.whatsapp.twilio_sender import STATUS_PATH as TWILIO_STATUS_PATH
+
+TWILIO_PATH: Final = "/webhook/whatsapp/twilio"
+BAILEYS_PATH: Final = "/webhook/whatsapp/baileys"
+MAX_EVENT_BYTES: Final = 1024 * 1024
+"""A text of 65,536 characters and one that it answers, escaped."""
+
+_NOT_SAFE: Final[dict[int | str, dict[str, Any]]] = {
+    503: {"description": "It could not be kept: tell it again after `Retry-After`."}
+}
+_OF_TWILIO: Final[dict[int | str, dict[str, Any]]] = {
+    403: {"description": "X-Twilio-Signature is missing or not right."},
+    413: {"description": "The form is beyond the limits."},
+}
+
+_log = logging.getLogger(__name__)
+
+
+def whatsapp_webhooks_router(
+    settings: Settings,
+    recorder: DurableRecorder,
+    metrics: Metrics,
+    key: WebhookKey,
+    on_sidecar_open: Callable[[], None],
+) -> APIRouter:
+    """The routes. `key` is what the sidecar signs with; `on_sidecar_open` is told that it is
+    connected to WhatsApp, and must answer at once."""
+    router = APIRouter(tags=["whatsapp"])
+    form_of_twilio = signed_form(settings)
+
+    async def keep(record: MessageRecord | None, route: str) -> NoContentResponse:
+        if record is not None:
+            await recorder.record_durably(record)
+        if isinstance(record, MessageReceived):
+            word(
+                "CRM_MESSAGE_SAVED",
+                call_sid="",
+                message_id=str(record.id),
+                direction="out" if record.from_me else "in",
+                provider=record.provider,
+            )
+        metrics.webhook_answers.labels(route=route, status=HTTPStatus.NO_CONTENT.value).inc()
+        return NoContentResponse()
+
+    @router.post(
+        TWILIO_PATH,
+        summary="Somebody wrote by Twilio's WhatsApp",
+        status_code=HTTPStatus.NO_CONTENT,
+        response_class=NoContentResponse,
+        responses=_OF_TWILIO
+        | _NOT_SAFE
+        | {400: {"description": "From names no number: it is from nobody."}},
+        openapi_extra=form_of("MessageSid", "From", "To", "Body", "NumMedia", "ProfileName"),
+    )
+    async def by_twilio(request: Request) -> NoContentResponse:
+        form = await form_of_twilio(request)
+        return await keep(from_twilio(form.get, datetime.now(UTC)), TWILIO_PATH)
+
+    @router.post(
+        TWILIO_STATUS_PATH,
+        summary="What became of a message that went out by Twilio",
+        status_code=HTTPStatus.NO_CONTENT,
+        response_class=NoContentResponse,
+        responses=_OF_TWILIO | _NOT_SAFE,
+        openapi_extra=form_of("MessageSid", "MessageStatus", "ErrorCode"),
+    )
+    async def twilio_status(request: Request) -> NoContentResponse:
+        form = await form_of_twilio(request)
+        # Its own id is in the address that Twilio was given, which the signature covers.
+        message_id = request.query_params.get("message_id", "")
+        record = fate_from_twilio(
+            lambda name: message_id if name == "message_id" else form.get(name),
+            datetime.now(UTC),
+        )
+        return await keep(record, TWILIO_STATUS_PATH)
+
+    @router.post(
+        BAILEYS_PATH,
+        summary="The WhatsApp sidecar tells of a message, a receipt or its connection",
+        status_code=HTTPStatus.NO_CONTENT,
+        response_class=NoContentResponse,
+        responses=_NOT_SAFE
+        | {
+            401: {"description": "The signature (Standard Webhooks, BAILEYS_TOKEN) is not right."},
+            413: {"description": "The event is too long."},
+            422: {"description": "The event is not as the sidecar's README has it."},
+        },
+        openapi_extra=body_of(SidecarEvent),
+    )
+    async def by_sidecar(request: Request) -> NoContentResponse:
+        body = await read_body(request, MAX_EVENT_BYTES)
+        try:
+            key.verify(request.headers, body, time.time())
+        except ProtocolError as error:
+            _log.warning("an event of the sidecar was refused: %s", error)
+            raise HTTPException(HTTPStatus.UNAUTHORIZED, f"{error}.") from None
+        event = parsed(body, SidecarEvent)
+        try:
+            record = from_sidecar(event, datetime.now(UTC))
+        except ProtocolError as error:
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error}.") from None
+        if record is None:
+            _note(event, on_sidecar_open)
+        return await keep(record, BAILEYS_PATH)
+
+    return router
+
+
+def _note(event: SidecarEvent, on_sidecar_open: Callable[[], None]) -> None:
+    """What the sidecar tells of itself: for the log."""
+    match event.type:
+        case "session.state":
+            state = str(event.data.get("state"))[:40]
+            if state == "open":
+                on_sidecar_open()
+            level = logging.INFO if state in {"open", "connecting"} else logging.WARNING
+            advice = str(event.data.get("advice") or "")[:300]
+            _log.log(level, "the WhatsApp sidecar is %s %s", state, advice)
+        case "session.restricted":
+            until = str(event.data.get("until"))[:40]
+            _log.warning("WhatsApp allows no new chats until %s", until)
+        case "message.undecrypted":
+            _log.warning(
+                "a message could not be decrypted: the sidecar has asked for it again sent_at=%s",
+                str(event.data.get("sent_at"))[:40],
+            )
+        case _:
+            pass

@@ -1,0 +1,138 @@
+"""Fetches the files that came with messages, and has voice notes put into words.
+
+Claims flow in from the database, files and transcripts flow back, behind everything else. A
+file is fetched only from where its provider keeps such files, whatever address a webhook
+named; what is too large, or gone, is given up and says so.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final, Protocol
+
+from voiceagent.crm.media_queue import FileClaim, MediaQueue
+from voiceagent.crm.message_models import Provider
+from voiceagent.errors import ProviderError
+from voiceagent.whatsapp.downloads import File
+from voiceagent.whatsapp.ports import Transcriber
+
+_log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 3
+POLL_S: Final = 10.0
+LEASE_S: Final = 120.0
+"""Longer than a download and its storing can last."""
+DELAYS_S: Final = (5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)
+"""Before the second attempt, the third …; after the last a file is given up."""
+TRANSCRIBE_S: Final = 60.0
+JITTER: Final = 0.2
+
+
+class MediaSource(Protocol):
+    """Where a provider's files are."""
+
+    async def fetch(self, source: str) -> File:
+        """The file. Raises `ProviderError`; one that is not retryable is never asked for again."""
+
+
+class MediaFetcher:
+    """One per process; `run` is its task."""
+
+    def __init__(
+        self,
+        queue: MediaQueue,
+        sources: Mapping[Provider, MediaSource],
+        transcriber: Transcriber | None = None,
+        *,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._queue = queue
+        self._sources = sources
+        self._transcriber = transcriber
+        self._poll_s = poll_s
+        self._wake = asyncio.Event()
+        self._database_works = True
+
+    def wake(self) -> None:
+        """A file is to be fetched."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Fetch until cancelled. What is cut off is fetched again, here or elsewhere."""
+        while True:
+            self._wake.clear()
+            try:
+                if await self._fetch_some() or await self._hear_one():
+                    continue
+                self._tell(works=True)
+            except ProviderError as error:
+                self._tell(works=False, why=str(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._wake.wait()
+
+    async def _fetch_some(self) -> bool:
+        claims = await self._queue.claim(AT_ONCE, LEASE_S)
+        await asyncio.gather(*(self._fetch(claim) for claim in claims))
+        return bool(claims)
+
+    async def _fetch(self, claim: FileClaim) -> None:
+        try:
+            file = await self._source(claim.provider).fetch(claim.source)
+        except ProviderError as error:
+            await self._failed(claim, str(error), retryable=error.retryable)
+            return
+        except Exception as error:
+            # Whatever it is, no file may stop those behind it.
+            await self._failed(claim, type(error).__name__, retryable=True)
+            return
+        try:
+            await self._queue.stored(claim, file.content, file.mime_type)
+        except ProviderError as error:
+            # Its lease ends, and it is fetched again then.
+            self._tell(works=False, why=str(error))
+
+    def _source(self, provider: Provider) -> MediaSource:
+        try:
+            return self._sources[provider]
+        except KeyError:
+            raise ProviderError(f"{provider} is not configured", retryable=True) from None
+
+    async def _failed(self, claim: FileClaim, why: str, *, retryable: bool) -> None:
+        delay_s = None
+        if retryable and claim.attempt <= len(DELAYS_S):
+            chance = random.random()  # noqa: S311 - a delay, no secret
+            delay_s = DELAYS_S[claim.attempt - 1] * (1.0 - JITTER + 2.0 * JITTER * chance)
+        _log.warning("a file was not fetched id=%s why=%r given_up=%s", claim.id, why, not delay_s)
+        with suppress(ProviderError):
+            await self._queue.failed(claim, why, delay_s)
+
+    async def _hear_one(self) -> bool:
+        if self._transcriber is None:
+            return False
+        claim = await self._queue.claim_voice(LEASE_S)
+        if claim is None:
+            return False
+        if not self._transcriber.takes(claim.mime_type):
+            await self._queue.transcribed(claim, None, "a sound that is not understood here")
+            return True
+        try:
+            async with asyncio.timeout(TRANSCRIBE_S):
+                transcript = await self._transcriber.transcribe(claim.content, claim.mime_type)
+        except (ProviderError, TimeoutError) as error:
+            retryable = not isinstance(error, ProviderError) or error.retryable
+            _log.warning("a voice note was not understood id=%s why=%r", claim.id, str(error))
+            if not retryable:
+                await self._queue.transcribed(claim, None, str(error))
+            # Otherwise its lease ends, and it is listened to again then.
+            return True
+        await self._queue.transcribed(claim, transcript)
+        return True
+
+    def _tell(self, *, works: bool, why: str = "") -> None:
+        if works != self._database_works:
+            self._database_works = works
+            if not works:
+                _log.warning("files wait: the database is away why=%r", why)
