@@ -1,4 +1,4 @@
-"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`, `eval`.
+"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`, `eval`, `chat`.
 
 Arguments flow in, an exit code flows out: 0 done, 1 it did not work, 2 it was
 asked wrongly (arguments or environment). Each command imports only what it
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_call(commands)
     _add_demo(commands)
     _add_eval(commands)
+    _add_chat(commands)
     return parser
 
 
@@ -124,6 +125,22 @@ def _add_eval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     evaluation.add_argument("--list", action="store_true", help="only tell what there is")
     evaluation.add_argument("--json", action="store_true", help="print the results as JSON")
     evaluation.set_defaults(run=_eval)
+
+
+def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    chat = commands.add_parser(
+        "chat",
+        help="write with the agent, as on WhatsApp",
+        description="The agent of AGENT_FILE answers what you type as it answers a message. Nothing"
+        " is kept, and no database is needed.",
+    )
+    chat.add_argument(
+        "--brain",
+        choices=("script", "llm"),
+        help="what answers: the questions of the agent's file, or the model of LLM_BASE_URL (the"
+        " default where it is set)",
+    )
+    chat.set_defaults(run=_chat)
 
 
 def _positive(text: str) -> int:
@@ -274,6 +291,28 @@ def _eval(arguments: argparse.Namespace) -> int:
     except ScenarioError as error:
         _complain(str(error))
         return ASKED_WRONGLY
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from voiceagent import brains  # noqa: PLC0415
+    from voiceagent.settings import load_settings  # noqa: PLC0415
+    from voiceagent.written.minds import ScriptedMind, ThinkingMind  # noqa: PLC0415
+    from voiceagent.written.script_answers import ScriptAnswers  # noqa: PLC0415
+    from voiceagent.written.terminal import hold_conversation  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    profile = brains.load_profile(settings)
+    script = ScriptAnswers(profile)
+    model = None if arguments.brain == "script" else brains.choose_model(settings)
+    if model is not None:
+        thinker = brains.choose_written_brain(profile, brains.House(), model)
+        hold_conversation(ThinkingMind(thinker, script), script, model.close)
+    elif arguments.brain == "llm":
+        _complain("LLM_BASE_URL and LLM_MODEL name no model")
+        return ASKED_WRONGLY
+    else:
+        hold_conversation(ScriptedMind(script), script)
+    return 0
 
 
 def _complain(sentence: str) -> None:

@@ -68,6 +68,15 @@ class TestTheFirstMessage:
             "area": "ירושלים",
         }
 
+    @pytest.mark.parametrize("text", ["a large tea, or a small one", "small tea. No, large"])
+    def test_of_two_answers_none_counts_ahead(self, text: str) -> None:
+        [draft] = talk(_SHOP, text)
+        assert draft.fields == {"drink": "tea"}
+
+    def test_a_letter_is_read_from_its_beginning(self) -> None:
+        [draft] = talk(_SHOP, "Some tea. " + "I have so much more to say about this. " * 90)
+        assert draft.fields == {"drink": "tea"}
+
     def test_a_yes_in_it_agrees_to_nothing_that_was_not_asked(self) -> None:
         [draft] = talk(_SHOP, "yes, a large coffee")
         assert draft.messages[0].endswith("With milk?")

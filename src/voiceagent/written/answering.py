@@ -33,8 +33,9 @@ OPTED_OUT: Final = timedelta(minutes=1)
 
 MAX_CHARS: Final = 4000
 """Of what is answered at once; WhatsApp's own limit for a message is 65,536."""
-MAX_PAST: Final = 60
 PAST: Final = timedelta(days=7)
+PAST_CHARS: Final = 12_000
+"""Of what was said before: some hundred messages, 4000 tokens."""
 THREAD: Final = 200
 """How many messages a verdict needs to see: a day's answers and what they answered."""
 
@@ -195,7 +196,8 @@ def _is_readable(message: WrittenMessage) -> bool:
 
 
 def _shown(message: WrittenMessage) -> str:
-    return lines(message.text) or (_FILE if message.kind == "media" else "")
+    text = message.text[:MAX_CHARS]
+    return lines(text) or (_FILE if message.kind == "media" else "")
 
 
 def _spoke_since(thread: Sequence[WrittenMessage], since: datetime, file_reply: str) -> bool:
@@ -213,14 +215,18 @@ def _past(
 ) -> list[Exchange]:
     """What was said before, for a brain that remembers by reading."""
     ids = {message.id for message in pending}
-    said = [m for m in thread if m.id not in ids and now - m.at < PAST]
+    said = (m for m in reversed(thread) if m.id not in ids and now - m.at < PAST)
+    past: list[Exchange] = []
+    room = PAST_CHARS
     # A burst stands there as it was answered: as one.
-    past = [
-        Exchange("caller" if whose == "contact" else "agent", text)
-        for whose, messages in groupby(said, key=lambda message: message.who)
-        if (text := _together(list(messages)))
-    ]
-    return past[-MAX_PAST:]
+    for whose, messages in groupby(said, key=lambda message: message.who):
+        text = _together([*messages][::-1])
+        room -= len(text)
+        if room < 0:
+            break
+        if text:
+            past.append(Exchange("caller" if whose == "contact" else "agent", text))
+    return past[::-1]
 
 
 def _together(messages: Sequence[WrittenMessage]) -> str:

@@ -29,6 +29,8 @@ LONG_WORDS: Final = 3
 help; "yes" may well be the answer to every question."""
 REPEATED_WITHIN: Final = timedelta(hours=1)
 
+_COMPARED: Final = 500
+"""Characters of a message by which it is known again."""
 _LETTERS: Final = re.compile(r"[^\W_]+")
 
 
@@ -113,4 +115,4 @@ def _repeats(words: tuple[str, ...], rounds: Sequence[_Round], now: datetime) ->
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_LETTERS.findall(spell(text)))
+    return tuple(_LETTERS.findall(spell(text[:_COMPARED])))

@@ -15,7 +15,7 @@ from voiceagent.brain.agent_profile import AgentProfile, Question
 from voiceagent.brain.asides import Aside, AsideListener
 from voiceagent.brain.listening import Outcome, QuestionListener
 from voiceagent.brain.ports import BrainEvent, CallerTurn, Say, Transfer
-from voiceagent.brain.script import DialogueState, Script, Step
+from voiceagent.brain.script import MAX_WORDS, DialogueState, Script, Step
 from voiceagent.brain.spelling import spell
 from voiceagent.written.answering import Answer
 from voiceagent.written.drafts import Said, joined
@@ -128,20 +128,25 @@ class ScriptAnswers:
         """The answer to a question that was not asked yet, and the clause that gives it.
 
         Only expected answers count, in the words that are expected, and numbers with what is
-        counted ("3 rooms"); never a yes, nor words that would do for anything.
+        counted ("3 rooms"); never a yes, nor words that would do for anything. Of two answers
+        ("a flat, or a house") none counts.
         """
         if any(map(BLANK.search, question.ask)):
             return None
         listener = self._listeners[question.id]
         counted = set(_words(question.spoken.replace("{value}", "")))
-        for clause in (text, *_CLAUSE_END.split(text)):
+        heard: dict[Outcome, str] = {}
+        for clause in _CLAUSE_END.split(text):
             outcome = listener.hear_correction(clause)
             if outcome is None and question.accept == "number" and counted:
                 is_counted = counted <= set(_words(clause))
                 outcome = listener.hear(clause) if is_counted else None
             if outcome is not None:
-                return clause, outcome
-        return None
+                heard[outcome] = clause
+        if len(heard) != 1:
+            return None
+        [(outcome, clause)] = heard.items()
+        return clause, outcome
 
     def _went_on(self, before: DialogueState, after: DialogueState) -> bool:
         """Whether an answer was found in a message that was none to a question just asked.
@@ -158,9 +163,10 @@ class ScriptAnswers:
 
 
 def _turn(text: str) -> CallerTurn:
-    """A message as the script hears it: each of its lines is a clause."""
+    """A message as the script hears it: each of its lines is a clause. Who writes a letter begins
+    with what matters; the script itself would take the last words, as of a long speech."""
     lines = [line if line.endswith(_LINE_ENDS) else f"{line}," for line in text.splitlines()]
-    return CallerTurn(" ".join(lines).rstrip(","))
+    return CallerTurn(" ".join(" ".join(lines).split()[:MAX_WORDS]).rstrip(","))
 
 
 def _words(text: str) -> list[str]:

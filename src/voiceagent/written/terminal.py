@@ -7,7 +7,7 @@ nothing leaves the machine but what the brain itself asks of its model.
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Final, TextIO
@@ -129,10 +129,16 @@ def _typed(lines: TextIO) -> "asyncio.Queue[str | None]":
     return queue
 
 
-def hold_conversation(mind: Mind, script: ScriptAnswers) -> None:
-    """Talk with whoever sits at the terminal."""
+def hold_conversation(
+    mind: Mind, script: ScriptAnswers, close: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Talk with whoever sits at the terminal; at the end close what the mind thinks with."""
 
     async def talk() -> None:
-        await Terminal(mind, script).hold(_typed(sys.stdin))
+        try:
+            await Terminal(mind, script).hold(_typed(sys.stdin))
+        finally:
+            if close is not None:
+                await close()
 
     asyncio.run(talk())
