@@ -18,6 +18,8 @@ guard_sidecar() {
         say warning "no WhatsApp: there is no node/baileys here"
         return
     fi
+    # A Node that script/test fetched, where the system has none.
+    PATH="$PATH:$root/.venv-node/bin"
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
         say warning "no WhatsApp: node or npm is missing"
         return
@@ -25,7 +27,9 @@ guard_sidecar() {
     cd node/baileys || return
     trap '[ "$sidecar" -gt 0 ] && kill "$sidecar" 2>/dev/null; exit 0' TERM INT
     while kill -0 "$api" 2>/dev/null; do
-        if [ -d node_modules ] || npm ci --omit=peer --legacy-peer-deps --ignore-scripts; then
+        # npm writes that file last: a node_modules without it was cut off.
+        if [ -f node_modules/.package-lock.json ] ||
+            npm ci --omit=dev --omit=peer --legacy-peer-deps --ignore-scripts; then
             node . &
             sidecar=$! began_s=$SECONDS
             while kill -0 "$sidecar" 2>/dev/null; do

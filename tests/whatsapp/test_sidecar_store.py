@@ -31,7 +31,7 @@ def node() -> str:
 @pytest.mark.parametrize("suite", ["store", "kills"])
 def test_the_sidecar_over_postgresql(suite: str, empty_database_url: str) -> None:  # noqa: F811
     ran = subprocess.run(
-        [node(), "--test", "--test-reporter=tap", "--test-name-pattern=/postgres/", f"test/{suite}.test.js"],
+        [node(), "--test", "--test-reporter=tap", f"test/{suite}.test.js"],
         cwd=SIDECAR,
         env=os.environ | {"TEST_DATABASE_URL": empty_database_url},
         capture_output=True,
@@ -40,4 +40,5 @@ def test_the_sidecar_over_postgresql(suite: str, empty_database_url: str) -> Non
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
+    assert "the store in postgres" in ran.stdout
     assert "# skipped 0" in ran.stdout

@@ -16,6 +16,10 @@ for (const method of /** @type {const} */ (['log', 'info', 'warn', 'error', 'deb
   console[method] = () => metrics.add('baileys_console_lines_total');
 }
 
+if (Number.parseInt(process.versions.node, 10) < 20) {
+  makeLog('logfmt').error(`Node 20 or newer is needed, this is ${process.versions.node}`);
+  process.exit(2);
+}
 /** @type {import('./config.js').Config} */
 let config;
 try {

@@ -61,6 +61,7 @@ export class Supervisor {
     this.storeAnswered = false;
     this.storeTold = false;
     this.storeFineMs = now();
+    this.told = '';
     this.loggingOut = false;
     this.draining = false;
     /** @type {Promise<void>} */
@@ -415,8 +416,10 @@ export class Supervisor {
     this.advice = advice;
     const level = state === 'stopped' || state === 'failed' || state === 'logged_out' ? 'error' : 'info';
     this.log[level]('The session is now', { state, reason: reason?.text, advice });
-    // A connection that comes about is told as `open`, one that does not as `waiting`.
-    if (!this.owner || this.events === undefined || state === 'connecting') return;
+    // A connection that comes about is told as `open`, one that does not as `waiting`, once.
+    const tidings = `${state} ${reason?.code} ${advice}`;
+    if (!this.owner || this.events === undefined || state === 'connecting' || tidings === this.told) return;
+    this.told = tidings;
     const { since, account } = this.view();
     const data = { state, since, reason, advice, account };
     this.events.append([{ type: 'session.state', data }]).catch((error) => {

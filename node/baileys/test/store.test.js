@@ -1,5 +1,5 @@
-// One behaviour, two stores. PostgreSQL's is run when TEST_DATABASE_URL names a database, as
-// tests/whatsapp/test_sidecar_store.py does with an embedded one.
+// One behaviour, two stores: the one in files, or, when TEST_DATABASE_URL names a database (as
+// tests/whatsapp/test_sidecar_store.py has it with an embedded one), that in PostgreSQL.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
@@ -43,11 +43,8 @@ const POSTGRES = {
     client.query('UPDATE whatsapp_sidecar.lease SET owner = $1', [JSON.stringify({ ...ownIdentity(), pid, started: '1' })]),
 };
 
-for (const [name, kind, skip] of [
-  ['files', FILES, false],
-  ['postgres', POSTGRES, DATABASE_URL ? false : 'no TEST_DATABASE_URL; tests/whatsapp/test_sidecar_store.py runs it'],
-]) {
-  describe(`the store in ${name}`, { skip }, () => {
+for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FILES]]) {
+  describe(`the store in ${name}`, () => {
     let place;
     let open;
     test.beforeEach(async () => {

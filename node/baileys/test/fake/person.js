@@ -4,6 +4,7 @@ import * as libsignal from 'libsignal';
 import { Curve, encodeBigEndian, encodeWAMessage, generateSignalPubKey, proto, signedKeyPair, unpadRandomMax16 } from 'baileys';
 
 import '../../src/signal_guard.js';
+import './quiet.js';
 
 const child = (tag, attrs, content) => ({ tag, attrs, content });
 
