@@ -13,7 +13,7 @@ from voiceagent.brain.agent_file import load_agent
 from voiceagent.brain.agent_profile import AgentProfile
 from voiceagent.brain.chat import ChatModel
 from voiceagent.brain.llm import LLMBrain, LoadCard, spoken, written
-from voiceagent.brain.llm_stream import OpenAIChat
+from voiceagent.brain.llm_stream import Deadlines, OpenAIChat
 from voiceagent.brain.ports import Brain, Party
 from voiceagent.brain.prompt import SpokenPrompt, WrittenPrompt
 from voiceagent.brain.script import ScriptedBrain
@@ -40,6 +40,11 @@ GOOGLE_LANGUAGES: Final = (
 """What both of Google's engines hear and speak, of what callers in Israel are likely to ask for."""
 
 
+SPOKEN_DEADLINES: Final = Deadlines()
+WRITTEN_DEADLINES: Final = Deadlines(first_token_s=10.0, gap_s=5.0, total_s=20.0)
+"""Whoever waits for a message is not waiting on the line."""
+
+
 def _nobody(_why: str) -> None: ...
 
 
@@ -62,13 +67,16 @@ def load_profile(settings: Settings) -> AgentProfile:
         raise SettingsError([f"AGENT_FILE: {fault}" for fault in str(error).splitlines()]) from None
 
 
-def choose_model(settings: Settings) -> ChatModel | None:
+def choose_model(settings: Settings, deadlines: Deadlines = SPOKEN_DEADLINES) -> ChatModel | None:
     """The language model that the settings name; None: there is none."""
     if settings.llm_base_url is None or settings.llm_model is None:
         return None
     key = settings.llm_api_key
     return OpenAIChat(
-        settings.llm_base_url, settings.llm_model, key.get_secret_value() if key else None
+        settings.llm_base_url,
+        settings.llm_model,
+        key.get_secret_value() if key else None,
+        deadlines=deadlines,
     )
 
 
@@ -98,17 +106,14 @@ def choose_brain(
         load_card=_card_loader(house),
         now=_now,
     )
-    return _with_script(thinker, script, profile, house)
+    return BrainWithScript(
+        thinker, script, takeover=profile.phrases.takeover, on_failure=house.on_failure
+    )
 
 
-def choose_written_brain(
-    profile: AgentProfile, house: House, model: ChatModel | None
-) -> BrainWithScript | ScriptedBrain:
-    """The brain of conversations in writing."""
-    script = ScriptedBrain(profile)
-    if model is None:
-        return script
-    thinker = LLMBrain(
+def written_brain(profile: AgentProfile, house: House, model: ChatModel) -> Brain:
+    """What thinks in conversations in writing; `written/` has the script behind it."""
+    return LLMBrain(
         model,
         written(),
         WrittenPrompt(profile),
@@ -118,15 +123,6 @@ def choose_written_brain(
         toolbox=_toolboxes(profile, house, (), written_tools),
         load_card=_card_loader(house),
         now=_now,
-    )
-    return _with_script(thinker, script, profile, house)
-
-
-def _with_script(
-    thinker: LLMBrain, script: ScriptedBrain, profile: AgentProfile, house: House
-) -> BrainWithScript:
-    return BrainWithScript(
-        thinker, script, takeover=profile.phrases.takeover, on_failure=house.on_failure
     )
 
 

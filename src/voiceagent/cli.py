@@ -303,9 +303,13 @@ def _chat(arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
     profile = brains.load_profile(settings)
     script = ScriptAnswers(profile)
-    model = None if arguments.brain == "script" else brains.choose_model(settings)
+    model = (
+        None
+        if arguments.brain == "script"
+        else brains.choose_model(settings, brains.WRITTEN_DEADLINES)
+    )
     if model is not None:
-        thinker = brains.choose_written_brain(profile, brains.House(), model)
+        thinker = brains.written_brain(profile, brains.House(), model)
         hold_conversation(ThinkingMind(thinker, script), script, model.close)
     elif arguments.brain == "llm":
         _complain("LLM_BASE_URL and LLM_MODEL name no model")

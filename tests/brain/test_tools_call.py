@@ -121,6 +121,7 @@ def test_in_writing_there_is_no_line_to_handle() -> None:
         "free_slots",
         "book_appointment",
         "send_payment_link",
+        "hand_over_to_person",
     ]
 
 

@@ -16,6 +16,7 @@ from voiceagent.brain.call_tools import (
     transfer_tool,
 )
 from voiceagent.brain.desk_tools import booking_tool, callback_tool, hours_tool, slots_tool
+from voiceagent.brain.hand_over_tool import hand_over_tool
 from voiceagent.brain.languages import speakable
 from voiceagent.brain.sending_tools import payment_tool, whatsapp_tool
 from voiceagent.brain.tool_setting import ToolSetting
@@ -38,7 +39,7 @@ def voice_tools(setting: ToolSetting) -> list[Tool[Any]]:
 
 def written_tools(setting: ToolSetting) -> list[Tool[Any]]:
     """For somebody who writes: there is no line to end, and the answer itself is the message."""
-    return list(_everywhere(setting))
+    return [*_everywhere(setting), hand_over_tool(setting)]
 
 
 def _everywhere(setting: ToolSetting) -> Iterator[Tool[Any]]:
