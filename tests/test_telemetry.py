@@ -168,6 +168,10 @@ class TestMasking:
             ("/phone?ticket=abc&x=1", "/phone?ticket=•••&x=1"),
             ("/x?api_key=abc", "/x?api_key=•••"),
             ("/x?a=1&Token=a.b-c", "/x?a=1&Token=•••"),
+            ("/calendar/Zm9v-_YmFy.ics", "/calendar/•••.ics"),
+            ("/calendar/Zm9vYmFy12345678?x=1", "/calendar/•••?x=1"),
+            ("/pay/Zm9v.YmFy/done", "/pay/•••/done"),
+            ("/calendar/", "/calendar/"),
             (f"/api/crm/calls/{CALL}", f"/api/crm/calls/{CALL}"),
             (
                 "/x/01993847-1234-7123-8123-123456789012",

@@ -47,6 +47,8 @@ _URL_PHONE: Final = re.compile(
 _SECRET_PARAMETER: Final = re.compile(
     r"(?i)([?&;](?:[a-z_-]*(?:key|token|ticket|secret|password|signature|pw)|thtk|code)=)[^&;\s\"]+"
 )
+_SECRET_PATH: Final = re.compile(r"(?i)(/(?:calendar|pay)/)[^\s/?#\"]+?(?=\.ics\b|[\s/?#\"]|$)")
+"""Whoever has such an address needs no key."""
 _URL_PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
 
@@ -69,13 +71,14 @@ def _masked(match: re.Match[str]) -> str:
 
 def _mask_line(message: str, *, from_server: bool) -> str:
     """Hide what no log may show: international numbers, passwords in URLs; in the
-    server's own lines also plain numbers and secrets in query strings."""
+    server's own lines also plain numbers and secrets in paths and query strings."""
     if "+" in message or "%2" in message:
         message = _PLUS_PHONE.sub(_masked, message)
     if "@" in message:
         message = _URL_PASSWORD.sub(r"\1•••@", message)
     if from_server:
         message = _SECRET_PARAMETER.sub(r"\1•••", message)
+        message = _SECRET_PATH.sub(r"\1•••", message)
         message = _URL_PHONE.sub(_masked, message)
     return message
 
