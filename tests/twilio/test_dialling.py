@@ -55,6 +55,12 @@ def test_who_may_be_called(number: str) -> None:
         ("+447012345678", "country"),
         ("+80012345678", "country"),
         ("+12025550123", "country"),
+        # Ranges of services that the library does not know.
+        ("+9721912123456", "no known kind"),
+        ("+972191212345", "no known kind"),
+        ("+97219121234567", "no known kind"),
+        ("+9721956123456", "no known kind"),
+        ("+9721212123456", "no known kind"),
         # A number of a shared code that is nobody's.
         ("+12005550123", "country"),
     ],
@@ -67,6 +73,11 @@ def test_countries_that_share_a_code_are_told_apart() -> None:
     assert why_not("+12025550123", {"US"}) is None
     assert why_not("+18765550123", {"US"}) is not None
     assert why_not("+12005550123", {"US"}) is not None
+
+
+def test_a_telephone_in_a_range_that_is_too_new_may_be_called() -> None:
+    for number in ("+972501234567", "+972591234567", "+447312345678"):
+        assert why_not(number, {"IL", "GB"}) is None
 
 
 def test_without_a_country_nobody_is_called() -> None:

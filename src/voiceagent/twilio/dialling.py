@@ -8,13 +8,14 @@ from collections.abc import Collection
 from typing import Final
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneMetadata, PhoneNumberType
 
 _DEAR: Final = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
     PhoneNumberType.SHARED_COST: "a shared-cost number",
 }
 _WHOLE: Final = phonenumbers.ValidationResult.IS_POSSIBLE
+_ORDINARY: Final = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
 _NOBODY: Final = {
     PhoneNumberType.PAGER: "a pager's number",
     PhoneNumberType.VOICEMAIL: "a mailbox's number",
@@ -47,9 +48,34 @@ def why_not(number: str, allowed_regions: Collection[str]) -> str | None:
     # Not asked: whether its range is in use. Plans grow faster than the library, and Twilio refuses
     # what nobody has. Among countries that share a code, though, such a number is of none of them.
     region = phonenumbers.region_code_for_number(parsed)
-    if region not in allowed_regions:
+    if region is None or region not in allowed_regions:
         return f"a number in a country that is not called from here ({region or 'unknown'})"
+    if kind == PhoneNumberType.UNKNOWN and not _looks_ordinary(parsed, region):
+        return "a number of no known kind"
     return None
+
+
+def _looks_ordinary(number: phonenumbers.PhoneNumber, region: str) -> bool:
+    """May it be somebody's telephone, in a range that the library does not know yet?
+
+    A range of services, which may be dear, tells itself by its length or by the digit that it
+    shares with premium-rate numbers and with no telephone.
+    """
+    metadata = PhoneMetadata.metadata_for_region(region)
+    if metadata is None:
+        return False
+    digits = phonenumbers.national_significant_number(number)
+    plans = (metadata.mobile, metadata.fixed_line)
+    if not any(plan and len(digits) in plan.possible_length for plan in plans):
+        return False
+    dear = {_first_digit(region, kind) for kind in _DEAR}
+    return digits[0] not in dear - {_first_digit(region, kind) for kind in _ORDINARY}
+
+
+def _first_digit(region: str, kind: int) -> str:
+    """Of the library's example; empty when the country has no such numbers."""
+    example = phonenumbers.example_number_for_type(region, kind)
+    return phonenumbers.national_significant_number(example)[:1] if example else ""
 
 
 def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
