@@ -6,6 +6,7 @@ page; it decides nothing.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import tzinfo
@@ -35,6 +36,10 @@ from voiceagent.web.notices import notices_router
 from voiceagent.web.orders import Orders
 
 _ISRAEL: Final = "Asia/Jerusalem"
+RESTART_S: Final = 5.0
+"""Before a part that failed begins anew: a fault that lasts must not fill the log."""
+
+_log = logging.getLogger(__name__)
 
 
 class BackOffice:
@@ -85,12 +90,15 @@ class BackOffice:
         return (calendar_router(self._appointments, business=business),)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. A part that fails holds up no other, and begins anew."""
+        parts: dict[str, Callable[[], Awaitable[None]]] = {}
+        if self._summariser is not None:
+            parts["summaries"] = self._summariser.run
+        for target, sender in self._senders.items():
+            parts[f"notices by {target}"] = sender.run
         async with asyncio.TaskGroup() as tasks:
-            if self._summariser is not None:
-                tasks.create_task(self._summariser.run(), name="summaries")
-            for target, sender in self._senders.items():
-                tasks.create_task(sender.run(), name=f"notices by {target}")
+            for name, work in parts.items():
+                tasks.create_task(keep_running(name, work), name=name)
 
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything, in order."""
@@ -119,7 +127,20 @@ class BackOffice:
             self._senders[target].wake()
 
     def _public_base_url(self) -> str | None:
-        return self._settings.public_base_url
+        seen = self.rest.seen_base_url if self.rest is not None else None
+        return self._settings.public_base_url or seen
+
+
+async def keep_running(
+    name: str, work: Callable[[], Awaitable[None]], pause_s: float = RESTART_S
+) -> None:
+    """Do the work until it ends by itself or is cancelled; after any failure again."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            _log.exception("%s: failed, and begins anew in %.0f s", name, pause_s)
+        await asyncio.sleep(pause_s)
 
 
 def _owner_webhook(settings: Settings) -> OwnerWebhook | None:

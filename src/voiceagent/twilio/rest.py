@@ -97,6 +97,11 @@ class TwilioRest:
         when none was set."""
         self._seen_base_url = base_url
 
+    @property
+    def seen_base_url(self) -> str | None:
+        """The last address of which `reached_at` was told."""
+        return self._seen_base_url
+
     async def place(self, call: OutboundCall) -> PlacedCall:
         """Call somebody. Sent once.
 
