@@ -55,6 +55,8 @@ class House:
     desk: Desk | None = None
     messenger: Messenger | None = None
     cashier: Cashier | None = None
+    can_transfer: bool = True
+    """Can a caller be connected to a person at all?"""
     on_failure: Callable[[str], None] = _nobody
     """Is told why the model failed, each time the script takes over."""
 
@@ -134,7 +136,14 @@ def _toolboxes(
 ) -> Callable[[Party], Toolbox]:
     def toolbox(party: Party) -> Toolbox:
         setting = ToolSetting(
-            profile, party, _now, languages, house.desk, house.messenger, house.cashier
+            profile,
+            party,
+            _now,
+            languages,
+            house.desk,
+            house.messenger,
+            house.cashier,
+            switchboard=house.can_transfer,
         )
         # In writing a conversation lasts a day: next month's payment link is another one.
         conversation = party.call_sid or f"{party.contact_id} {_now().date()}"

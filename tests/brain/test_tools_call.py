@@ -137,6 +137,11 @@ def test_what_has_no_port_is_not_offered() -> None:
     ]
 
 
+def test_nobody_is_connected_without_a_switchboard() -> None:
+    setting = replace(House().setting(), switchboard=False)
+    assert "transfer_to_person" not in [tool.name for tool in voice_tools(setting)]
+
+
 def test_what_the_file_does_not_have_is_not_offered() -> None:
     bare = clinic().model_copy(
         update={

@@ -22,3 +22,5 @@ class ToolSetting:
     desk: Desk | None = None
     messenger: Messenger | None = None
     cashier: Cashier | None = None
+    switchboard: bool = True
+    """Can a caller be connected to a person at all? It takes Twilio's API."""

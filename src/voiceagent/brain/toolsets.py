@@ -29,7 +29,7 @@ def voice_tools(setting: ToolSetting) -> list[Tool[Any]]:
     tools = list(_everywhere(setting))
     if setting.messenger is not None:
         tools.append(whatsapp_tool(setting, setting.messenger))
-    if profile.transfer_number:
+    if profile.transfer_number and setting.switchboard:
         tools.append(transfer_tool(setting))
     spoken = speakable(profile.language, profile.languages, setting.languages)
     if len(spoken) > 1:
