@@ -50,8 +50,8 @@ class Correspondence:
         on_message: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`told`: by what the owner is told of messages. `base_url`: where Twilio reaches this
-        service, as far as it is known by then. `on_message` is given the id of each message of
-        any process that is new or has changed; empty: some were missed.
+        service, as far as it is known by then. `on_message` is given the id of each message, of
+        any process, that is new or has changed; empty: some were missed.
 
         Raises `SettingsError`.
         """
@@ -83,7 +83,7 @@ class Correspondence:
         self._sending = Outbox(self.outbox, carriers, self._news)
         self._fetching = MediaFetcher(MediaQueue(database), sources, transcriber)
         handlers: dict[str, Handler] = {
-            OUTBOX_CHANNEL: lambda _: self._sending.wake(),
+            OUTBOX_CHANNEL: self._told_of_outbox,
             MESSAGES_CHANNEL: self._told_of_message,
             MEDIA_CHANNEL: lambda _: self._fetching.wake(),
         }
@@ -141,8 +141,10 @@ class Correspondence:
             self._closers.append(messaging.close)
 
     def _told_of_message(self, payload: str) -> None:
+        self._news.tell_text(payload)
+        self._on_message(payload.partition(" ")[0])
+
+    def _told_of_outbox(self, payload: str) -> None:
+        self._sending.wake()
         if payload:
-            self._news.tell_text(payload)
-        else:
-            self._news.tell_all()
-        self._on_message(payload)
+            self._on_message(payload)

@@ -63,8 +63,9 @@ async def contacts_of(
     for sender, at in senders:
         first[sender] = min(at, first.get(sender, at))
     wanted = [identity for sender in first for identity in identities_of(sender)]
-    known = await _known(connection, wanted)
-    if all(_contact(known, sender) for sender in first):
+    # One that is not there holds nothing: then the first question may be the second as well.
+    known = {} if len(wanted) == 1 else await _known(connection, wanted)
+    if len(wanted) == 1 or all(_contact(known, sender) for sender in first):
         held = await _known(connection, wanted, _HOLD)
         if all(_contact(held, sender) for sender in first):
             return {sender: held[identities_of(sender)[0]] for sender in first}

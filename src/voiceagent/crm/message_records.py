@@ -26,13 +26,15 @@ from voiceagent.crm.message_models import (
 from voiceagent.crm.paging import storable
 
 MESSAGES_CHANNEL: Final = "voiceagent_messages"
-"""Tells of every message that is new or has another status; the payload is its id."""
+"""Tells of every message that came in or has another status; the payload is its id, and behind a
+space its status where that is known."""
 OUTBOX_CHANNEL: Final = "voiceagent_outbox"
-"""Tells that something may be sent."""
+"""Tells that something may be sent; the payload is the id of a new message, or nothing."""
 MEDIA_CHANNEL: Final = "voiceagent_media"
 """Tells that a file is to be fetched."""
 
 _MESSAGES = """
+WITH new AS (
 INSERT INTO messages (id, contact_id, provider, direction, status, kind, text, details, author,
                       wish, external_id, sent_at, created_at)
 SELECT id, contact_id, provider, direction, status, kind, text, details, author,
@@ -44,6 +46,8 @@ FROM jsonb_to_recordset($1::jsonb) AS r (
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
 RETURNING id
+)
+SELECT id, pg_notify($2, id::text) FROM new
 """
 
 _TOLD_AGAIN = "UPDATE messages SET created_at = $2 WHERE id = $1 AND created_at > $2"
@@ -165,7 +169,9 @@ async def _apply_received(
         return []
     contacts = await contacts_of(connection, [(r.sender, r.at) for r in records])
     rows = [_row(record, contacts[record.sender]) for record in records]
-    written = await connection.fetch(_MESSAGES, json.dumps(rows, ensure_ascii=False))
+    written = await connection.fetch(
+        _MESSAGES, json.dumps(rows, ensure_ascii=False), MESSAGES_CHANNEL
+    )
     ids = {row["id"] for row in written}
     new = [NewMessage(r, contacts[r.sender]) for r in records if r.id in ids]
     again = [(r.id, r.at) for r in records if r.id not in ids]
@@ -174,8 +180,6 @@ async def _apply_received(
     await _apply_media(connection, [message.record for message in new])
     heard = [NewMessage(record, contacts[record.sender]) for record in records]
     await _apply_to_contacts(connection, heard)
-    if new:
-        await tell(connection, MESSAGES_CHANNEL, *(str(message.record.id) for message in new))
     return new
 
 

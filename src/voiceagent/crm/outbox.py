@@ -72,7 +72,7 @@ _PUT = """
 WITH message AS (
     INSERT INTO messages (id, contact_id, provider, direction, status, text, again_of, created_at,
                           author, answers)
-    VALUES ($1, $2, $3, 'out', 'queued', $4, $5, $6, $12, NULLIF($13, ''))
+    VALUES ($1, $2, $3, 'out', 'queued', $4, $5, $6, $11, NULLIF($12, ''))
     RETURNING id
 ), letter AS (
     INSERT INTO outbox (message_id, contact_id, provider, recipient, despite_stop)
@@ -80,7 +80,7 @@ WITH message AS (
 ), known AS (
     UPDATE message_keys SET message_id = $1 WHERE key = $9
 )
-SELECT pg_notify($10, ''), pg_notify($11, id::text) FROM message
+SELECT pg_notify($10, id::text) FROM message
 """
 
 # Materialised: a subquery that is evaluated twice would lock, and lease, more than its limit.
@@ -111,15 +111,19 @@ RETURNING o.seq, o.message_id, o.provider, o.recipient, o.attempts, due.was, m.t
 
 _SETTLE = """
 WITH gone AS (
-    DELETE FROM outbox WHERE message_id = $1 AND lease_owner = $2 RETURNING message_id
+    DELETE FROM outbox WHERE message_id = $1 AND lease_owner = $2
+    RETURNING message_id, contact_id, seq
 ), settled AS (
     UPDATE messages m
     SET status = $3, error = $4, external_id = COALESCE($5, m.external_id), updated_at = now()
     FROM gone
     WHERE m.id = gone.message_id
       AND array_position($6::text[], m.status) < array_position($6::text[], $3)
+    RETURNING m.id, m.status
 )
-SELECT pg_notify($7, message_id::text) FROM gone
+SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.contact_id = gone.contact_id AND o.seq > gone.seq),
+       (SELECT pg_notify($7, id || ' ' || status) FROM settled)
+FROM gone
 """
 
 _HAND_OVER = """
@@ -304,10 +308,11 @@ class OutboxRepository:
 
     async def settle(
         self, letter: Letter, status: Fate, external_id: str | None = None, error: str = ""
-    ) -> None:
-        """Its fate is known. Nothing changes when the lease is another one's by now."""
+    ) -> bool:
+        """Its fate is known; true when more waits for the same contact. Nothing changes when the
+        lease is another one's by now."""
         async with self._database.connection() as connection:
-            await connection.execute(
+            more = await connection.fetchval(
                 _SETTLE,
                 letter.message_id,
                 letter.owner,
@@ -317,6 +322,7 @@ class OutboxRepository:
                 RISING,
                 MESSAGES_CHANNEL,
             )
+        return bool(more)
 
     async def hand_over(self, letter: Letter, external_id: str) -> None:
         """The provider has it under this id and will tell the rest by itself."""

@@ -31,7 +31,7 @@ from voiceagent.errors import ProviderError
 from voiceagent.telemetry import word
 from voiceagent.web.json_body import body_of, read_json
 from voiceagent.web.problems import problem_response
-from voiceagent.whatsapp.news import MessageNews
+from voiceagent.whatsapp.news import MessageNews, Wait
 from voiceagent.whatsapp.numbers import e164
 
 ACK_S: Final = 3.0
@@ -113,10 +113,10 @@ def whatsapp_send_router(outbox: OutboxRepository, news: MessageNews) -> APIRout
         wanted = await read_json(request, SendRequest)
         draft = Draft(wanted.to, wanted.text, f"api {idempotency_key}" if idempotency_key else "")
         message_id = uuid7()
-        with news.of(message_id) as told:
+        with news.of(message_id) as word_of_it:
             put = await take(draft, message_id)
             if put.is_new:
-                put = await fate(put, told)
+                put = await fate(put, word_of_it)
                 word(
                     "CRM_MESSAGE_SAVED",
                     call_sid="",
@@ -137,14 +137,15 @@ def whatsapp_send_router(outbox: OutboxRepository, news: MessageNews) -> APIRout
         except (OptedOut, KeyMismatch) as error:
             raise refusal(error) from None
 
-    async def fate(put: Put, told: asyncio.Event) -> Put:
+    async def fate(put: Put, wait: Wait) -> Put:
         """The message once something is known of it, or as it stands after three seconds."""
         with suppress(TimeoutError, ProviderError):
             async with asyncio.timeout(ACK_S):
                 while put.status not in _TAKEN and put.status != "failed":
-                    await told.wait()
-                    told.clear()
-                    put = replace(await outbox.status(put.message_id), is_new=True)
+                    await wait.came.wait()
+                    wait.came.clear()
+                    known = wait.fate or await outbox.status(put.message_id)
+                    put = replace(put, status=known.status, error=known.error)
         return put
 
     return router

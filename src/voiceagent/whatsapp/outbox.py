@@ -17,7 +17,7 @@ from voiceagent.crm.message_models import Provider
 from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.delivery import Gate, LetGo, Settle, Wait, step_after
-from voiceagent.whatsapp.news import MessageNews
+from voiceagent.whatsapp.news import KnownFate, MessageNews
 from voiceagent.whatsapp.ports import Carrier, NotSent, Outcome, Settled, Unclear
 
 _log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Outbox:
         self._under_way: dict[Provider, set[asyncio.Task[None]]] = {
             provider: set() for provider in carriers
         }
+        self._full: dict[Provider, bool] = {}
         self._wake = asyncio.Event()
         self._database_works = True
 
@@ -79,9 +80,9 @@ class Outbox:
         try:
             while True:
                 self._wake.clear()
-                claimed = [await self._round(provider) for provider in self._carriers]
-                if not any(claimed):
-                    await self._rest()
+                for provider in self._carriers:
+                    await self._round(provider)
+                await self._rest()
         finally:
             left = [task for tasks in self._under_way.values() for task in tasks]
             if left:
@@ -99,31 +100,33 @@ class Outbox:
             async with asyncio.timeout(wait_s):
                 await self._wake.wait()
 
-    async def _round(self, provider: Provider) -> bool:
-        """Begin as many attempts as there is room for; true when there were any."""
+    async def _round(self, provider: Provider) -> None:
+        """Begin as many attempts as there is room for."""
         under_way = self._under_way[provider]
         now_s = asyncio.get_running_loop().time()
         room = self._gates[provider].room(now_s, self._at_once - len(under_way), len(under_way))
+        self._full[provider] = room <= 0
         if room <= 0:
-            return False
+            return
         # Of each round its own: what an earlier round of this process lost is another's as well.
         owner = uuid4()
         try:
             letters = await self._repository.claim(provider, room, owner, self._lease_s)
         except ProviderError as error:
             self._tell(works=False, why=str(error))
-            return False
+            return
         self._tell(works=True)
+        self._full[provider] = len(letters) == room
         for letter in letters:
             task = asyncio.create_task(self._attempt(letter), name=f"message {letter.message_id}")
             under_way.add(task)
             task.add_done_callback(lambda done: self._attempted(provider, done))
-        return bool(letters)
 
     def _attempted(self, provider: Provider, task: "asyncio.Task[None]") -> None:
         self._under_way[provider].discard(task)
-        # A place is free, and the next message of this contact may go.
-        self._wake.set()
+        if self._full[provider]:
+            # A place is free, and there may be more than there was room for.
+            self._wake.set()
 
     async def _attempt(self, letter: Letter) -> None:
         try:
@@ -166,24 +169,28 @@ class Outbox:
         for attempt in range(NOTE_TRIES):
             try:
                 await self._take_step(letter, step)
-                break
             except ProviderError as error:
                 self._tell(works=False, why=str(error))
                 await asyncio.sleep(_NOTE_PAUSE_S * 2**attempt)
-        self._news.tell(letter.message_id)
+                continue
+            fate = KnownFate(step.status, step.error) if isinstance(step, Settle) else None
+            self._news.tell(letter.message_id, fate)
+            break
         if isinstance(step, Wait):
             asyncio.get_running_loop().call_later(step.delay_s, self._wake.set)
 
     async def _take_step(self, letter: Letter, step: Settle | LetGo | Wait) -> None:
         match step:
             case Settle(status, external_id, error):
-                await self._repository.settle(letter, status, external_id, error)
+                if await self._repository.settle(letter, status, external_id, error):
+                    self._wake.set()  # the next message of this contact may go
                 if status in {"failed", "unknown"}:
                     _log.warning(
                         "message not sent id=%s status=%s why=%r", letter.message_id, status, error
                     )
             case LetGo(external_id):
                 await self._repository.hand_over(letter, external_id)
+                self._wake.set()
             case Wait(state, delay_s, shown, error):
                 await self._repository.postpone(
                     letter, delay_s, state=state, shown=shown, error=error
