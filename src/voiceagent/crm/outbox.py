@@ -391,7 +391,6 @@ async def put_draft(
         draft.despite_stop,
         key,
         OUTBOX_CHANNEL,
-        MESSAGES_CHANNEL,
         draft.author,
         storable(draft.answers),
     )
