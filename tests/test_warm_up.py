@@ -20,9 +20,11 @@ class Told:
 
 
 @asynccontextmanager
-async def warming(parts: Mapping[str, Part]) -> AsyncIterator[tuple[WarmUp, Told]]:
+async def warming(
+    parts: Mapping[str, Part], behind: Mapping[str, Part] | None = None
+) -> AsyncIterator[tuple[WarmUp, Told]]:
     told = Told()
-    warm_up = WarmUp(parts, told.parts.__setitem__, told.first_ended.set)
+    warm_up = WarmUp(parts, told.parts.__setitem__, told.first_ended.set, behind=behind)
     running = asyncio.create_task(warm_up.run())
     try:
         yield warm_up, told
@@ -119,3 +121,11 @@ async def test_the_failure_of_what_cannot_be_warmed_up_is_told(
         warm_up.report_failure("brain", "no answer")
         assert told.parts == {"stt": True}
     assert "brain failed: no answer" in caplog.text
+
+
+@on_warped_time
+async def test_nothing_waits_for_what_is_warmed_up_behind() -> None:
+    async with warming({"db": works}, {"brain": hangs}) as (_, told):
+        async with asyncio.timeout(1):
+            await told.first_ended.wait()
+        assert told.parts == {"db": True}

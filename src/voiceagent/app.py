@@ -28,6 +28,7 @@ from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity
+from voiceagent.call.wording import OwnWords
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
@@ -182,12 +183,13 @@ def _assemble(settings: Settings) -> FastAPI:
         "db": start_database,
         "ws": check_socket,
     }
-    # These are no conditions of taking calls: what they are for is done another way meanwhile.
+    # No conditions of taking calls: what they are for is done another way meanwhile.
+    behind = {}
     if engines.model is not None:
-        parts["brain"] = engines.model.warm_up
+        behind["brain"] = engines.model.warm_up
     if office.rest is not None:
-        parts["twilio"] = office.rest.warm_up
-    warm_up = WarmUp(parts, tell, first_warm_up_ended)
+        behind["twilio"] = office.rest.warm_up
+    warm_up = WarmUp(parts, tell, first_warm_up_ended, behind=behind)
     services = CallServices(
         recognizer=engines.recognizer,
         voice=voice,
@@ -199,6 +201,7 @@ def _assemble(settings: Settings) -> FastAPI:
             eou_min_ms=settings.eou_min_ms,
             eou_max_ms=settings.eou_max_ms,
             barge_in_min_ms=settings.barge_in_min_ms,
+            words=OwnWords.of(profile.words.back_channel, profile.words.command),
             max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
         ),
         language=settings.stt_language,

@@ -93,7 +93,7 @@ def choose_brain(
     settings: Settings, profile: AgentProfile, house: House, model: ChatModel | None
 ) -> Brain:
     """The brain of telephone calls: the model's, with the script behind it."""
-    script = ScriptedBrain(profile)
+    script = ScriptedBrain(profile, lambda: _transfer_to(profile))
     if model is None:
         return script
     languages = engine_languages(settings)
@@ -157,6 +157,12 @@ def _card_loader(house: House) -> LoadCard:
         return await house.desk.card(party) if house.desk else None
 
     return load
+
+
+def _transfer_to(profile: AgentProfile) -> str:
+    """Where callers can be connected to a person now; empty: nowhere."""
+    hours = profile.opening_hours if profile.transfer_when == "open" else None
+    return profile.transfer_number if hours is None or hours.is_open(_now()) else ""
 
 
 def _now() -> datetime:

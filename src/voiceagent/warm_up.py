@@ -28,8 +28,18 @@ Tell = Callable[[str, bool], None]
 class WarmUp:
     """Keeps parts warm. One task runs `run` for the life of the service."""
 
-    def __init__(self, parts: Mapping[str, Part], tell: Tell, ended: Callable[[], None]) -> None:
-        """`ended` is called once, when the first warm-up is over."""
+    def __init__(
+        self,
+        parts: Mapping[str, Part],
+        tell: Tell,
+        ended: Callable[[], None],
+        *,
+        behind: Mapping[str, Part] | None = None,
+    ) -> None:
+        """`ended` is called once, when each of `parts` was tried: the first warm-up is over.
+        Nothing waits for those `behind`."""
+        self._awaited = tuple(parts)
+        parts = {**parts, **(behind or {})}
         self._parts = parts
         self._tell = tell
         self._ended = ended
@@ -58,8 +68,8 @@ class WarmUp:
     async def _first(self) -> None:
         try:
             async with asyncio.timeout(FIRST_S):
-                for tried in self._tried.values():
-                    await tried.wait()
+                for name in self._awaited:
+                    await self._tried[name].wait()
         except TimeoutError:
             _log.warning("the first warm-up took more than %d s", FIRST_S)
         self._ended()

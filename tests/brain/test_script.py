@@ -380,6 +380,15 @@ def test_who_asks_for_a_person_is_connected_and_finds_the_question_open() -> Non
     assert _saved(answers) == {"drink": "tea"}
 
 
+async def test_nobody_is_connected_while_the_business_is_closed() -> None:
+    toml = 'transfer_number = "+97231234567"\n' + _TOML
+    profile = read_agent(toml, "shop.toml", "en-US")
+    dialogue = ScriptedBrain(profile, lambda: "").open(Party("CA1"))
+    dialogue.opening()
+    said = await _reply(dialogue, "can I talk to a person")
+    assert said == [profile.phrases.no_person, "Tea or coffee?"]
+
+
 def test_without_a_number_the_question_is_asked_again() -> None:
     _, answer = _talk("can I talk to a person")
     assert _said(answer) == [_SHOP.phrases.no_person, "Tea or coffee?"]

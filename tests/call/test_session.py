@@ -13,6 +13,7 @@ from voiceagent.brain.ports import (
     CallerTurn,
     Exchange,
     HangUp,
+    PressKeys,
     Proposal,
     Save,
     Say,
@@ -638,14 +639,18 @@ class TestGuessing:
 
 
 class Switchboard:
-    """Takes orders to connect callers."""
+    """Takes orders to connect callers; Twilio may end the stream before it has answered."""
 
-    def __init__(self, error: ProviderError | None = None) -> None:
+    def __init__(self, error: BaseException | None = None, *, answers_after_s: float = 0.0) -> None:
         self.error = error
+        self.answers_after_s = answers_after_s
         self.orders: list[tuple[str, str]] = []
+        self.answered = 0
 
     async def transfer(self, call_sid: str, number: str) -> None:
         self.orders.append((call_sid, number))
+        await asyncio.sleep(self.answers_after_s)
+        self.answered += 1
         if self.error is not None:
             raise self.error
 
@@ -666,6 +671,26 @@ class TestTransfer:
             c.phone.stop()  # Twilio takes the call away
         assert board.orders == [(CALL, "+97231234567")]
         assert (c.ended.reason, c.ended.status) == ("transferred", "completed")
+
+    @on_warped_time
+    async def test_the_stream_may_end_before_the_order_is_answered(self) -> None:
+        board = Switchboard(answers_after_s=0.5)
+        async with call([self.LEAVING], control=board) as c:
+            await c.until_quiet()
+            await c.say("a person please")
+            await c.until(lambda: board.orders)
+            c.phone.stop()
+        assert board.answered == 1, "an order under way is not cut off"
+        assert c.ended.reason == "transferred"
+
+    @on_warped_time
+    async def test_a_fault_of_our_own_is_said_likewise(self) -> None:
+        async with call([self.LEAVING], control=Switchboard(RuntimeError("bug"))) as c:
+            await c.until_quiet()
+            await c.say("a person please")
+            await c.until_quiet(words=5)
+            assert " ".join(c.played[-2:]) == PHRASES.transfer_failed
+            c.phone.stop()
 
     @on_warped_time
     async def test_one_that_fails_is_said_and_the_call_goes_on(self) -> None:
@@ -702,7 +727,44 @@ class TestTransfer:
         assert c.turns[0].seq >= SEQ_OF_A_STRANGER
 
 
+class TestKeysOnTheLine:
+    @on_warped_time
+    async def test_an_answer_of_keys_alone_is_a_whole_turn(self) -> None:
+        async with call([[PressKeys("12#")]]) as c:
+            await c.until_quiet()
+            await c.say("press one two")
+            await c.until(lambda: c.turns[-1].status == "complete" and c.turns[-1].turn == 1)
+            c.phone.stop()
+        assert (c.turns[-1].text, c.turns[-1].status) == ("", "complete")
+
+    @on_warped_time
+    async def test_keys_without_end_are_stopped(self) -> None:
+        async with call([[PressKeys("1")] * 70, [Say("better")]]) as c:
+            await c.until_quiet()
+            await c.say("press")
+            await c.until(lambda: PHRASES.apology.split()[-1] in c.played)
+            await c.until_quiet(words=0)
+            c.phone.stop()
+        assert c.failures[0][0] == "brain"
+
+
 class TestOtherLanguages:
+    @on_warped_time
+    async def test_a_change_that_nobody_heard_did_not_happen(self) -> None:
+        answers = [
+            [SwitchLanguage("ru-RU"), 1.5, Say("zdravstvuyte")],
+            [Say("english it is")],
+        ]
+        async with call(answers) as c:
+            await c.until_quiet()
+            await c.say("russian please")
+            await asyncio.sleep(0.9)
+            await c.say("no leave it")
+            await c.until_quiet(words=3)
+            c.phone.stop()
+        assert c.ears.languages == ["en-US"]
+        assert c.voice.languages[-1] == "en-US"
+
     @on_warped_time
     async def test_the_ears_and_the_voice_change(self) -> None:
         answers = [[SwitchLanguage("ru-RU"), Say("zdravstvuyte")], [Say("spasibo")]]

@@ -1,5 +1,7 @@
 """Turn-taking, by behaviour; and its promises under random events."""
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from turns_world import World
@@ -35,6 +37,7 @@ from voiceagent.call.turn_events import (
     UtteranceStarted,
 )
 from voiceagent.call.turn_state import State
+from voiceagent.call.wording import OwnWords
 from voiceagent.speech.ports import Recognition
 
 
@@ -324,6 +327,12 @@ class TestGuessing:
         assert guess.text == "I want to buy a flat not a house"
         assert only(world.hear(16, voiced=False), Think).guess == guess.guess
 
+    def test_it_tells_what_is_new_from_what_is_open(self) -> None:
+        world = listening()
+        world.utter("I want to buy")
+        guess = only(self.pause_after(world, "a flat not a house"), Guess)
+        assert guess.words == "a flat not a house"
+
     def test_a_back_channel_is_no_ground_for_it(self) -> None:
         world = speaking()
         assert none_of(world.utter("mm-hm", windows=10), Guess)
@@ -364,6 +373,11 @@ class TestTransfer:
         world = self.connecting()
         world.play_out()
         assert none_of(world.utter("hello are you there"), Think, StopSpeaking)
+
+    def test_lost_ears_meanwhile_do_not_end_it(self) -> None:
+        world = self.connecting()
+        world.play_out()
+        assert none_of(world.send(EarsLost()), SpeakPhrase, AbandonReply)
 
     def test_a_failure_is_said_and_the_call_goes_on(self) -> None:
         world = self.connecting()
@@ -471,6 +485,24 @@ class TestFalseInterruption:
             world = speaking()
             only(world.utter(text, windows=10), ResumeSpeaking)
             assert world.turns.state is State.SPEAKING
+
+    def test_the_agent_goes_on_within_300_ms_of_the_word(self) -> None:
+        for text in ("mm-hm", "hmm", "אהה", "כן", "okay", "uh huh"):
+            for known_after in (0, 2, 4, 6):
+                world = speaking()
+                world.hear(10, voiced=True)
+                world.hear(known_after, voiced=False)
+                told_ms = world.now_ms
+                actions = world.recognise(text, length_ms=320, ago_ms=known_after * 32)
+                while none_of(actions, ResumeSpeaking):
+                    actions = world.hear(1, voiced=False)
+                assert world.now_ms - told_ms <= 300, (text, known_after)
+
+    def test_a_business_may_call_a_word_a_command(self) -> None:
+        words = OwnWords.of([], ["okay"])
+        world = speaking()
+        world.turns.policy = replace(world.turns.policy, words=words)
+        only(world.utter("okay", windows=10), Think)
 
     def test_a_word_of_command_takes_it(self) -> None:
         for text in ("stop", "רגע", "no"):

@@ -21,6 +21,11 @@ from voiceagent.call import wording
         "אוקיי",
         "כֵּן",
         "Right…",
+        "ok go on",
+        "right I see",
+        "כן בטח",
+        "great",
+        "אחלה",
     ],
 )
 def test_a_listeners_noises(text: str) -> None:
@@ -33,6 +38,14 @@ def test_a_listeners_noises(text: str) -> None:
 )
 def test_what_wants_the_floor(text: str) -> None:
     assert not wording.is_backchannel(text)
+
+
+def test_a_business_has_words_of_its_own() -> None:
+    own = wording.OwnWords.of(["Of course!", "walla"], ["okay", "חלאס"])
+    assert wording.is_backchannel("of course", own)
+    assert wording.is_backchannel("yes walla", own)
+    assert not wording.is_backchannel("okay", own)
+    assert not wording.is_backchannel("yes okay", own)
 
 
 def test_a_greeting_is_one_only_while_the_agent_introduces_itself() -> None:

@@ -21,7 +21,6 @@ from pydantic import (
 )
 
 from voiceagent.brain.languages import primary_of
-from voiceagent.brain.lexicon import lexicon_of
 from voiceagent.brain.opening_hours import OpeningHours, Span
 from voiceagent.brain.ports import FixedPhrases
 from voiceagent.brain.wording import default_phrases, with_business
@@ -262,7 +261,7 @@ class AgentProfile(_Table):
     appointments: AppointmentTable | None = None
     """None: none can be booked."""
     transfer_number: Annotated[str, StringConstraints(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
-    """E.164; where a caller who asks for a person is to be sent. Not used by the script."""
+    """E.164; where a caller who asks for a person is to be sent."""
     transfer_when: Literal["open", "always"] = "open"
     """Whether callers are sent there while the business is closed."""
 
@@ -324,13 +323,3 @@ class AgentProfile(_Table):
             busy=phrases.busy,
             transfer_failed=phrases.transfer_failed,
         )
-
-    @property
-    def back_channel_words(self) -> tuple[str, ...]:
-        """Said while the agent speaks, these are no interruption."""
-        return (*lexicon_of(self.language).back_channel, *self.words.back_channel)
-
-    @property
-    def command_words(self) -> tuple[str, ...]:
-        """These always interrupt the agent."""
-        return (*lexicon_of(self.language).command, *self.words.command)

@@ -7,7 +7,7 @@ timer and no database, and never asks a question that was answered, unless the
 caller corrects the answer.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -89,8 +89,14 @@ class Script:
         )
         return DialogueState(outcomes=known)
 
-    def answer(self, state: DialogueState, turn: CallerTurn) -> Step:
-        """What follows from what the caller said or pressed."""
+    def answer(
+        self, state: DialogueState, turn: CallerTurn, transfer_to: str | None = None
+    ) -> Step:
+        """What follows from what the caller said or pressed.
+
+        `transfer_to`: where somebody can be reached now, E.164; empty: nowhere; None: at the
+        profile's number.
+        """
         if state.ended:
             return self._hang_up(state)
         question = self.current(state)
@@ -110,7 +116,8 @@ class Script:
             return self._advance(state, outcome)
         aside = self._asides.hear(said)
         if aside is not None:
-            return self._aside(state, aside)
+            number = self.profile.transfer_number if transfer_to is None else transfer_to
+            return self._aside(state, aside, number)
         if not self._was_heard(question, state, turn.history):
             return self._repeat(state, self.profile.phrases.not_understood)
         free = listener.hear_freely(turn.text)
@@ -176,7 +183,7 @@ class Script:
         after, events = self._ask(after, lead)
         return after, [*_saved(question, outcome), *events]
 
-    def _aside(self, state: DialogueState, aside: Aside) -> Step:
+    def _aside(self, state: DialogueState, aside: Aside, transfer_to: str) -> Step:
         phrases = self.profile.phrases
         if aside is Aside.REPEAT:
             return self._repeat(state)
@@ -185,7 +192,7 @@ class Script:
         if aside is Aside.UNSURE:
             return self._skip(state)
         if aside is Aside.PERSON:
-            return self._transfer(state)
+            return self._transfer(state, transfer_to)
         if aside is Aside.ROBOT:
             return self._repeat(state, [phrases.robot])
         if aside is Aside.LANGUAGE:
@@ -195,9 +202,9 @@ class Script:
             return self._say(after, [phrases.wait], self._expected(state))
         return self._repeat(state) if aside is Aside.WAIT else self._retry(state)
 
-    def _transfer(self, state: DialogueState) -> Step:
+    def _transfer(self, state: DialogueState, number: str) -> Step:
         """Connect the caller to a person; whoever comes back finds the question still open."""
-        number, phrases = self.profile.transfer_number, self.profile.phrases
+        phrases = self.profile.phrases
         if not number or state.repeats >= MAX_REPEATS:
             return self._repeat(state, [phrases.no_person])
         after = replace(state, repeats=state.repeats + 1)
@@ -314,8 +321,11 @@ def _saved(question: Question, outcome: Outcome) -> list[BrainEvent]:
 class ScriptedBrain:
     """Makes a dialogue for each call from one agent. Implements `Brain`."""
 
-    def __init__(self, profile: AgentProfile) -> None:
+    def __init__(self, profile: AgentProfile, transfer_to: Callable[[], str] | None = None) -> None:
+        """`transfer_to`: where somebody can be reached now (E.164, or empty); without it, at the
+        profile's number at any time."""
         self._script = Script(profile)
+        self._transfer_to = transfer_to or (lambda: profile.transfer_number)
 
     @property
     def phrases(self) -> FixedPhrases:
@@ -329,22 +339,29 @@ class ScriptedBrain:
         return self._script.profile.language
 
     def open(self, party: Party) -> "ScriptedDialogue":  # noqa: ARG002 - every call is the same
-        return ScriptedDialogue(self._script)
+        return ScriptedDialogue(self._script, self._transfer_to)
 
     def open_knowing(self, party: Party, fields: Mapping[str, str]) -> "ScriptedDialogue":
         """A dialogue that takes over from another one, which has learnt these fields: they are
         not asked for again, and nobody is introduced."""
         del party
-        return ScriptedDialogue(self._script, self._script.knowing(fields), introduced=True)
+        state = self._script.knowing(fields)
+        return ScriptedDialogue(self._script, self._transfer_to, state, introduced=True)
 
 
 class ScriptedDialogue:
     """One call's way through the script. Implements `Dialogue`."""
 
     def __init__(
-        self, script: Script, state: DialogueState | None = None, *, introduced: bool = False
+        self,
+        script: Script,
+        transfer_to: Callable[[], str],
+        state: DialogueState | None = None,
+        *,
+        introduced: bool = False,
     ) -> None:
         self._script = script
+        self._transfer_to = transfer_to
         self._state = state or DialogueState()
         self._introduced = introduced
 
@@ -359,7 +376,7 @@ class ScriptedDialogue:
 
     def reply(self, turn: CallerTurn) -> Proposal:
         """Answer from what has counted so far."""
-        after, events = self._script.answer(self._state, turn)
+        after, events = self._script.answer(self._state, turn, self._transfer_to())
 
         def commit() -> None:
             self._state = after

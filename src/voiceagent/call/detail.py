@@ -276,7 +276,7 @@ class CallDetail:
             return
         self._at(reply, "ended_at_ms", now_ms)
         detail.timings["heard_ms"] = heard_ms
-        if text:
+        if text or detail.released:
             self._record(detail, text, heard, status)
         del self._replies[reply]
 

@@ -44,8 +44,12 @@ class Guesses:
         """When the guess is too old."""
         return self._current.due_ms if self._current else None
 
-    def keep(self, text: str, now_ms: float) -> list[on.Action]:
-        """Stay in step with what the caller seems to have said in all; empty: nothing yet."""
+    def keep(self, unanswered: str, words: str, now_ms: float) -> list[on.Action]:
+        """Stay in step with what the caller seems to be saying; empty: nothing yet.
+
+        `unanswered`: what they said before and was not answered.
+        """
+        text = " ".join(part for part in (unanswered, words) if part)
         plain = wording.normalise(text)
         if not plain or (self._current is not None and self._current.plain == plain):
             return []
@@ -55,7 +59,7 @@ class Guesses:
             self._made += 1
             self.made += 1
             self._current = _Guess(self._last, plain, now_ms + self._policy.guess_ms)
-            actions.append(on.Guess(self._last, text))
+            actions.append(on.Guess(self._last, text, words))
         return actions
 
     def on_ready(self, guess: int) -> bool:

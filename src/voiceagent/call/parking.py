@@ -29,6 +29,8 @@ class Talk:
     conversation: Conversation
     next_seq: int = 0
     """Of the call's record."""
+    language: str = ""
+    """What it has changed to (BCP 47); empty: it never has."""
 
 
 class Parking:

@@ -63,7 +63,13 @@ class Replies:
         self._brain = brain
         self._phrases = brain.phrases
         self._dialogue = talk.dialogue
-        self._voice = voice
+        self._voice = replace(voice, language=talk.language) if talk.language else voice
+        if talk.language:
+            self._phrases = brain.phrases_in(talk.language)
+        self.language = talk.language
+        """What the call has changed to (BCP 47); empty: it never has."""
+        self._coming_language = ""
+        """Changed to in the reply under way, which was not heard yet."""
         self._playout = playout
         self._detail = detail
         self._now_ms = now_ms
@@ -132,7 +138,7 @@ class Replies:
             on_ready=lambda: self._dispatch(on.GuessReady(action.guess)),
         )
         history = self._conversation.supposing(
-            action.text, self._reply, self._playout.heard_ms(self._reply)
+            action.words, self._reply, self._playout.heard_ms(self._reply)
         )
         proposal = self._dialogue.reply(CallerTurn(action.text, "", history, speculation.confirmed))
         self._guess = action.guess, proposal, speculation
@@ -225,11 +231,20 @@ class Replies:
             await self._speech.room()
 
     def _switch_language(self, language: str) -> None:
-        self._voice = replace(self._voice, language=language)
-        self._phrases = self._brain.phrases_in(language)
+        """The rest of the reply is spoken so; the call goes on so once that was heard."""
         if self._speech is not None:
             self._speech.language = language
-        self._listen_for(language)
+        self._coming_language = language
+        if self._commit_proposal is None:
+            self._change_language()
+
+    def _change_language(self) -> None:
+        language, self._coming_language = self._coming_language, ""
+        if language and language != self._voice.language:
+            self.language = language
+            self._voice = replace(self._voice, language=language)
+            self._phrases = self._brain.phrases_in(language)
+            self._listen_for(language)
 
     def _save(self, fields: dict[str, str]) -> None:
         """What was learnt counts once its answer is being heard."""
@@ -243,6 +258,7 @@ class Replies:
             return
         commit, self._commit_proposal = self._commit_proposal, None
         commit()
+        self._change_language()
         if self._unsaved:
             self._detail.learn(self._unsaved)
             self._unsaved = {}
@@ -251,18 +267,20 @@ class Replies:
 
     def say(self, reply: int, text: str) -> None:
         """Speak this sentence as the next of this reply."""
+        self._add(reply, lambda speech: speech.say(text))
+
+    def _add(self, reply: int, item: Callable[[ReplySpeech], None]) -> None:
         if self._speech is None or reply != self._reply:
             return
         try:
-            self._speech.say(text)
+            item(self._speech)
         except ProviderError as error:
             self._report_failure("brain", str(error))
             self._dispatch(on.ReplyFailed(reply))
 
     def press(self, reply: int, digits: str) -> None:
         """Sound these keys as the next of this reply."""
-        if self._speech is not None and reply == self._reply:
-            self._speech.press(digits)
+        self._add(reply, lambda speech: speech.press(digits))
 
     def say_phrase(self, action: on.SpeakPhrase, turn: int) -> None:
         """Speak a fixed phrase as the last of this reply, which may begin with it."""
@@ -303,6 +321,7 @@ class Replies:
         self._held = False
         self._commit_proposal = commit
         self._unsaved = {}
+        self._coming_language = ""
         self._playout.begin(reply)
         self._detail.reply_begins(reply, turn, source)
         self._start_speech(reply, ahead)

@@ -96,12 +96,13 @@ class CallSession:
             Conversation(),
             SEQ_OF_A_STRANGER if self._is_back else 0,
         )
+        self._language = self._talk.language or services.language
+        """What the ears are open for."""
         self._detail = CallDetail(
             start.call_sid, services.recorder, services.metrics, self._talk.next_seq
         )
         self._vad = services.voice_activity.open(self._on_windows)
         self._ears: RecognitionStream | None = None
-        self._language = services.language
         self._expected = services.expected
         self._replies = Replies(
             services.brain,
@@ -129,8 +130,9 @@ class CallSession:
         self._dispatching = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._connected = False
+        self._is_leaving = False
+        """Twilio has the order to connect the caller, or is being given it: the stream may end at
+        any moment, even before the answer to the order."""
         self._ended = asyncio.Event()
         self._reason = "error"
         self._bytes_in = 0
@@ -161,9 +163,9 @@ class CallSession:
                 await self._ended.wait()
                 self.dispatch(on.Closed())
                 self._replies.close()
-                for task in (*workers, self._connecting):
-                    if task is not None:
-                        task.cancel()
+                # An order to Twilio that is on its way is let go to its end.
+                for task in workers:
+                    task.cancel()
         except* Exception:
             # A fault of our own: the call ends in order, the service lives.
             self._reason = "error"
@@ -192,7 +194,9 @@ class CallSession:
             self._timer.cancel()
         self._vad.close()
         if self._reason == "transferred":
-            talk = replace(self._talk, next_seq=self._detail.next_seq)
+            talk = replace(
+                self._talk, next_seq=self._detail.next_seq, language=self._replies.language
+            )
             self._services.parking.leave(self.call_sid, talk)
         self._detail.ended(
             self._reason,
@@ -323,7 +327,7 @@ class CallSession:
                 allowed = min(_MESSAGES_SAVED_UP, allowed + earned) - _MESSAGES_AT_ONCE
                 counted_at_s = now_s
                 await asyncio.sleep(max(0.0, -allowed / _MESSAGES_A_SECOND))
-        self.end("transferred" if self._connected else "socket_lost")
+        self.end("transferred" if self._is_leaving else "socket_lost")
 
     def _on_message(self, message: twilio.InboundMessage) -> None:
         match message:
@@ -338,7 +342,7 @@ class CallSession:
                 self.dispatch(on.Digit(message.digit))
             case twilio.Stop():
                 self._check_stream(message.stream_sid)
-                self.end("transferred" if self._connected else "caller_hangup")
+                self.end("transferred" if self._is_leaving else "caller_hangup")
             case twilio.Start():
                 raise ProtocolError("a second start")
             case twilio.Connected() | twilio.Unknown():
@@ -432,16 +436,23 @@ class CallSession:
         if control is None or tasks is None:
             self.dispatch(on.TransferFailed(reply))
         else:
-            self._connecting = tasks.create_task(self._transfer(control, reply, number))
+            self._is_leaving = True
+            tasks.create_task(self._transfer(control, reply, number), name="transfer")
 
     async def _transfer(self, control: CallControl, reply: int, number: str) -> None:
         """Twilio takes the call away by itself once it has the order."""
         try:
             await control.transfer(self.call_sid, number)
-            self._connected = True
         except ProviderError as error:
-            self._services.report_failure("transfer", str(error))
-            self.dispatch(on.TransferFailed(reply))
+            why = str(error)
+        except Exception:
+            _log.exception("the transfer failed", extra={"call_sid": self.call_sid})
+            why = "a fault of our own"
+        else:
+            return
+        self._is_leaving = False
+        self._services.report_failure("transfer", why)
+        self.dispatch(on.TransferFailed(reply))
 
     def _on_utterance_ended(self, ended: on.UtteranceEnded) -> None:
         if self._ears is not None:

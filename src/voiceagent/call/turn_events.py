@@ -216,6 +216,9 @@ class Guess:
 
     guess: int
     text: str
+    """All of the caller's words that would be unanswered."""
+    words: str
+    """Those of the utterance under way alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ class Turns:
             case on.Closed():
                 self._end(actions, hang_up=None)
         self._caller.patient = self._guesses.is_awaited
+        self._caller.lets_pass = self._is_listening_noise if self._held else _nothing
         return actions
 
     # --- the caller's voice ---------------------------------------------------------------
@@ -195,7 +196,7 @@ class Turns:
             return
         if self._held and reply and (reply.digits or self._is_listening_noise(text)):
             return
-        actions += self._guesses.keep(_joined(self._unanswered()[0], text), now_ms)
+        actions += self._guesses.keep(self._unanswered()[0], text, now_ms)
 
     def _on_guess_ready(self, guess: int, now_ms: float, actions: list[on.Action]) -> None:
         if not self._guesses.on_ready(guess):
@@ -224,7 +225,7 @@ class Turns:
         if self._keys.under_way or self._is_farewell():
             return
         if self.state is not State.LISTENING:
-            if wording.is_backchannel(self._caller.hearing):
+            if wording.is_backchannel(self._caller.hearing, self.policy.words):
                 self._settle_caller(actions)
                 return
             self._stop(now_ms, actions)
@@ -282,7 +283,7 @@ class Turns:
         unheard_ms = reply.unheard_ms(self._stopped_ms)
         nearly_done = unheard_ms is not None and unheard_ms <= self.policy.nearly_done_ms
         return not nearly_done and wording.is_backchannel(
-            text, during_introduction=reply.introduction
+            text, self.policy.words, during_introduction=reply.introduction
         )
 
     def _resume(self, now_ms: float, actions: list[on.Action]) -> None:
@@ -525,7 +526,7 @@ class Turns:
         self, reason: str, phrase: on.Phrase, now_ms: float, actions: list[on.Action]
     ) -> None:
         """Say the last words of the call and hang up when they were heard."""
-        if self._is_farewell() and not (self._reply and self._reply.connecting):
+        if self._is_farewell():
             return
         self._give_up(actions)
         if self._caller.current is not None:
@@ -544,6 +545,10 @@ class Turns:
         self.state = State.ENDED
         if hang_up is not None:
             actions.append(on.HangUp(hang_up))
+
+
+def _nothing(_text: str) -> bool:
+    return False
 
 
 def _joined(*texts: str) -> str:

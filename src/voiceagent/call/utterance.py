@@ -5,6 +5,7 @@ the last voiced window, so missing media is not silence. Pure; whether an uttera
 takes the turn is `turns.py`'s decision.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -66,6 +67,8 @@ class UtteranceTracker:
         self.patient = False
         """The answer is not ready anyhow: the silence may take its longest, for the caller loses
         nothing by it and may go on speaking."""
+        self.lets_pass: Callable[[str], bool] = lambda _text: False
+        """Whether these words leave the floor with the agent: then they need no long silence."""
         self._passed: Utterance | None = None
         """It was let pass for want of words, which may still come."""
         self._run = SpeechRun()
@@ -147,6 +150,8 @@ class UtteranceTracker:
         hearing, silence_ms = self._transcript.hearing, self._silence_ms
         known = hearing.is_stable and self._transcript.covers(utterance.last_voiced_ms)
         ready = known and not self.patient and completeness.reads_complete(hearing.text)
+        if known and silence_ms >= self.policy.listening_noise_ms and self.lets_pass(hearing.text):
+            return self._over(utterance, "silence", now_ms)
         # The next window would be past the maximum: now, or too late.
         last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
         if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
