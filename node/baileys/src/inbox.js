@@ -85,10 +85,9 @@ export class Inbox {
       }
       if (entries.length === 0) return 0;
       entries.sort((a, b) => a.value.at - b.value.at || a.value.order - b.value.order);
-      for (const { key, value } of entries) {
+      for (const { value } of entries) {
         const message = this.revived(value);
-        if (message === null) await this.store.write([{ table: KEPT_TABLE, key, value: null }]);
-        else await this.keep([message], value.attrs.offline !== undefined);
+        if (message !== null) await this.keep([message], value.attrs.offline !== undefined);
       }
       this.log.info('Messages that a crash had left behind were recovered', { messages: entries.length });
       return entries.length;

@@ -98,8 +98,12 @@ export class Outgoing {
     this.jobs = new Map();
     /** @type {Map<string, Record>} by the caller's id, the oldest first */
     this.recent = new Map();
+    /** @type {Map<string, string>} the recent ones' ids by their ids on WhatsApp */
+    this.ids = new Map();
     /** @type {Set<string>} marked in the store as `sending`, and certainly not sent */
     this.notSent = new Set();
+    /** @type {Map<string, {status: Status, error: Record['error']}>} what could not be kept while the store was away */
+    this.owed = new Map();
     this.contacts = new KeyedQueue();
     this.changes = new KeyedQueue();
     this.draining = false;
@@ -107,7 +111,9 @@ export class Outgoing {
 
   /** After becoming the owner: what an earlier life left on the wire is unknown. */
   async start() {
+    await this.settleOwed();
     this.recent.clear();
+    this.ids.clear();
     this.history = (await this.store.read(CAPS_TABLE, ['history'])).get('history') ?? caps.noHistory();
     for (let after = ''; ; ) {
       const open = await this.store.scan(OPEN_TABLE, { after, limit: 200 });
@@ -150,6 +156,8 @@ export class Outgoing {
 
   /** By its id on WhatsApp. @param {string} messageId @returns {Promise<Record | null>} */
   async findByMessageId(messageId) {
+    const recent = this.ids.get(messageId);
+    if (recent !== undefined) return this.find(recent);
     const id = (await this.store.read(IDS_TABLE, [messageId])).get(messageId);
     return id === undefined ? null : this.find(id);
   }
@@ -176,6 +184,14 @@ export class Outgoing {
   async socketClosed() {
     const lost = [...this.jobs].filter(([, job]) => job.onWire);
     await Promise.allSettled(lost.map(([id]) => this.raise(id, 'unknown')));
+  }
+
+  /** The store is back: what was learnt meanwhile is kept now. */
+  async settleOwed() {
+    for (const [id, { status, error }] of [...this.owed]) {
+      await this.raise(id, status, error);
+      this.owed.delete(id);
+    }
   }
 
   /** No new chats until then. @param {number} until */
@@ -302,7 +318,9 @@ export class Outgoing {
         throw this.wire.fault() ?? notNow('not_sent', `the message could not be handed over (${said(error).slice(0, 200)})`, 5);
       }
       this.log.warning('The socket died under a message', { message: record.message_id, error: said(error) });
-      await this.raise(record.id, 'unknown');
+      // When that cannot be kept now, it is owed; the answer is the same.
+      await this.raise(record.id, 'unknown').catch(() => {});
+      if (this.owed.has(record.id)) return { ...record, status: 'unknown' };
     }
     return this.recent.get(record.id) ?? record;
   }
@@ -345,26 +363,32 @@ export class Outgoing {
    * @param {Record['error']} [error]
    * @returns {Promise<boolean>} whether it rose
    */
-  raise(id, status, error = null) {
-    return this.changes.run(id, async () => {
-      const record = await this.find(id);
-      if (record === null || RANK[record.status] >= RANK[status]) return false;
-      const at = new Date(this.now()).toISOString();
-      const raised = { ...record, status, error, updated_at: at };
-      const happenings =
-        status === 'sending'
-          ? []
-          : [{ type: 'message.status', data: { id, message_id: record.message_id, status, error, at } }];
-      await this.events.append(happenings, this.puts(raised));
-      this.remember(raised);
-      this.metrics.add('baileys_messages_out_total', { status });
-      const job = this.jobs.get(id);
-      if (job !== undefined && RANK[status] >= RANK.unknown) {
-        job.record = raised;
-        this.finish(id, job);
-      }
-      return true;
-    });
+  async raise(id, status, error = null) {
+    try {
+      return await this.changes.run(id, () => this.rise(id, status, error));
+    } catch (fault) {
+      const before = this.owed.get(id);
+      if (status !== 'sending' && (before === undefined || RANK[before.status] < RANK[status])) this.owed.set(id, { status, error });
+      throw fault;
+    }
+  }
+
+  /** @param {string} id @param {Status} status @param {Record['error']} error */
+  async rise(id, status, error) {
+    const record = await this.find(id);
+    if (record === null || RANK[record.status] >= RANK[status]) return false;
+    const at = new Date(this.now()).toISOString();
+    const raised = { ...record, status, error, updated_at: at };
+    const data = { id, message_id: record.message_id, status, error, at };
+    await this.events.append(status === 'sending' ? [] : [{ type: 'message.status', data }], this.puts(raised));
+    this.remember(raised);
+    this.metrics.add('baileys_messages_out_total', { status });
+    const job = this.jobs.get(id);
+    if (job !== undefined && RANK[status] >= RANK.unknown) {
+      job.record = raised;
+      this.finish(id, job);
+    }
+    return true;
   }
 
   /** @param {string} id @param {Job} job */
@@ -410,10 +434,12 @@ export class Outgoing {
   remember(record) {
     this.recent.delete(record.id);
     this.recent.set(record.id, record);
+    this.ids.set(record.message_id, record.id);
     if (this.recent.size > RECENT) {
-      for (const id of this.recent.keys()) {
-        if (!this.jobs.has(id) && !this.notSent.has(id)) {
+      for (const [id, { message_id }] of this.recent) {
+        if (!this.jobs.has(id) && !this.notSent.has(id) && !this.owed.has(id)) {
           this.recent.delete(id);
+          this.ids.delete(message_id);
           break;
         }
       }

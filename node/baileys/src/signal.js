@@ -14,7 +14,6 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { makeLibSignalRepository } from 'baileys/lib/Signal/libsignal.js';
 
 import './signal_guard.js';
-import { OwnerLost, StoreAway } from './store/store.js';
 
 /** @typedef {ReturnType<typeof makeLibSignalRepository>} Repository */
 
@@ -22,7 +21,6 @@ import { OwnerLost, StoreAway } from './store/store.js';
  * @typedef {object} Hooks
  * @property {(ciphertext: Uint8Array, plaintext: Uint8Array) => import('./store/store.js').Put | null} keep What is
  *   to be stored of a plaintext, in the same batch as the ratchet that can no longer decrypt it
- * @property {(error: unknown) => void} fault Called when the store failed, before the library can confirm anything
  */
 
 /** The type under which such puts go through the library's transaction to `Credentials.set`. */
@@ -46,12 +44,7 @@ export function signalRepository(hooks) {
     let last = Promise.resolve();
     /** One at a time, outside of any transaction. @param {() => Promise<any>} work */
     const alone = (work) => {
-      const next = last
-        .then(() => outside.runInAsyncScope(work))
-        .catch((error) => {
-          if (error instanceof StoreAway || error instanceof OwnerLost) hooks.fault(error);
-          throw error;
-        });
+      const next = last.then(() => outside.runInAsyncScope(work));
       last = next.catch(() => {});
       return next;
     };

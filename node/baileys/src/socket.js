@@ -29,7 +29,7 @@ import { sending, signalRepository } from './signal.js';
  * @property {(messageIds: string[], status: Status) => Promise<void>} reached
  * @property {(until: number | null) => Promise<void>} restricted no new chats; `null`: not said until when
  * @property {() => Promise<void>} credentials they have changed
- * @property {(error: unknown) => void} storeFault something could not be kept
+ * @property {(error: unknown) => void} fault something could not be kept or dealt with
  */
 
 const CLOSE_WITHIN_MS = 3_000;
@@ -61,7 +61,7 @@ const RECEIPTS = /** @type {Record<string, Status>} */ ({
  */
 export function openSocket({ credentials, config, log, sentBytes }, listener) {
   const sock = makeWASocket({
-    auth: { creds: credentials.creds, keys: /** @type {any} */ (credentials.keys) },
+    auth: { creds: credentials.creds, keys: /** @type {any} */ ({ get: guarded(credentials.keys.get), set: guarded(credentials.keys.set) }) },
     ...(config.waUrl === null ? {} : { waWebSocketUrl: config.waUrl }),
     ...(config.waVersion === null ? {} : { version: config.waVersion }),
     logger: /** @type {any} */ (libraryLogger(log)),
@@ -83,28 +83,29 @@ export function openSocket({ credentials, config, log, sentBytes }, listener) {
       const bytes = await sentBytes(id ?? '');
       return bytes === null ? undefined : proto.Message.decode(bytes);
     },
-    makeSignalRepository: signalRepository({ keep: listener.keep, fault: listener.storeFault }),
+    makeSignalRepository: signalRepository({ keep: listener.keep }),
   });
   const ws = /** @type {any} */ (sock.ws);
   let over = false;
   /** @type {NodeJS.Timeout | undefined} */
   let closing;
 
-  /** What cannot be kept must not be confirmed to WhatsApp: the socket goes, and it comes again.
-   * @template {any[]} A @param {(...args: A) => Promise<void>} work @returns {(...args: A) => Promise<void>} */
+  /** What cannot be kept must not be confirmed to WhatsApp, not even as a failure (the library
+   * would): the socket is gone before the error is seen, and the message comes again.
+   * @template {any[]} A @template T @param {(...args: A) => Promise<T>} work @returns {(...args: A) => Promise<T>} */
   function guarded(work) {
     return async (...args) => {
       try {
-        await work(...args);
+        return await work(...args);
       } catch (error) {
-        listener.storeFault(error);
+        listener.fault(error);
         throw error;
       }
     };
   }
 
   /** For what the library does not wait for. @param {Promise<unknown>} work */
-  const unwatched = (work) => void work.catch((error) => listener.storeFault(error));
+  const unwatched = (work) => void work.catch((error) => listener.fault(error));
 
   /** @param {Ending} ending */
   const ended = (ending) => {

@@ -8,11 +8,11 @@
 
 import { fault as socketFault, LOOK_EVERY_MS } from './watchdog.js';
 import { NEW_CHATS_PAUSE_MS } from './caps.js';
-import { said } from './log.js';
+import { said, whence } from './log.js';
 import { Problem, notNow } from './problems.js';
 import * as machine from './session.js';
 import { openSocket } from './socket.js';
-import { LEASE_MS, OwnerLost, RENEW_EVERY_MS } from './store/store.js';
+import { LEASE_MS, OwnerLost, RENEW_EVERY_MS, StoreAway } from './store/store.js';
 
 /** @typedef {import('./session.js').State} State */
 /** @typedef {import('./socket.js').Socket} Socket */
@@ -116,13 +116,13 @@ export class Supervisor {
       try {
         if (!this.owner) await this.take();
         else await this.store.renew();
+        if (this.owner && !this.storeFine) await this.outgoing?.settleOwed();
         this.storeFineMs = this.now();
         this.storeFine = this.storeAnswered = true;
         this.storeTold = false;
         if (this.owner && this.state === 'paused' && !this.events?.full) this.connect('the store answers again');
       } catch (error) {
-        if (error instanceof OwnerLost) this.lose();
-        else this.storeFault(error);
+        this.fault(error instanceof OwnerLost || error instanceof StoreAway ? error : new StoreAway(error));
       }
       await pause(RENEW_EVERY_MS);
     }
@@ -151,19 +151,23 @@ export class Supervisor {
     void this.events?.stop();
   }
 
-  /** Something could not be kept: nothing more is taken from WhatsApp until it can be. @param {unknown} error */
-  storeFault(error) {
-    if (error instanceof OwnerLost) return this.lose();
+  /** Something went wrong with what had come or was to be kept. @param {unknown} error */
+  fault(error) {
+    if (error instanceof OwnerLost) this.lose();
+    else if (error instanceof StoreAway) this.storeAway(error);
+    else this.log.error('Something that came could not be dealt with', { error: said(error), at: whence(error) });
+  }
+
+  /** Nothing more is taken from WhatsApp until it can be kept. @param {StoreAway} error */
+  storeAway(error) {
     if (!this.storeTold) this.log.error('The store is away', { error: said(error) });
     this.storeTold = true;
     const lost = this.now() - this.storeFineMs > LEASE_MS;
     this.storeFine = false;
     const away = { code: 'store_away', text: 'the store does not answer' };
     if (this.state === 'standby') this.reason = away;
-    else if (this.state !== 'draining' && this.reason?.code !== 'store_away') {
-      this.set('paused', away);
-      this.disconnect();
-    }
+    else if (this.state !== 'draining' && this.reason?.code !== 'store_away') this.set('paused', away);
+    this.disconnect();
     if (lost && this.owner) {
       // Somebody else may have taken over by now: begin again from asking.
       this.owner = false;
@@ -176,7 +180,14 @@ export class Supervisor {
   /** @param {string} why */
   connect(why) {
     clearTimeout(this.retryTimer);
-    this.connecting = this.connecting.then(() => this.open(why)).catch((error) => this.storeFault(error));
+    this.connecting = this.connecting
+      .then(() => this.open(why))
+      .catch((error) => {
+        this.fault(error);
+        if (!(error instanceof StoreAway || error instanceof OwnerLost)) {
+          void this.closed({ code: null, transport: false, text: said(error) });
+        }
+      });
     return this.connecting;
   }
 
@@ -229,7 +240,7 @@ export class Supervisor {
         },
         restricted: (until) => this.restricted(until),
         credentials: () => this.save(),
-        storeFault: (error) => this.storeFault(error),
+        fault: (error) => this.fault(error),
       },
     );
   }
@@ -255,7 +266,7 @@ export class Supervisor {
       await this.outgoing?.socketClosed();
       if (!this.draining) await this.inbox?.recover();
     } catch (error) {
-      this.storeFault(error);
+      this.fault(error);
     }
     if (['paused', 'standby', 'draining', 'logged_out'].includes(this.state) && !this.loggingOut) return;
     if (this.loggingOut) return this.unlinked();
@@ -271,7 +282,7 @@ export class Supervisor {
         await this.credentials.archive(step.text, this.now());
         this.past = machine.nothingPast();
       } catch (error) {
-        return this.storeFault(error);
+        return this.fault(error);
       }
     }
     if (step.retryInMs !== null) {

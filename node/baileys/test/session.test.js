@@ -102,3 +102,20 @@ test('the watchdog finds a deaf and a stuck socket, and no other', () => {
   assert.equal(fault({ ...seen, state: 'connecting', nowMs: CONNECT_WITHIN_MS + 1 }), 'stuck');
   for (const state of ['pairing', 'waiting', 'stopped', 'paused']) assert.equal(fault({ ...seen, state, nowMs: 1e9 }), null);
 });
+
+test('a deaf socket is closed by the supervisor', async () => {
+  const { Supervisor } = await import('../src/supervisor.js');
+  const { Metrics } = await import('../src/metrics.js');
+  const log = { debug() {}, info() {}, warning() {}, error() {} };
+  let [now, closed] = [0, 0];
+  const supervisor = new Supervisor({ config: {}, store: {}, credentials: {}, log, metrics: new Metrics(), now: () => now });
+  supervisor.socket = { close: () => (closed += 1) };
+  supervisor.set('open', null);
+  supervisor.lastFrameMs = 0;
+  now = DEAF_AFTER_MS;
+  supervisor.look();
+  assert.equal(closed, 0);
+  now += 1;
+  supervisor.look();
+  assert.equal(closed, 1);
+});
