@@ -61,8 +61,8 @@ async def test_a_call_is_read_with_everything_known_of_it(
 
     contact = (await client.get(f"/api/crm/contacts/{call['contact_id']}")).json()
     assert set(contact) == {
-        *("id", "phone", "name", "fields", "created_at", "updated_at", "last_call_at"),
-        *("last_summary", "last_summary_at"),
+        *("id", "phone", "identities", "name", "fields", "created_at", "updated_at"),
+        *("last_call_at", "last_summary", "last_summary_at"),
     }
     assert (contact["phone"], contact["name"]) == (CALLER, "נועה")
 

@@ -12,12 +12,12 @@ from voiceagent.crm.database import Database
 from voiceagent.crm.views import AgentMode, AgentView
 from voiceagent.errors import NotFound
 
-_READ = "SELECT id, agent, agent_changed_at FROM contacts WHERE id = $1"
+_READ = "SELECT id, agent, agent_changed_at FROM contacts WHERE id = surviving_contact($1)"
 
 _SET = """
 UPDATE contacts
 SET agent = $2, agent_changed_at = CASE WHEN agent = $2 THEN agent_changed_at ELSE now() END
-WHERE id = $1
+WHERE id = surviving_contact($1)
 RETURNING id, agent, agent_changed_at
 """
 

@@ -15,6 +15,7 @@ import asyncpg
 
 from voiceagent.crm.database import QUERY_DEADLINE_S, Connection, Database
 from voiceagent.crm.identity import uuid7
+from voiceagent.crm.late_records import Subject
 from voiceagent.crm.paging import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -23,6 +24,8 @@ from voiceagent.crm.paging import (
     storable,
     to_cursor,
 )
+from voiceagent.crm.record_lock import hold_people
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.crm.views import AppointmentPage, AppointmentStatus, AppointmentView
 from voiceagent.errors import Conflict, NotFound
 
@@ -40,7 +43,7 @@ LEFT JOIN contacts k ON k.id = COALESCE(a.contact_id, c.contact_id)
 
 _PAGE = f"""{_VIEW}
 WHERE ($1::text IS NULL OR a.status = $1)
-  AND ($2::uuid IS NULL OR k.id = $2)
+  AND ($2::uuid IS NULL OR k.id = surviving_contact($2))
   AND ($3::timestamptz IS NULL OR upper(a.period) > $3)
   AND ($4::timestamptz IS NULL OR lower(a.period) < $4)
   AND ($5::timestamptz IS NULL OR (lower(a.period), a.id) > ($5, $6::uuid))
@@ -54,13 +57,13 @@ _BY_KEY = f"{_VIEW} WHERE a.key = $1"
 
 _UPCOMING = f"""{_VIEW}
 WHERE a.status = 'booked' AND a.period && tstzrange(now(), NULL)
-  AND k.id = $1
+  AND k.id = surviving_contact($1)
 ORDER BY lower(a.period)
 LIMIT {UPCOMING_LIMIT}
 """
 
 # Without a row for the contact there is none to refer to; it cannot go before the booking is in.
-_HOLD_CONTACT = "SELECT 1 FROM contacts WHERE id = $1 FOR KEY SHARE"
+_HOLD_CONTACT = "SELECT 1 FROM contacts WHERE id = $1 AND erasing IS NULL FOR KEY SHARE"
 
 # Gives way to a booking of the same key as well as to one that overlaps, and waits for whoever
 # is booking at the same moment.
@@ -117,16 +120,24 @@ class AppointmentFilter:
 class AppointmentsRepository:
     """Every method raises `ProviderError` when the database is away."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tombstones: Tombstones | None = None) -> None:
+        """By the `tombstones` calls are known that were erased while they were on the line."""
         self._database = database
+        self._tombstones = tombstones
 
     async def book(self, booking: Booking, deadline_s: float = QUERY_DEADLINE_S) -> AppointmentView:
         """Book it, once for its key.
 
         Raises `Conflict` when another appointment overlaps, and `NotFound` when there is no
-        such contact. After a missed deadline it may be booked or not: ask again with its key.
+        such contact, or when its call was erased. After a missed deadline it may be booked or
+        not: ask again with its key.
         """
         async with self._database.transaction(deadline_s) as connection:
+            if booking.call_sid and self._tombstones is not None:
+                await hold_people(connection)
+                about: Subject = ("call", booking.call_sid)
+                if await self._tombstones.among(connection, [about]):
+                    raise NotFound("the call was erased")
             return await _book(connection, booking)
 
     async def booked(

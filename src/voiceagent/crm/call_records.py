@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID, uuid5
 
-from voiceagent.crm.contacts import absorb, anonymous_contact, contact_of_number, learn
+from voiceagent.crm.contacts import anonymous_contact, contact_of_number, learn
 from voiceagent.crm.database import Connection
 from voiceagent.crm.fields import LearntFields, stamp
+from voiceagent.crm.merging import absorb
 from voiceagent.crm.models import (
     CallAnnounced,
     CallbackRequested,
@@ -84,7 +85,8 @@ WHERE (excluded.at, excluded.value COLLATE "C") > (f.at, f.value COLLATE "C")
 # people did about it stays. A contact that was erased meanwhile is nobody, yet the wish is shown.
 _CALLBACK = """
 INSERT INTO callbacks AS b (id, key, call_sid, contact_id, at, about, created_at)
-VALUES ($1, $2, NULLIF($3, ''), (SELECT id FROM contacts WHERE id = $4 FOR KEY SHARE), $5, $6, $7)
+VALUES ($1, $2, NULLIF($3, ''),
+        (SELECT id FROM contacts WHERE id = $4 AND erasing IS NULL FOR KEY SHARE), $5, $6, $7)
 ON CONFLICT (key) DO UPDATE
 SET at = excluded.at, about = excluded.about, created_at = excluded.created_at
 WHERE (excluded.created_at, excluded.at, excluded.about COLLATE "C")

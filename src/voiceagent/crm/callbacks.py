@@ -23,7 +23,7 @@ LEFT JOIN contacts k ON k.id = COALESCE(b.contact_id, c.contact_id)
 
 _PAGE = f"""{_VIEW}
 WHERE ($1::text IS NULL OR b.status = $1)
-  AND ($2::uuid IS NULL OR k.id = $2)
+  AND ($2::uuid IS NULL OR k.id = surviving_contact($2))
   AND ($3::timestamptz IS NULL OR (b.at, b.id) > ($3, $4::uuid))
 ORDER BY b.at, b.id
 LIMIT $5

@@ -42,7 +42,7 @@ SELECT c.call_sid, c.contact_id, c.from_number, c.to_number, c.direction, c.stat
        c.started_at, c.ended_at, c.summary, c.summary_source
 FROM calls c LEFT JOIN contacts k ON k.id = c.contact_id
 WHERE ($1::text IS NULL OR c.status = $1)
-  AND ($2::uuid IS NULL OR c.contact_id = $2)
+  AND ($2::uuid IS NULL OR c.contact_id = surviving_contact($2))
   AND ($3::text IS NULL OR c.direction = $3)
   AND ($4::timestamptz IS NULL OR c.started_at >= $4)
   AND ($5::timestamptz IS NULL OR c.started_at < $5)

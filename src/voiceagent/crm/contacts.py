@@ -27,38 +27,51 @@ from voiceagent.crm.paging import (
 from voiceagent.crm.views import ContactPage, ContactView
 from voiceagent.errors import NotFound
 
-_PAGE = """
+_VIEW = """
 SELECT k.id, k.phone, k.name, k.fields, k.created_at, k.updated_at,
        k.last_summary, k.last_summary_at,
+       ARRAY(SELECT m.phone FROM contacts m WHERE m.merged_into = k.id AND m.phone IS NOT NULL
+             UNION
+             SELECT i.value FROM contact_identities i
+             WHERE i.contact_id = k.id AND i.value IS DISTINCT FROM k.phone
+             ORDER BY 1) AS identities,
        (SELECT max(c.started_at) FROM calls c WHERE c.contact_id = k.id) AS last_call_at
 FROM contacts k
-WHERE ($1::text IS NULL OR k.phone LIKE $1 OR k.phone LIKE $2 OR k.name ILIKE $1
-       OR EXISTS (SELECT 1 FROM jsonb_each_text(k.fields) f WHERE f.value ILIKE $1))
-  AND ($3::text IS NULL OR k.phone = $3)
+"""
+
+_PAGE = f"""{_VIEW}
+WHERE k.merged_into IS NULL AND k.erasing IS NULL
+  AND ($1::text IS NULL OR k.phone LIKE $1 OR k.phone LIKE $2 OR k.name ILIKE $1
+       OR EXISTS (SELECT 1 FROM jsonb_each_text(k.fields) f WHERE f.value ILIKE $1)
+       OR EXISTS (SELECT 1 FROM contacts m
+                  WHERE m.merged_into = k.id AND (m.phone LIKE $1 OR m.phone LIKE $2)))
+  AND ($3::text IS NULL
+       OR k.id = (SELECT COALESCE(m.merged_into, m.id) FROM contacts m WHERE m.phone = $3))
   AND ($4::timestamptz IS NULL OR (k.created_at, k.id) < ($4, $5::uuid))
 ORDER BY k.created_at DESC, k.id DESC
 LIMIT $6
-"""
+"""  # noqa: S608 - our own constant
 
-_ONE = """
-SELECT k.id, k.phone, k.name, k.fields, k.created_at, k.updated_at,
-       k.last_summary, k.last_summary_at,
-       (SELECT max(c.started_at) FROM calls c WHERE c.contact_id = k.id) AS last_call_at
-FROM contacts k
-WHERE k.id = $1
-"""
+_ONE = f"{_VIEW} WHERE k.id = surviving_contact($1)"
 
 _BY_PHONE = """
 INSERT INTO contacts (id, phone, created_at, updated_at) VALUES ($1, $2, $3, $3)
 ON CONFLICT (phone) DO UPDATE
 SET created_at = LEAST(contacts.created_at, excluded.created_at),
     updated_at = GREATEST(contacts.updated_at, excluded.updated_at)
-RETURNING id
+RETURNING id, merged_into
+"""
+
+_HEARD_OF = """
+UPDATE contacts SET created_at = LEAST(created_at, $2), updated_at = GREATEST(updated_at, $2)
+WHERE id = $1
 """
 
 _ANONYMOUS = "INSERT INTO contacts (id, created_at, updated_at) VALUES ($1, $2, $2)"
 
-_LOCK = "SELECT fields, fields_at, created_at, updated_at FROM contacts WHERE id = $1 FOR UPDATE"
+_LOCK = """
+SELECT fields, fields_at, merged_into FROM contacts WHERE id = $1 AND erasing IS NULL FOR UPDATE
+"""
 
 _SET_FIELDS = """
 UPDATE contacts
@@ -70,9 +83,6 @@ WHERE id = $1
 _OF_CALL = "SELECT contact_id, announced_at FROM calls WHERE call_sid = $1"
 _OF_CALL_PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8)
 """A call's first record is on its way to the database while its brain gets ready."""
-
-_MOVE_CALLBACKS = "UPDATE callbacks SET contact_id = $2 WHERE contact_id = $1"
-_MOVE_APPOINTMENTS = "UPDATE appointments SET contact_id = $2 WHERE contact_id = $1"
 
 
 class ContactsRepository:
@@ -111,7 +121,7 @@ class ContactsRepository:
         return ContactPage(items=items, next_cursor=to_cursor("contacts", last) if last else None)
 
     async def get(self, contact_id: UUID) -> ContactView:
-        """One contact. Raises `NotFound`."""
+        """One contact; the survivor for one that became another. Raises `NotFound`."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_ONE, contact_id)
         if row is None:
@@ -140,7 +150,11 @@ async def contact_of_call(database: Database, call_sid: str, deadline_s: float) 
 
 async def contact_of_number(connection: Connection, phone: str, at: datetime) -> UUID:
     """The contact with this E.164 number, made if need be; its row is locked."""
-    contact_id: UUID = await connection.fetchval(_BY_PHONE, uuid7(), phone, at)
+    row = await connection.fetchrow(_BY_PHONE, uuid7(), phone, at)
+    assert row is not None  # noqa: S101 - the statement always has one
+    contact_id: UUID = row["merged_into"] or row["id"]
+    if contact_id != row["id"]:
+        await connection.execute(_HEARD_OF, contact_id, at)
     return contact_id
 
 
@@ -154,11 +168,16 @@ async def anonymous_contact(connection: Connection, at: datetime) -> UUID:
 async def learn(
     connection: Connection, contact_id: UUID, learnt: LearntFields, since: datetime, at: datetime
 ) -> None:
-    """Merge what was learnt into a contact, known since `since` and last heard of at `at`."""
+    """Merge what was learnt into a contact, known since `since` and last heard of at `at`.
+
+    Raises `NotFound`.
+    """
     row = await connection.fetchrow(_LOCK, contact_id)
     if row is None:
         raise NotFound(f"there is no contact {contact_id}")
-    merged = _learnt(row).merged(learnt)
+    if row["merged_into"] is not None:
+        return await learn(connection, row["merged_into"], learnt, since, at)
+    merged = known_of(row).merged(learnt)
     await connection.execute(
         _SET_FIELDS,
         contact_id,
@@ -169,20 +188,11 @@ async def learn(
         since,
         at,
     )
+    return None
 
 
-async def absorb(connection: Connection, anonymous_id: UUID, contact_id: UUID) -> None:
-    """The anonymous contact turned out to be another: all that is its goes there, and it goes."""
-    row = await connection.fetchrow(_LOCK, anonymous_id)
-    if row is None:
-        return
-    await learn(connection, contact_id, _learnt(row), row["created_at"], row["updated_at"])
-    await connection.execute(_MOVE_CALLBACKS, anonymous_id, contact_id)
-    await connection.execute(_MOVE_APPOINTMENTS, anonymous_id, contact_id)
-    await connection.execute("DELETE FROM contacts WHERE id = $1", anonymous_id)
-
-
-def _learnt(row: asyncpg.Record) -> LearntFields:
+def known_of(row: asyncpg.Record) -> LearntFields:
+    """What is known of a contact, from `fields` and `fields_at` of its row."""
     return LearntFields(json.loads(row["fields"]), json.loads(row["fields_at"]))
 
 

@@ -27,6 +27,8 @@ PING_DEADLINE_S = 2.0
 QUERY_DEADLINE_S = 5.0
 POOL_CLOSE_DEADLINE_S = 5.0
 POOL_MAX = 10
+CONFLICT_ATTEMPTS = 5
+"""How often a transaction is tried that gives way to others."""
 
 CONFLICT_CLASS = "40"
 """SQLSTATE class of deadlocks and serialization failures."""

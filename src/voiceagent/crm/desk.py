@@ -19,13 +19,16 @@ from voiceagent.crm.contacts import contact_of_call
 from voiceagent.crm.database import Database
 from voiceagent.crm.models import CallbackRequested
 from voiceagent.crm.ports import Recorder
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.crm.views import AppointmentView
 from voiceagent.errors import Conflict, EngineTimeout, NotFound, ProviderError
 
 DEADLINE_S: Final = 1.9
 """A caller who waits for a tool hears silence: after two seconds it is better to say so."""
 
-_CONTACT = "SELECT id, phone, name, fields FROM contacts WHERE id = $1"
+_CONTACT = """
+SELECT id, phone, name, fields FROM contacts WHERE id = surviving_contact($1)
+"""
 
 _SUMMARIES = """
 SELECT summary FROM calls
@@ -44,12 +47,14 @@ class CrmDesk:
         recorder: Recorder,
         public_base_url: Callable[[], str | None],
         *,
+        tombstones: Tombstones | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         """`public_base_url` tells the address under which callers reach this service, as far as
-        it is known by then. No method takes longer than `deadline_s`."""
+        it is known by then. `tombstones` as of the book. No method takes longer than
+        `deadline_s`."""
         self._database = database
-        self._appointments = AppointmentsRepository(database)
+        self._appointments = AppointmentsRepository(database, tombstones)
         self._recorder = recorder
         self._public_base_url = public_base_url
         self._deadline_s = deadline_s
@@ -114,10 +119,10 @@ class CrmDesk:
             contact = await connection.fetchrow(_CONTACT, contact_id)
             if contact is None:
                 return None
-            summaries = await connection.fetch(_SUMMARIES, contact_id, call_sid)
-            appointments = await upcoming(connection, contact_id)
+            summaries = await connection.fetch(_SUMMARIES, contact["id"], call_sid)
+            appointments = await upcoming(connection, contact["id"])
         return CallerCard(
-            contact_id=contact_id,
+            contact_id=contact["id"],
             phone=contact["phone"] or "",
             name=contact["name"] or "",
             fields=json.loads(contact["fields"]),

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from voiceagent.crm.contacts import absorb, anonymous_contact, contact_of_number
+from voiceagent.crm.contacts import anonymous_contact, contact_of_number
 from voiceagent.crm.database import Connection, TransactionConflict
+from voiceagent.crm.merging import absorb
 from voiceagent.crm.message_models import Sender
 
 Kind = Literal["phone", "lid"]
@@ -38,19 +39,6 @@ ON CONFLICT (kind, value) DO UPDATE SET contact_id = excluded.contact_id
 """
 
 _PHONE = "SELECT phone FROM contacts WHERE id = $1"
-
-_MOVE_IDENTITIES = "UPDATE contact_identities SET contact_id = $2 WHERE contact_id = $1"
-_LOCK_CONTACT = "SELECT 1 FROM contacts WHERE id = $1 FOR UPDATE"
-_MOVE_MESSAGES = "UPDATE messages SET contact_id = $2 WHERE contact_id = $1"
-_MOVE_OUTBOX = "UPDATE outbox SET contact_id = $2 WHERE contact_id = $1"
-_MOVE_WISHES = """
-UPDATE contacts k
-SET whatsapp_stop_at = GREATEST(k.whatsapp_stop_at, gone.whatsapp_stop_at),
-    whatsapp_start_at = GREATEST(k.whatsapp_start_at, gone.whatsapp_start_at)
-FROM contacts gone
-WHERE gone.id = $1 AND k.id = $2
-"""
-
 
 async def contacts_of(
     connection: Connection, senders: Iterable[tuple[Sender, datetime]]
@@ -120,19 +108,7 @@ async def _settle(connection: Connection, sender: Sender, at: datetime) -> None:
     if sender.lid is None or by_lid == by_phone:
         return
     if by_lid is not None and await connection.fetchval(_PHONE, by_lid) is None:
-        await _absorb(connection, by_lid, by_phone)
+        await absorb(connection, by_lid, by_phone)
     else:
         # New, or an account that has another number now: what it wrote before stays where it was.
         await connection.execute(_LEAD, "lid", sender.lid, by_phone)
-
-
-async def _absorb(connection: Connection, gone: UUID, contact_id: UUID) -> None:
-    """All that hangs on the first contact goes to the second, and the first goes."""
-    await connection.execute(_MOVE_IDENTITIES, gone, contact_id)
-    await connection.execute(_LOCK_CONTACT, gone)
-    # Again: one may have been added before the contact was locked.
-    await connection.execute(_MOVE_IDENTITIES, gone, contact_id)
-    await connection.execute(_MOVE_WISHES, gone, contact_id)
-    await connection.execute(_MOVE_OUTBOX, gone, contact_id)
-    await connection.execute(_MOVE_MESSAGES, gone, contact_id)
-    await absorb(connection, gone, contact_id)

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,6 +155,29 @@ class Journal:
             if number < done.segment:
                 self._path(number).unlink()
 
+    def keep_only(self, wanted: Callable[[str], bool]) -> int:
+        """Throw away the lines that are not wanted, from the disk as well; returns how many.
+
+        Lines that are done go, too. A damaged line is shown as far as it can be read. Killed
+        half-way, some of the others may be read twice. Raises `OSError`.
+        """
+        old = self._segments()
+        before, kept = self._pending, 0
+        self._open_segment(self._segment + 1)
+        start = Place(self._segment, 0)
+        for raw in self._not_done(old):
+            text = decode(raw)
+            if wanted(raw.decode(errors="replace") if text is None else text):
+                self._size += os.write(self._file, raw + b"\n")
+                kept += 1
+        os.fdatasync(self._file)
+        self._save_checkpoint(start)
+        self._done = start
+        self._pending = kept
+        for number in old:
+            self._path(number).unlink()
+        return before - kept
+
     def close(self) -> None:
         """Close the files and give the directory free. What is not done stays for the next."""
         os.close(self._file)
@@ -185,6 +208,15 @@ class Journal:
         self._size = _finished_bytes(path)
         # A line without its end was being written when its process died: it was never promised.
         os.ftruncate(opened, self._size)
+
+    def _not_done(self, segments: Sequence[int]) -> Iterator[bytes]:
+        for number in segments:
+            if number < self._done.segment:
+                continue
+            start = self._done.offset if number == self._done.segment else 0
+            with self._path(number).open("rb") as file:
+                file.seek(start)
+                yield from (line[:-1] for line in file if line.endswith(b"\n"))
 
     def _cut_back(self) -> None:
         try:
@@ -256,6 +288,21 @@ def _entries(path: Path, number: int, start: int) -> Iterator[Entry]:
             yield Entry(decode(line[:-1]), line[:-1], Place(number, offset))
             if offset - start >= READ_LIMIT_BYTES:
                 return
+
+
+def lines_on_disk(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every line of every journal under `root`, done or not, with its journal's directory.
+
+    Locks nothing: lines may come and go meanwhile. Damaged ones as far as they can be read.
+    """
+    for path in sorted(root.glob("process-*/*.journal")):
+        try:
+            with path.open("rb") as file:
+                for raw in file:
+                    text = decode(raw.rstrip(b"\n"))
+                    yield path.parent, raw.decode(errors="replace") if text is None else text
+        except FileNotFoundError:
+            continue  # it was done
 
 
 def free_journal(root: Path) -> Journal:

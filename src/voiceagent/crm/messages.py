@@ -37,7 +37,7 @@ FROM messages m
 
 _PAGE = f"""{_VIEW}
 LEFT JOIN contacts k ON k.id = m.contact_id
-WHERE ($1::uuid IS NULL OR m.contact_id = $1)
+WHERE ($1::uuid IS NULL OR m.contact_id = surviving_contact($1))
   AND ($2::text IS NULL OR m.channel = $2)
   AND ($3::text IS NULL OR m.provider = $3)
   AND ($4::text IS NULL OR m.direction = $4)

@@ -17,6 +17,7 @@ from uuid import UUID
 import asyncpg
 
 from voiceagent.crm.database import (
+    CONFLICT_ATTEMPTS,
     QUERY_DEADLINE_S,
     Connection,
     Database,
@@ -34,7 +35,6 @@ from voiceagent.crm.message_models import (
 )
 from voiceagent.crm.message_records import MESSAGES_CHANNEL, OUTBOX_CHANNEL
 from voiceagent.crm.paging import storable
-from voiceagent.crm.records import CONFLICT_ATTEMPTS
 from voiceagent.errors import Conflict, NotFound, VoiceAgentError
 
 IN_FLIGHT_S: Final = 5.0
@@ -64,7 +64,7 @@ SELECT k.phone,
        (SELECT m.provider FROM messages m WHERE m.contact_id = k.id AND m.direction = 'in'
         ORDER BY m.created_at DESC, m.id DESC LIMIT 1) AS writes_by
 FROM contacts k
-WHERE k.id = $1
+WHERE k.id = surviving_contact($1)
 FOR NO KEY UPDATE OF k
 """
 
@@ -401,12 +401,12 @@ async def _put_before(connection: Connection, draft: Draft, key: str) -> Put:
     row = await connection.fetchrow(_OF_KEY, key)
     if row is None:
         raise TransactionConflict  # whoever had it took it back
+    if row["message_id"] is None:
+        raise NotFound("the message of this key was erased")
     if row["digest"] != draft.digest:
         raise KeyMismatch("the key was used for another message")
     if row["in_flight"]:
         raise KeyInFlight("the first request with this key is under way")
-    if row["message_id"] is None:
-        raise NotFound("the message of this key was erased")
     return Put(row["message_id"], row["status"], row["error"], is_new=False)
 
 

@@ -7,10 +7,8 @@ is safe can wait for that.
 """
 
 import asyncio
-import json
 import logging
 import math
-import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +22,13 @@ from typing import ParamSpec, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from voiceagent.crm.database import ContentRejected, Database
+from voiceagent.crm.dead_letters import DeadLetter, DeadLetters
 from voiceagent.crm.journal import Entry, Journal, abandoned_journals, free_journal
 from voiceagent.crm.live_calls import LiveCalls
 from voiceagent.crm.message_records import OnNew
 from voiceagent.crm.models import CallEnded, CallStarted
 from voiceagent.crm.records import Record, RecordsRepository
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -78,15 +78,17 @@ class CallRecorder:
         *,
         revive: Callable[[], Awaitable[object]] | None = None,
         on_new_messages: OnNew | None = None,
+        tombstones: Tombstones | None = None,
         queue_limit: int = QUEUE_LIMIT,
         write_deadline_s: float = WRITE_DEADLINE_S,
         ping_interval_s: float = PING_INTERVAL_S,
     ) -> None:
         """`revive` brings a dead database back, or raises `ProviderError`; by default that is
         `database.start`. Give one that also migrates if the database may be away at start.
-        `on_new_messages` writes what else belongs to messages that were not known before."""
+        `on_new_messages` writes what else belongs to messages that were not known before; by the
+        `tombstones` records are known that come too late, since what they tell of was erased."""
         self._database = database
-        self._records = RecordsRepository(database, on_new_messages)
+        self._records = RecordsRepository(database, on_new_messages, tombstones)
         self._directory = data_dir / "journal"
         self._revive = revive or database.start
         self._queue_limit = queue_limit
@@ -395,9 +397,9 @@ class CallRecorder:
         # The content is private: it goes to the file, never to the log.
         self._failed += 1
         logger.error("a record goes to the dead-letter file reason=%r", reason)
-        letter = {"at": datetime.now(UTC).isoformat(), "reason": reason, "record": raw}
+        letter = DeadLetter(datetime.now(UTC), reason, raw)
         try:
-            await self._on_disk(self._write_letter, json.dumps(letter, ensure_ascii=False))
+            await self._on_disk(DeadLetters(self._directory).append, letter)
         except OSError as error:
             logger.error("the dead-letter file cannot be written error=%s", type(error).__name__)  # noqa: TRY400 - the traceback says no more
 
@@ -422,15 +424,6 @@ class CallRecorder:
 
     def _append(self, queued: Sequence[_Queued]) -> None:
         self._journals[-1].append([each.record.model_dump_json() for each in queued])
-
-    def _write_letter(self, line: str) -> None:
-        path = self._directory / "dead-letter.jsonl"
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, f"{line}\n".encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     def _count_pending(self) -> None:
         self._pending = sum(journal.pending for journal in self._journals)

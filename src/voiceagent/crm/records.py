@@ -1,15 +1,25 @@
 """Applies records of any kind: of calls and of messages, in one transaction.
 
-What the recorder keeps flows in, rows come out, all or none.
+What the recorder keeps flows in, rows come out, all or none. Records of what was erased
+meanwhile come to nothing, however late they come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from voiceagent.crm.call_records import apply_records
-from voiceagent.crm.database import QUERY_DEADLINE_S, Database, TransactionConflict
+from voiceagent.crm.database import (
+    CONFLICT_ATTEMPTS,
+    QUERY_DEADLINE_S,
+    Connection,
+    Database,
+    TransactionConflict,
+)
+from voiceagent.crm.deletion import erase_lone_calls
+from voiceagent.crm.late_records import Subject
 from voiceagent.crm.message_models import (
     MessageChanged,
     MessageFateKnown,
@@ -18,8 +28,8 @@ from voiceagent.crm.message_models import (
 )
 from voiceagent.crm.message_records import OnNew, apply_message_records
 from voiceagent.crm.models import CallRecord
-
-CONFLICT_ATTEMPTS = 5
+from voiceagent.crm.record_lock import exclude_records, hold_people
+from voiceagent.crm.tombstones import Tombstones
 
 Record = Annotated[CallRecord | MessageRecord, Field(discriminator="kind")]
 
@@ -27,10 +37,17 @@ Record = Annotated[CallRecord | MessageRecord, Field(discriminator="kind")]
 class RecordsRepository:
     """Where records go."""
 
-    def __init__(self, database: Database, on_new_messages: OnNew | None = None) -> None:
-        """`on_new_messages` writes what else belongs to new messages, in their transaction."""
+    def __init__(
+        self,
+        database: Database,
+        on_new_messages: OnNew | None = None,
+        tombstones: Tombstones | None = None,
+    ) -> None:
+        """`on_new_messages` writes what else belongs to new messages, in their transaction.
+        Without `tombstones` nothing comes too late."""
         self._database = database
         self._on_new_messages = on_new_messages
+        self._tombstones = tombstones
 
     async def apply(self, records: Sequence[Record], deadline_s: float = QUERY_DEADLINE_S) -> None:
         """Merge records into the tables, all or none.
@@ -38,6 +55,28 @@ class RecordsRepository:
         Raises `ContentRejected` when one of them can never be stored, and any other
         `ProviderError` when the database is away.
         """
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                async with self._database.transaction(deadline_s) as connection:
+                    late_calls = await self._apply(connection, records)
+                if not late_calls:
+                    return
+                await self._erase_calls(late_calls, deadline_s)
+            except TransactionConflict:
+                if attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+
+    async def _apply(
+        self, connection: Connection, records: Sequence[Record]
+    ) -> Mapping[str, datetime]:
+        """Apply those that do not come too late. Nothing is done when there are calls that do, and
+        of which others may have been applied before: they are to be erased first."""
+        await hold_people(connection)
+        if self._tombstones is not None:
+            sifted = await self._tombstones.sift(connection, records)
+            if sifted.late_calls:
+                return sifted.late_calls
+            records = sifted.kept
         messages: list[MessageRecord] = []
         calls: list[CallRecord] = []
         for record in records:
@@ -45,14 +84,17 @@ class RecordsRepository:
                 messages.append(record)
             else:
                 calls.append(record)
-        for attempt in range(CONFLICT_ATTEMPTS):
-            try:
-                async with self._database.transaction(deadline_s) as connection:
-                    if calls:
-                        await apply_records(connection, calls)
-                    if messages:
-                        await apply_message_records(connection, messages, self._on_new_messages)
-                    return
-            except TransactionConflict:
-                if attempt == CONFLICT_ATTEMPTS - 1:
-                    raise
+        if calls:
+            await apply_records(connection, calls)
+        if messages:
+            await apply_message_records(connection, messages, self._on_new_messages)
+        return {}
+
+    async def _erase_calls(self, call_sids: Mapping[str, datetime], deadline_s: float) -> None:
+        assert self._tombstones is not None  # noqa: S101 - it has found them
+        async with self._database.transaction(deadline_s) as connection:
+            await exclude_records(connection)
+            for call_sid, erased_at in call_sids.items():
+                about: list[Subject] = [("call", call_sid)]
+                await self._tombstones.put(connection, about, erased_at)
+            await erase_lone_calls(connection, call_sids)

@@ -85,6 +85,10 @@ class ContactView(_View):
 
     id: UUID
     phone: str | None = Field(description="E.164; null for a caller without a number.")
+    identities: list[str] = Field(
+        default_factory=list,
+        description="Other numbers of the person, and ids at WhatsApp (`…@lid`).",
+    )
     name: str | None
     fields: dict[str, str]
     created_at: datetime

@@ -110,7 +110,7 @@ class Outgoing:
 
     id: UUID
     payload: Mapping[str, Any]
-    """webhook: the body; whatsapp: `text`."""
+    """webhook: the body; whatsapp: `text`, and the `contact` that it is about."""
     attempt: int
     """From 1."""
 
@@ -154,7 +154,8 @@ async def queue_notice(connection: Connection, notice: Notice, targets: Collecti
 
 def _payload(notice: Notice, target: Target) -> dict[str, object]:
     if target == "whatsapp":
-        return {"text": notice.text}
+        # By the contact it is found when the person is erased.
+        return {"text": notice.text, "contact": notice.data.get("contact")}
     at = notice.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return {"type": notice.type, "timestamp": at, "data": dict(notice.data)}
 

@@ -1,0 +1,109 @@
+"""Which records come too late: they tell of a call, a message or a person that was erased.
+
+Records and what is remembered of the erased flow in, the records that may still be kept
+flow out. Pure: it knows neither the database nor how an erased number is remembered.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from voiceagent.crm.message_models import (
+    MessageChanged,
+    MessageFateKnown,
+    MessageReceived,
+    MessageRecord,
+    Sender,
+)
+from voiceagent.crm.models import CallAnnounced, CallbackRequested, CallRecord
+from voiceagent.crm.phone import identifying_number
+
+AnyRecord = CallRecord | MessageRecord
+Kind = Literal["call", "message", "contact", "phone", "lid"]
+Subject = tuple[Kind, str]
+"""What a record is about: a call's sid, a message's or a contact's id, an E.164 number, a LID."""
+
+Erased = Mapping[Subject, datetime]
+"""When each was erased."""
+
+PEOPLE: Final[Collection[Kind]] = frozenset({"phone", "lid"})
+"""Whose these are may call or write again after having been erased; a call never comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """Records, without those that come too late."""
+
+    kept: Sequence[AnyRecord]
+    late_calls: Mapping[str, datetime]
+    """Sids of calls that turn out to be of an erased number, and from before it was erased; their
+    other records do not say so, and may be in the tables by now."""
+
+
+def subjects_of(record: AnyRecord) -> list[Subject]:
+    """What a record is about."""
+    match record:
+        case CallAnnounced():
+            other_side = record.caller if record.direction == "inbound" else record.called
+            about: list[Subject] = [("call", record.call_sid)]
+            if (number := identifying_number(other_side)) is not None:
+                about.append(("phone", number))
+            return about
+        case CallbackRequested(contact_id=UUID() as contact_id):
+            return [("contact", str(contact_id))]
+        case MessageReceived():
+            return [("message", str(record.id)), *identities_of(record.sender)]
+        case MessageFateKnown() | MessageChanged():
+            return [("message", str(record.message_id))]
+        case _:
+            return [("call", record.call_sid)]
+
+
+def identities_of(sender: Sender) -> list[Subject]:
+    """A sender's number and LID, as far as they are told."""
+    identities: list[Subject] = []
+    if sender.phone is not None:
+        identities.append(("phone", sender.phone))
+    if sender.lid is not None:
+        identities.append(("lid", sender.lid))
+    return identities
+
+
+def sift(records: Sequence[AnyRecord], erased: Erased) -> Sifted:
+    """Leave out what is of an erased call, message or contact, and what is of an erased number
+    or LID from before it was erased."""
+    if not erased:
+        return Sifted(records, {})
+    late_calls = {
+        record.call_sid: erased[subject]
+        for record in records
+        if isinstance(record, CallAnnounced)
+        for subject in subjects_of(record)
+        if subject[0] == "phone" and _is_late(record, subject, erased)
+        if ("call", record.call_sid) not in erased
+    }
+    kept = [
+        record
+        for record in records
+        if not any(
+            _is_late(record, subject, erased) or (subject[0] == "call" and subject[1] in late_calls)
+            for subject in subjects_of(record)
+        )
+    ]
+    return Sifted(kept, late_calls)
+
+
+def _is_late(record: AnyRecord, subject: Subject, erased: Erased) -> bool:
+    erased_at = erased.get(subject)
+    if erased_at is None:
+        return False
+    return subject[0] not in PEOPLE or _happened_at(record) <= erased_at
+
+
+def _happened_at(record: AnyRecord) -> datetime:
+    """A message that was written before may be told of long after."""
+    if isinstance(record, MessageReceived) and record.sent_at is not None:
+        return min(record.at, record.sent_at)
+    return record.at
