@@ -128,6 +128,24 @@ async def test_a_wish_to_be_called_back_is_in_the_summary_and_the_notice(
     ]
 
 
+async def test_a_caller_whom_nobody_took_is_told_of_once_when_the_call_is_over(
+    database: Database, calls: CallsRepository
+) -> None:
+    def over(sid: str, before_s: float, reason: str) -> CallEnded:
+        at = datetime.now(UTC) - timedelta(seconds=before_s)
+        return CallEnded(call_sid=sid, at=at, status="completed", reason=reason)
+
+    await calls.apply([*talk("CA1")[:-1], over("CA1", 30, "transferred")])
+    await calls.apply([*talk("CA2")[:-1], over("CA2", 20, "caller_hangup")])
+    async with summarising(database):
+        await summarised(database, "CA2")
+        await calls.apply([over("CA1", 10, "caller_hangup")])
+        call = await summarised(database, "CA1")
+    assert call.end_reason == "caller_hangup"
+    told = [one for one in await notices(database) if one.payload["data"]["call_sid"] == "CA1"]
+    assert [one.payload["data"]["reason"] for one in told] == ["caller_hangup"]
+
+
 async def test_three_at_once_give_each_call_one_summary_and_one_notice(
     database: Database, calls: CallsRepository
 ) -> None:

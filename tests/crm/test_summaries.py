@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from crm.records import BUSINESS, CALLER, after, announced, ended, learnt, started, turn, whole_call
+from crm.records import (
+    BUSINESS,
+    CALLER,
+    NOON,
+    after,
+    announced,
+    ended,
+    learnt,
+    started,
+    turn,
+    whole_call,
+)
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
@@ -15,6 +26,7 @@ from voiceagent.crm.models import CallAnnounced, CallEnded
 from voiceagent.crm.summaries import (
     _CLAIM,
     _NEVER_CONNECTED,
+    COMES_BACK_WITHIN_S,
     CONNECTS_WITHIN_S,
     Claim,
     SummariesRepository,
@@ -72,6 +84,31 @@ async def test_a_call_that_ended_just_now_waits_for_its_late_records(
     assert await summaries.claim(LEASE_S) is None
     await calls.apply([CallEnded(at=now - timedelta(seconds=5), **over)])
     assert await summaries.claim(LEASE_S) is not None
+
+
+async def test_a_transferred_call_is_left_alone_while_the_caller_may_come_back(
+    calls: CallsRepository, summaries: SummariesRepository
+) -> None:
+    now_s = (datetime.now(UTC) - NOON).total_seconds()
+    waits_s = COMES_BACK_WITHIN_S
+    just_now, long_ago = now_s - waits_s + 30, now_s - waits_s - 30
+    transferred = ended("CA1", at=just_now, reason="transferred")
+    await calls.apply([announced("CA1"), started("CA1"), turn("CA1", 0), transferred])
+    assert await summaries.claim(LEASE_S) is None
+    await calls.apply(
+        [
+            *(started("CA2"), turn("CA2", 0), ended("CA2", at=long_ago, reason="transferred")),
+            # This one came back, and talks.
+            *(started("CA3"), ended("CA3", at=long_ago - 9, reason="transferred")),
+            *(started("CA3", at=long_ago - 5), turn("CA3", 0, at=just_now)),
+            # This one came back just now.
+            *(ended("CA4", at=long_ago, reason="transferred"), started("CA4", at=just_now)),
+        ]
+    )
+    assert (await claimed(summaries)).call_sid == "CA2"
+    assert await summaries.claim(LEASE_S) is None
+    await calls.apply([ended("CA3", at=now_s - 5, reason="caller_hangup")])
+    assert (await claimed(summaries)).call_sid == "CA3"
 
 
 async def test_only_the_newest_claim_can_keep_and_only_once(
@@ -184,7 +221,7 @@ async def test_calls_that_rang_and_came_to_nothing_are_found(
 @pytest.mark.parametrize(
     ("index", "statement", "arguments"),
     [
-        ("calls_to_summarise", _CLAIM, (2.0, LEASE_S)),
+        ("calls_to_summarise", _CLAIM, (2.0, LEASE_S, 60.0)),
         ("calls_never_connected", _NEVER_CONNECTED, (120.0, 10)),
     ],
 )

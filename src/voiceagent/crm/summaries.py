@@ -15,6 +15,9 @@ from voiceagent.crm.views import SummarySource
 
 SETTLED_S = 2.0
 """After a call's end its last records may still be on their way."""
+COMES_BACK_WITHIN_S = 60.0
+"""After a transfer: the person's telephone rings for 25 s at most (`twilio/twiml.py`), and a caller
+whom nobody took is with the agent again. One who talks with it says something within this time."""
 CONNECTS_WITHIN_S = 120.0
 """A call that was announced and has no stream after that will never have one: the other side of
 an outbound call rings for a minute at most, and Twilio opens the socket within seconds."""
@@ -25,6 +28,10 @@ WHERE call_sid = (
     SELECT call_sid FROM calls
     WHERE ended_at <= now() - $1 * interval '1 second' AND summarised_at IS NULL
       AND (summary_lease_until IS NULL OR summary_lease_until <= now())
+      AND (end_reason IS DISTINCT FROM 'transferred'
+           OR GREATEST(ended_at, streamed_at,
+                       (SELECT max(t.at) FROM turns t WHERE t.call_sid = calls.call_sid))
+              <= now() - $3 * interval '1 second')
     ORDER BY ended_at
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -82,9 +89,13 @@ class SummariesRepository:
         self._database = database
 
     async def claim(self, lease_s: float) -> Claim | None:
-        """The call that has waited longest for its summary, for this long; None: none waits."""
+        """The call that has waited longest for its summary, for this long; None: none waits.
+
+        One that was transferred is left alone while the caller may come back, and as long as they
+        talk with the agent again.
+        """
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(_CLAIM, SETTLED_S, lease_s)
+            row = await connection.fetchrow(_CLAIM, SETTLED_S, lease_s, COMES_BACK_WITHIN_S)
         return None if row is None else Claim(row["call_sid"], row["summary_lease_until"])
 
     async def never_connected(self, limit: int = 100) -> list[tuple[str, datetime]]:
