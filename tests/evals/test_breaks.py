@@ -22,7 +22,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BREAKS = sorted((HERE / "breaks").glob("*.toml"))
-AT_ONCE = 12
+AT_ONCE = 6
 FAILED = 1
 """The exit code of a run in which a scenario failed; others mean that it was not run."""
 
