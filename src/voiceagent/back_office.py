@@ -71,6 +71,7 @@ class BackOffice:
             summarise=model,
             targets=tuple(self._senders),
             on_queued=self._wake_senders,
+            public_base_url=self._public_base_url,
         )
 
     def call_ended(self) -> None:

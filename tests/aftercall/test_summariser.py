@@ -12,16 +12,27 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm.records import BUSINESS, CALLER, announced, callback, ended, learnt, started, turn
+from crm.records import (
+    BUSINESS,
+    CALLER,
+    after,
+    announced,
+    callback,
+    ended,
+    learnt,
+    started,
+    turn,
+)
 from voiceagent.aftercall.summariser import Summariser
 from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter
 from voiceagent.brain.agent_file import load_agent
+from voiceagent.crm.appointments import AppointmentsRepository, Booking
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.models import CallAnnounced, CallEnded, CallRecord, CallStarted
 from voiceagent.crm.recorder import CallRecorder
-from voiceagent.crm.views import CallDetailView
+from voiceagent.crm.views import AppointmentView, CallDetailView
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import NoticeQueue, NoticeView
 
@@ -125,6 +136,36 @@ async def test_a_wish_to_be_called_back_is_in_the_summary_and_the_notice(
     [notice] = await notices(database)
     assert notice.payload["data"]["callbacks"] == [
         {"at": "2026-03-01T13:00:00Z", "about": "דירה בחיפה"}
+    ]
+
+
+async def test_what_was_booked_in_the_call_is_in_the_summary_and_the_notice(
+    database: Database, calls: CallsRepository
+) -> None:
+    await calls.apply(talk("CA1"))
+    book = AppointmentsRepository(database)
+
+    async def booked(hours: float, call_sid: str = "CA1") -> AppointmentView:
+        start, end = after(hours * 3600), after(hours * 3600 + 1800)
+        return await book.book(Booking(start, end, "ביקור", "נועה", f"{hours}", call_sid))
+
+    await book.cancel((await booked(20)).id)
+    await booked(22, "CA2")
+    visit = await booked(24)
+    async with summarising(database, public_base_url=lambda: "https://agent.example"):
+        call = await summarised(database, "CA1")
+    assert call.summary is not None
+    assert call.summary.count("נקבעה פגישה") == 1
+    assert "נקבעה פגישה ביום שני, 2 במרץ, בשעה 14:00: ביקור." in call.summary
+    [notice] = await notices(database)
+    assert notice.payload["data"]["appointments"] == [
+        {
+            "start": "2026-03-02T12:00:00Z",
+            "end": "2026-03-02T12:30:00Z",
+            "about": "ביקור",
+            "name": "נועה",
+            "calendar_url": f"https://agent.example{visit.calendar_path}",
+        }
     ]
 
 

@@ -1,6 +1,7 @@
 """Summaries without a model, and what a model is asked and may answer."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from voiceagent.aftercall.summary import (
     fit_answer,
 )
 from voiceagent.brain.agent_file import load_agent, read_agent
-from voiceagent.crm.summaries import CallbackWish
+from voiceagent.crm.summaries import BookedAppointment, CallbackWish
 
 JERUSALEM = ZoneInfo("Asia/Jerusalem")
 HEBREW_AGENT = load_agent(None, "he-IL")
@@ -92,6 +93,54 @@ def test_a_wish_to_be_called_back_is_told_first() -> None:
     )
     known, *_ = record_in(HEBREW.question(facts))
     assert known["callbacks"] == [{"at": "Monday 2026-03-02 12:03", "about": "החוזה."}]
+
+
+VISIT = BookedAppointment(
+    STARTED + timedelta(days=1, hours=-2),
+    STARTED + timedelta(days=1, hours=-1),
+    "ביקור בדירה.",
+    "נועה לוי",
+    "/calendar/Zm9v.ics",
+)
+
+
+def test_what_was_booked_is_told_first() -> None:
+    facts = CallFacts(call(said("אשמח"), intent="buy"), contact(), appointments=[VISIT])
+    assert HEBREW.write(facts).text.endswith(
+        "דקות. נקבעה פגישה ביום שני, 2 במרץ, בשעה 12:03: ביקור בדירה. התשובות: לקנות."
+    )
+    others = [replace(VISIT, about="a visit", name="Dan"), replace(VISIT, about="", name="")]
+    assert ENGLISH.write(CallFacts(call(said("x")), None, (), others)).text.endswith(
+        " minutes. Booked an appointment on Monday, 2 March, at 12:03: a visit, Dan."
+        " Booked an appointment on Monday, 2 March, at 12:03."
+    )
+    known, *_ = record_in(HEBREW.question(facts))
+    assert known["appointments"] == [
+        {
+            "start": "Monday 2026-03-02 12:03",
+            "end": "Monday 2026-03-02 13:03",
+            "about": "ביקור בדירה.",
+            "name": "נועה לוי",
+        }
+    ]
+
+
+def test_a_notice_links_the_calendar_file_where_the_service_can_be_reached() -> None:
+    facts = CallFacts(call(said("אשמח")), contact(), appointments=[VISIT])
+    summary = HEBREW.write(facts)
+    notice = call_notice(facts, summary, "", "https://agent.example/")
+    [booked] = notice.data["appointments"]
+    assert booked == {
+        "start": "2026-03-02T10:03:00Z",
+        "end": "2026-03-02T11:03:00Z",
+        "about": "ביקור בדירה.",
+        "name": "נועה לוי",
+        "calendar_url": "https://agent.example/calendar/Zm9v.ics",
+    }
+    assert notice.text == f"{summary.text}\nhttps://agent.example/calendar/Zm9v.ics"
+    unreachable = call_notice(facts, summary, "")
+    assert unreachable.data["appointments"] == [booked | {"calendar_url": None}]
+    assert unreachable.text == summary.text
 
 
 def test_a_call_that_was_cut_off_says_so() -> None:
@@ -271,7 +320,7 @@ def test_the_owner_is_told_of_a_call_and_of_a_missed_one() -> None:
     assert (notice.type, notice.subject) == ("call.ended", "CA1")
     assert set(notice.data) == {
         *("call_sid", "contact", "direction", "started_at", "ended_at", "duration_s"),
-        *("status", "reason", "summary", "fields", "callbacks"),
+        *("status", "reason", "summary", "fields", "callbacks", "appointments"),
     }
     assert notice.data["contact"] == {
         "id": str(contact().id),

@@ -7,12 +7,20 @@ shows the JSON.
 from datetime import UTC, datetime
 
 from voiceagent.aftercall.summary import CallFacts, Summary
+from voiceagent.crm.summaries import BookedAppointment
 from voiceagent.notices.notices import Notice
 
 
-def call_notice(facts: CallFacts, summary: Summary, headline: str) -> Notice:
-    """The notice of a call that is over. `headline` says who and when, in one sentence."""
+def call_notice(
+    facts: CallFacts, summary: Summary, headline: str, base_url: str | None = None
+) -> Notice:
+    """The notice of a call that is over. `headline` says who and when, in one sentence; without
+    `base_url`, where this service is reached, there are no links to calendar files."""
     call, contact = facts.call, facts.contact
+    appointments = [_appointment(booked, base_url) for booked in facts.appointments]
+    # What a model wrote need not say who called.
+    lines = [headline, summary.text] if summary.source == "llm" else [summary.text]
+    links = [link for booked in appointments if (link := booked["calendar_url"])]
     return Notice(
         type="call.ended" if facts.missed is None else "call.missed",
         subject=call.call_sid,
@@ -33,10 +41,20 @@ def call_notice(facts: CallFacts, summary: Summary, headline: str) -> Notice:
             "summary": summary.text,
             "fields": call.fields,
             "callbacks": [{"at": _iso(wish.at), "about": wish.about} for wish in facts.callbacks],
+            "appointments": appointments,
         },
-        # What a model wrote need not say who called.
-        text=f"{headline}\n{summary.text}" if summary.source == "llm" else summary.text,
+        text="\n".join([*lines, *links]),
     )
+
+
+def _appointment(booked: BookedAppointment, base_url: str | None) -> dict[str, str | None]:
+    return {
+        "start": _iso(booked.start),
+        "end": _iso(booked.end),
+        "about": booked.about,
+        "name": booked.name or None,
+        "calendar_url": base_url.rstrip("/") + booked.calendar_path if base_url else None,
+    }
 
 
 def _iso(at: datetime) -> str:

@@ -16,14 +16,10 @@ from voiceagent.aftercall.call_notice import call_notice
 from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter, fit_answer
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.database import (
-    CONFLICT_ATTEMPTS,
-    ContentRejected,
-    Database,
-    TransactionConflict,
-)
+from voiceagent.crm.database import ContentRejected, Database, TransactionConflict
 from voiceagent.crm.models import CallEnded
 from voiceagent.crm.ports import Recorder
+from voiceagent.crm.records import CONFLICT_ATTEMPTS
 from voiceagent.crm.summaries import (
     CONNECTS_WITHIN_S,
     SETTLED_S,
@@ -64,13 +60,15 @@ class Summariser:
         summarise: Summarise | None = None,
         targets: Collection[Target] = (),
         on_queued: Callable[[], None] = lambda: None,
+        public_base_url: Callable[[], str | None] = lambda: None,
         tell_of_simulated: bool = False,
         llm_deadline_s: float = LLM_DEADLINE_S,
         lease_s: float = LEASE_S,
         poll_s: float = POLL_S,
     ) -> None:
         """`targets`: by what the owner is told; `on_queued` is called when there is something to
-        tell. Calls of the simulated phone are nothing to tell, unless `tell_of_simulated`."""
+        tell. `public_base_url` tells where this service is reached, as far as it is known by then.
+        Calls of the simulated phone are nothing to tell, unless `tell_of_simulated`."""
         self._database = database
         self._calls = CallsRepository(database)
         self._contacts = ContactsRepository(database)
@@ -80,6 +78,7 @@ class Summariser:
         self._summarise = summarise
         self._targets = targets
         self._on_queued = on_queued
+        self._public_base_url = public_base_url
         self._tell_of_simulated = tell_of_simulated
         self._llm_deadline_s = llm_deadline_s
         self._lease_s = lease_s
@@ -167,7 +166,12 @@ class Summariser:
         if call.contact_id is not None:
             with suppress(NotFound):  # it was absorbed by another one: the claim is void then
                 contact = await self._contacts.get(call.contact_id)
-        return CallFacts(call, contact, await self._summaries.callbacks(call_sid))
+        return CallFacts(
+            call,
+            contact,
+            await self._summaries.callbacks(call_sid),
+            await self._summaries.appointments(call_sid),
+        )
 
     async def _keep(self, claim: Claim, facts: CallFacts, summary: Summary) -> None:
         """The summary and the notice, both or none."""
@@ -176,7 +180,8 @@ class Summariser:
             if not await keep_summary(connection, claim, summary.text, summary.source):
                 return
             if targets:
-                notice = call_notice(facts, summary, self._writer.headline(facts))
+                headline = self._writer.headline(facts)
+                notice = call_notice(facts, summary, headline, self._public_base_url())
                 await queue_notice(connection, notice, targets)
         if targets:
             self._on_queued()

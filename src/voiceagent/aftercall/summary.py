@@ -16,7 +16,7 @@ from voiceagent.aftercall.wording import Missed, length, when, who, wording_of
 from voiceagent.brain.agent_checks import BLANK
 from voiceagent.brain.agent_profile import Question
 from voiceagent.crm.phone import identifying_number
-from voiceagent.crm.summaries import CallbackWish
+from voiceagent.crm.summaries import BookedAppointment, CallbackWish
 from voiceagent.crm.views import CallDetailView, ContactView, SummarySource, TurnView
 
 MAX_CHARACTERS: Final = 600
@@ -54,6 +54,7 @@ class CallFacts:
     call: CallDetailView
     contact: ContactView | None = None
     callbacks: Sequence[CallbackWish] = ()
+    appointments: Sequence[BookedAppointment] = ()
 
     @property
     def name(self) -> str:
@@ -112,11 +113,12 @@ class SummaryWriter:
             words.callback.format(when=self._when(wish.at), about=wish.about.strip(" ."))
             for wish in facts.callbacks
         ]
-        parts = [headline, *wishes]
+        booked = [words.appointment.format(self._booking(facts, one)) for one in facts.appointments]
+        parts = [headline, *booked, *wishes]
         if bare:
             parts.append(words.answers.format(", ".join(bare)))
         parts += told
-        if not (wishes or bare or told):
+        if not (booked or wishes or bare or told):
             parts.append(words.quote.format(_shortened(_said(call.turns), MAX_QUOTE)))
         if call.end_reason in _CUT_OFF:
             parts.append(words.cut_off)
@@ -146,12 +148,28 @@ class SummaryWriter:
             "callbacks": [
                 {"at": self._plain(wish.at), "about": wish.about} for wish in facts.callbacks
             ],
+            "appointments": [
+                {
+                    "start": self._plain(one.start),
+                    "end": self._plain(one.end),
+                    "about": one.about,
+                    "name": one.name,
+                }
+                for one in facts.appointments
+            ],
             "end": call.end_reason,
         }
         record = "\n".join([_as_data(known), *_transcript(call.turns)])
         return _TASK.format(
             language=self._words.name, characters=MAX_CHARACTERS - 100, record=record
         )
+
+    def _booking(self, facts: CallFacts, booked: BookedAppointment) -> str:
+        """When, what for and, if that is somebody else than the caller, for whom."""
+        name = "" if booked.name == facts.name else booked.name
+        what = ", ".join(part for one in (booked.about, name) if (part := one.strip(" .")))
+        moment = self._when(booked.start)
+        return f"{moment}: {what}" if what else moment
 
     def _when(self, at: datetime) -> str:
         return when(self._words, at.astimezone(self._zone))

@@ -41,6 +41,8 @@ class Wording:
     quote: str
     callback: str
     """`{when}`, `{about}`."""
+    appointment: str
+    """`{}`: when, and what for."""
     cut_off: str
     labels: dict[str, str]
     """Of fields that no question of the agent's file explains."""
@@ -73,6 +75,7 @@ _ENGLISH: Final = Wording(
     answers="Answers: {}.",
     quote="Said: “{}”.",
     callback="Wants to be called back {when}: {about}.",
+    appointment="Booked an appointment {}.",
     cut_off="The call was cut off.",
     labels={},
     home="",
@@ -107,6 +110,7 @@ _HEBREW: Final = Wording(
     answers="התשובות: {}.",
     quote="נאמר בשיחה: ״{}״.",
     callback="מבוקשת שיחה חוזרת {when}: {about}.",
+    appointment="נקבעה פגישה {}.",
     cut_off="השיחה נותקה באמצע.",
     labels={
         "address": "כתובת",

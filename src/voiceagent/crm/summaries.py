@@ -64,6 +64,25 @@ _CALLBACKS = """
 SELECT at, about FROM callbacks WHERE call_sid = $1 AND status = 'open' ORDER BY at, id LIMIT 20
 """
 
+_APPOINTMENTS = """
+SELECT lower(period) AS start, upper(period) AS "end", about, name,
+       '/calendar/' || token || '.ics' AS calendar_path
+FROM appointments WHERE call_sid = $1 AND status = 'booked' ORDER BY lower(period), id LIMIT 20
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BookedAppointment:
+    """The caller booked it, and has it still."""
+
+    start: datetime
+    end: datetime
+    about: str
+    name: str
+    """May be empty."""
+    calendar_path: str
+    """Of its calendar file, which opens without a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallbackWish:
@@ -109,6 +128,12 @@ class SummariesRepository:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_CALLBACKS, call_sid)
         return [CallbackWish(row["at"], row["about"]) for row in rows]
+
+    async def appointments(self, call_sid: str) -> list[BookedAppointment]:
+        """What was booked in the call and not cancelled, the earliest first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_APPOINTMENTS, storable(call_sid))
+        return [BookedAppointment(**row) for row in rows]
 
 
 async def keep_summary(
