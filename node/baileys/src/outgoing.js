@@ -1,35 +1,24 @@
 /**
  * Messages out, each at most once whatever dies.
  *
- * Requests flow in; records with a status flow out, and an event for every status. A message
- * is recorded before anything is done, marked `sending` in the store before its frame leaves
- * (never later, hardly earlier), and after that never sent again: what a crash leaves marked
- * is `unknown` until a receipt tells. Its id on WhatsApp follows from the caller's id.
+ * Requests flow in; records with a status flow out. A message is recorded before anything is
+ * done, marked `sending` in the store before its frame leaves (never later, hardly earlier),
+ * and after that never sent again: what a crash leaves marked is `unknown` until a receipt
+ * tells. How far each has come is in `records.js`.
  */
-
-import { createHash } from 'node:crypto';
 
 import * as caps from './caps.js';
 import { KeyedQueue } from './keyed_queue.js';
 import { said } from './log.js';
 import { Problem, notNow } from './problems.js';
+import { Records, messageIdOf } from './records.js';
 
 /** @typedef {import('./requests.js').SendRequest} SendRequest */
-/** @typedef {'queued' | 'sending' | 'unknown' | 'failed' | 'sent' | 'delivered' | 'read'} Status */
+/** @typedef {import('./records.js').Record} Record */
+/** @typedef {import('./records.js').Status} Status */
 
 /**
- * @typedef {object} Record
- * @property {string} id
- * @property {string} message_id
- * @property {string} fingerprint
- * @property {{jid: string, phone: string | null}} to
- * @property {Status} status
- * @property {{code: string, wa_code: string | null, detail: string} | null} error
- * @property {string} proto base64
- * @property {string} created_at
- * @property {string} updated_at
- *
- * @typedef {object} Wire what carries messages; `socket.js` fulfils it
+ * @typedef {object} Wire what carries messages; `wire.js` fulfils it
  * @property {() => Problem | null} fault why nothing can be sent now
  * @property {(to: SendRequest['to']) => Promise<string | null>} find the WhatsApp id of a number, `null`: it has none
  * @property {(to: SendRequest['to']) => Promise<boolean>} hasWritten whether that person has ever written to us
@@ -48,27 +37,15 @@ import { Problem, notNow } from './problems.js';
  * @property {boolean} done
  */
 
-const TABLE = 'outgoing';
-const IDS_TABLE = 'outgoing_ids';
-const OPEN_TABLE = 'outgoing_open';
 const CAPS_TABLE = 'caps';
-const KEPT_MS = 90 * 86_400_000;
-const RANK = /** @type {const} */ ({ queued: 0, sending: 1, unknown: 2, failed: 3, sent: 4, delivered: 5, read: 6 });
 const ACK_WITHIN_MS = 60_000;
 const RELAY_WITHIN_MS = 45_000;
 const LONGEST_PACE_MS = 15_000;
 const MAX_JOBS = 2_000;
 const MAX_PER_CONTACT = 50;
-const RECENT = 2_000;
 
 /** The frame has certainly not left. */
 export class NotSent extends Error {}
-
-/** The message's id on WhatsApp, the same for the same caller's id. @param {string} id */
-export function messageIdOf(id) {
-  const digest = createHash('sha256').update(`voiceagent:${id}`).digest('hex');
-  return `3EB0${digest.slice(0, 18).toUpperCase()}`;
-}
 
 export class Outgoing {
   /**
@@ -85,52 +62,39 @@ export class Outgoing {
    */
   constructor({ store, events, wire, limits, log, metrics, now = Date.now, random = Math.random, ackWithinMs = ACK_WITHIN_MS }) {
     this.store = store;
-    this.events = events;
     this.wire = wire;
     this.limits = limits;
     this.log = log;
-    this.metrics = metrics;
     this.now = now;
     this.random = random;
     this.ackWithinMs = ackWithinMs;
     this.history = caps.noHistory();
     /** @type {Map<string, Job>} by the caller's id */
     this.jobs = new Map();
-    /** @type {Map<string, Record>} by the caller's id, the oldest first */
-    this.recent = new Map();
-    /** @type {Map<string, string>} the recent ones' ids by their ids on WhatsApp */
-    this.ids = new Map();
-    /** @type {Set<string>} marked in the store as `sending`, and certainly not sent */
-    this.notSent = new Set();
-    /** @type {Map<string, {status: Status, error: Record['error']}>} what could not be kept while the store was away */
-    this.owed = new Map();
+    this.records = new Records({
+      store,
+      events,
+      metrics,
+      onFate: (record) => this.fate(record),
+      inUse: (id) => this.jobs.has(id),
+      now,
+    });
     this.contacts = new KeyedQueue();
-    this.changes = new KeyedQueue();
     this.draining = false;
   }
 
-  /** After becoming the owner: what an earlier life left on the wire is unknown. */
+  /** After becoming the owner. */
   async start() {
-    await this.settleOwed();
-    this.recent.clear();
-    this.ids.clear();
     this.history = (await this.store.read(CAPS_TABLE, ['history'])).get('history') ?? caps.noHistory();
-    for (let after = ''; ; ) {
-      const open = await this.store.scan(OPEN_TABLE, { after, limit: 200 });
-      if (open.length === 0) return;
-      after = open[open.length - 1].key;
-      for (const { key } of open) await this.raise(key, 'unknown');
-    }
+    await this.records.start();
   }
 
   /** @param {SendRequest} request @returns {Promise<Record>} Throws `Problem`. */
   async send(request) {
     const deadline = this.now() + request.waitMs;
-    const known = this.recent.get(request.id);
+    const known = this.records.recent.get(request.id);
     let job = this.jobs.get(request.id);
-    if (job === undefined && known !== undefined && known.status !== 'queued' && !this.notSent.has(request.id)) {
-      return this.same(known, request);
-    }
+    if (job === undefined && known !== undefined && !this.records.mayBeSent(known)) return same(known, request);
     if (job === undefined) {
       if (this.draining) throw notNow('draining', 'the sidecar is being stopped', 10);
       if (this.jobs.size >= MAX_JOBS || this.contacts.size(request.to.jid) >= MAX_PER_CONTACT) {
@@ -139,27 +103,19 @@ export class Outgoing {
       job = this.begin(request);
     }
     if (job.fingerprint !== request.fingerprint) throw otherBody();
-    const record = await job.ready;
-    this.same(record, request);
+    const record = same(await job.ready, request);
     await this.settled(job, deadline - this.now());
-    return this.recent.get(request.id) ?? job.record ?? record;
+    return this.records.recent.get(request.id) ?? job.record ?? record;
   }
 
-  /** @param {string} id @returns {Promise<Record | null>} */
-  async find(id) {
-    const recent = this.recent.get(id);
-    if (recent !== undefined) return recent;
-    const kept = (await this.store.read(TABLE, [id])).get(id);
-    if (kept !== undefined && !this.recent.has(id)) this.remember(kept);
-    return kept ?? null;
+  /** @param {string} id */
+  find(id) {
+    return this.records.find(id);
   }
 
-  /** By its id on WhatsApp. @param {string} messageId @returns {Promise<Record | null>} */
-  async findByMessageId(messageId) {
-    const recent = this.ids.get(messageId);
-    if (recent !== undefined) return this.find(recent);
-    const id = (await this.store.read(IDS_TABLE, [messageId])).get(messageId);
-    return id === undefined ? null : this.find(id);
+  /** By its id on WhatsApp. @param {string} messageId */
+  findByMessageId(messageId) {
+    return this.records.findByMessageId(messageId);
   }
 
   /** WhatsApp's server has answered for a message. @param {string} messageId @param {string | null} errorCode */
@@ -168,7 +124,7 @@ export class Outgoing {
     const record = await this.findByMessageId(messageId);
     if (record === null) return false;
     const detail = errorCode === '463' ? 'WhatsApp allows this account no new chats now' : 'WhatsApp refused the message';
-    return this.raise(record.id, 'failed', { code: 'refused', wa_code: errorCode, detail });
+    return this.records.raise(record.id, 'failed', { code: 'refused', wa_code: errorCode, detail });
   }
 
   /** A receipt or an update tells how far a message has come. @param {string} messageId @param {Status} status
@@ -176,22 +132,19 @@ export class Outgoing {
   async reached(messageId, status) {
     const record = await this.findByMessageId(messageId);
     if (record === null) return false;
-    await this.raise(record.id, status);
+    await this.records.raise(record.id, status);
     return true;
   }
 
   /** The socket has ended: nobody knows what became of what was on it. */
   async socketClosed() {
     const lost = [...this.jobs].filter(([, job]) => job.onWire);
-    await Promise.allSettled(lost.map(([id]) => this.raise(id, 'unknown')));
+    await Promise.allSettled(lost.map(([id]) => this.records.raise(id, 'unknown')));
   }
 
-  /** The store is back: what was learnt meanwhile is kept now. */
-  async settleOwed() {
-    for (const [id, { status, error }] of [...this.owed]) {
-      await this.raise(id, status, error);
-      this.owed.delete(id);
-    }
+  /** The store is back. */
+  settleOwed() {
+    return this.records.settleOwed();
   }
 
   /** No new chats until then. @param {number} until */
@@ -229,7 +182,7 @@ export class Outgoing {
     job.ready = this.contacts
       .run(request.to.jid, () => this.process(request, job))
       .then((record) => {
-        if (this.recent.get(request.id)?.status !== 'sending') this.finish(request.id, job);
+        if (this.records.recent.get(request.id)?.status !== 'sending') this.finish(request.id, job);
         return record;
       })
       .catch((error) => {
@@ -245,8 +198,8 @@ export class Outgoing {
   async process(request, job) {
     let record = await this.find(request.id);
     if (record !== null) {
-      this.same(record, request);
-      if (record.status !== 'queued' && !this.notSent.has(record.id)) return record;
+      same(record, request);
+      if (!this.records.mayBeSent(record)) return record;
     }
     const fault = this.wire.fault();
     if (fault !== null) throw fault;
@@ -283,12 +236,7 @@ export class Outgoing {
       created_at: now,
       updated_at: now,
     };
-    await this.store.write([
-      ...this.puts(record),
-      { table: IDS_TABLE, key: record.message_id, value: record.id, expiresAt: this.now() + KEPT_MS },
-      this.historyPut(),
-    ]);
-    this.remember(record);
+    await this.records.add(record, [this.historyPut()]);
     return record;
   }
 
@@ -319,76 +267,39 @@ export class Outgoing {
       }
       this.log.warning('The socket died under a message', { message: record.message_id, error: said(error) });
       // When that cannot be kept now, it is owed; the answer is the same.
-      await this.raise(record.id, 'unknown').catch(() => {});
-      if (this.owed.has(record.id)) return { ...record, status: 'unknown' };
+      await this.records.raise(record.id, 'unknown').catch(() => {});
+      if (this.records.owed.has(record.id)) return { ...record, status: 'unknown' };
     }
-    return this.recent.get(record.id) ?? record;
+    return this.records.recent.get(record.id) ?? record;
   }
 
   /** From here on it may be on the wire. @param {Record} record @param {Job} job */
   async mark(record, job) {
-    this.notSent.delete(record.id);
     try {
-      await this.raise(record.id, 'sending');
+      await this.records.mark(record.id);
     } catch (error) {
-      // Whether the store has it is not known, but the frame stays here.
-      this.notSent.add(record.id);
       throw new NotSent(said(error));
     }
     job.onWire = true;
     job.timer = setTimeout(() => {
-      this.raise(record.id, 'unknown').catch((error) => this.log.warning('A status could not be kept', { error: said(error) }));
+      this.records.raise(record.id, 'unknown').catch((error) => this.log.warning('A status could not be kept', { error: said(error) }));
     }, this.ackWithinMs);
   }
 
   /** It certainly did not leave: a repetition may send it. @param {string} id @param {Job} job */
   async takeBack(id, job) {
     job.onWire = false;
-    await this.changes.run(id, async () => {
-      const record = await this.find(id);
-      if (record === null || record.status !== 'sending') return;
-      const queued = { ...record, status: /** @type {Status} */ ('queued') };
-      this.remember(queued);
-      this.notSent.add(id);
-      await this.store.write(this.puts(queued));
-      this.notSent.delete(id);
-    }).catch((error) => this.log.warning('A status could not be kept', { error: said(error) }));
+    await this.records.takeBack(id).catch((error) => this.log.warning('A status could not be kept', { error: said(error) }));
   }
 
-  // --- statuses -------------------------------------------------------------------------------
+  // --- how it ends ----------------------------------------------------------------------------
 
-  /**
-   * @param {string} id
-   * @param {Status} status
-   * @param {Record['error']} [error]
-   * @returns {Promise<boolean>} whether it rose
-   */
-  async raise(id, status, error = null) {
-    try {
-      return await this.changes.run(id, () => this.rise(id, status, error));
-    } catch (fault) {
-      const before = this.owed.get(id);
-      if (status !== 'sending' && (before === undefined || RANK[before.status] < RANK[status])) this.owed.set(id, { status, error });
-      throw fault;
-    }
-  }
-
-  /** @param {string} id @param {Status} status @param {Record['error']} error */
-  async rise(id, status, error) {
-    const record = await this.find(id);
-    if (record === null || RANK[record.status] >= RANK[status]) return false;
-    const at = new Date(this.now()).toISOString();
-    const raised = { ...record, status, error, updated_at: at };
-    const data = { id, message_id: record.message_id, status, error, at };
-    await this.events.append(status === 'sending' ? [] : [{ type: 'message.status', data }], this.puts(raised));
-    this.remember(raised);
-    this.metrics.add('baileys_messages_out_total', { status });
-    const job = this.jobs.get(id);
-    if (job !== undefined && RANK[status] >= RANK.unknown) {
-      job.record = raised;
-      this.finish(id, job);
-    }
-    return true;
+  /** @param {Record} record */
+  fate(record) {
+    const job = this.jobs.get(record.id);
+    if (job === undefined) return;
+    job.record = record;
+    this.finish(record.id, job);
   }
 
   /** @param {string} id @param {Job} job */
@@ -411,46 +322,16 @@ export class Outgoing {
     });
   }
 
-  /** @param {Record} record @param {SendRequest} request */
-  same(record, request) {
-    if (record.fingerprint !== request.fingerprint) throw otherBody();
-    return record;
-  }
-
-  /** @param {Record} record @returns {import('./store/store.js').Put[]} */
-  puts(record) {
-    return [
-      { table: TABLE, key: record.id, value: record, expiresAt: this.now() + KEPT_MS },
-      { table: OPEN_TABLE, key: record.id, value: record.status === 'sending' ? 1 : null },
-    ];
-  }
-
   /** @returns {import('./store/store.js').Put} */
   historyPut() {
     return { table: CAPS_TABLE, key: 'history', value: this.history };
   }
-
-  /** @param {Record} record */
-  remember(record) {
-    this.recent.delete(record.id);
-    this.recent.set(record.id, record);
-    this.ids.set(record.message_id, record.id);
-    if (this.recent.size > RECENT) {
-      for (const [id, { message_id }] of this.recent) {
-        if (!this.jobs.has(id) && !this.notSent.has(id) && !this.owed.has(id)) {
-          this.recent.delete(id);
-          this.ids.delete(message_id);
-          break;
-        }
-      }
-    }
-  }
 }
 
-/** A record as callers see it. @param {Record} record */
-export function shown({ id, message_id, to, status, error, created_at, updated_at }) {
-  const acked = RANK[status] >= RANK.sent;
-  return { id, message_id, to, status, acked, error, created_at, updated_at };
+/** @param {Record} record @param {SendRequest} request */
+function same(record, request) {
+  if (record.fingerprint !== request.fingerprint) throw otherBody();
+  return record;
 }
 
 const otherBody = () => new Problem(409, 'other_body', 'this id was used with another body');

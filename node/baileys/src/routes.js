@@ -3,7 +3,7 @@
 import qrcode from 'qrcode-generator';
 
 import { download } from './media.js';
-import { shown } from './outgoing.js';
+import { shown } from './records.js';
 import { Problem, badMessage, notNow } from './problems.js';
 import { recipient, sendRequest } from './requests.js';
 
@@ -20,7 +20,8 @@ import { recipient, sendRequest } from './requests.js';
  */
 export function routes({ supervisor, outgoing, inbox, events, metrics }) {
   const owned = () => {
-    if (!supervisor.owner) throw supervisor.storeFine ? notNow('not_connected', 'this process does not own the session', 10) : notNow('store_away', 'the store does not answer', 3);
+    const { held, storeFine } = supervisor.ownership;
+    if (!held) throw storeFine ? notNow('not_connected', 'this process does not own the session', 10) : notNow('store_away', 'the store does not answer', 3);
   };
   return [
     {
@@ -116,8 +117,8 @@ export function routes({ supervisor, outgoing, inbox, events, metrics }) {
       path: /^\/readyz$/,
       open: true,
       answer: () => ({
-        status: supervisor.draining || !supervisor.storeAnswered ? 503 : 200,
-        body: { store: supervisor.storeFine ? 'ok' : 'err', whatsapp: supervisor.state, events: events.full ? 'full' : 'ok' },
+        status: supervisor.draining || !supervisor.ownership.storeAnswered ? 503 : 200,
+        body: { store: supervisor.ownership.storeFine ? 'ok' : 'err', whatsapp: supervisor.state, events: events.full ? 'full' : 'ok' },
       }),
     },
     {
@@ -139,7 +140,7 @@ export function routes({ supervisor, outgoing, inbox, events, metrics }) {
   ];
 }
 
-/** @param {import('./outgoing.js').Record} record */
+/** @param {import('./records.js').Record} record */
 function refused({ error, ...record }) {
   const more = { wa_code: error?.wa_code ?? null, message: shown({ ...record, error }) };
   return new Problem(422, error?.code ?? 'refused', error?.detail ?? 'WhatsApp refused the message', { more });

@@ -13,7 +13,7 @@ import { libraryLogger, said } from './log.js';
 import { NotSent } from './outgoing.js';
 import { sending, signalRepository } from './signal.js';
 
-/** @typedef {import('./outgoing.js').Status} Status */
+/** @typedef {import('./records.js').Status} Status */
 /** @typedef {{code: number | null, transport: boolean, text: string}} Ending */
 
 /**

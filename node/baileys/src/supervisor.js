@@ -1,23 +1,26 @@
 /**
- * The life of the session: who owns it, when it connects, what state it is in.
+ * The life of the session: when it connects, and what state it is in.
  *
  * The shell around `session.js` (what a closing code means), `watchdog.js` (whether the socket
- * lives) and the store's lease. It holds the one socket and the timers, tells of every change
+ * lives) and `ownership.js` (whether it may connect at all). It holds the one socket and the timers, tells of every change
  * of state by an event, and hands what comes in to the inbox and the outgoing messages.
  */
 
 import { fault as socketFault, LOOK_EVERY_MS } from './watchdog.js';
 import { NEW_CHATS_PAUSE_MS } from './caps.js';
-import { said, whence } from './log.js';
+import { said } from './log.js';
+import { Ownership } from './ownership.js';
 import { Problem, notNow } from './problems.js';
 import * as machine from './session.js';
 import { openSocket } from './socket.js';
-import { LEASE_MS, OwnerLost, RENEW_EVERY_MS, StoreAway } from './store/store.js';
+import { OwnerLost, StoreAway } from './store/store.js';
 
 /** @typedef {import('./session.js').State} State */
 /** @typedef {import('./socket.js').Socket} Socket */
 /** @typedef {{code: number | string | null, text: string}} Reason */
 
+const STANDING_BY = { code: null, text: 'another process owns this session' };
+const STORE_AWAY = { code: 'store_away', text: 'the store does not answer' };
 const PRUNE_EVERY_MS = 3_600_000;
 const FIRST_QR_MS = 60_000;
 const NEXT_QR_MS = 20_000;
@@ -56,11 +59,7 @@ export class Supervisor {
     this.qr = null;
     /** @type {number | null} */
     this.lastFrameMs = null;
-    this.owner = false;
-    this.storeFine = false;
-    this.storeAnswered = false;
-    this.storeTold = false;
-    this.storeFineMs = now();
+    this.ownership = new Ownership({ store, log, tidings: this.tidings(), now });
     this.told = '';
     this.loggingOut = false;
     this.draining = false;
@@ -86,14 +85,14 @@ export class Supervisor {
   }
 
   start() {
-    void this.own();
+    void this.ownership.run();
     this.timers.add(setInterval(() => this.look(), LOOK_EVERY_MS));
     this.timers.add(setInterval(() => this.prune(), PRUNE_EVERY_MS));
   }
 
   /** Ends what is under way, within that time. @param {number} withinMs */
   async stop(withinMs) {
-    this.draining = true;
+    this.draining = this.ownership.ending = true;
     const deadline = this.now() + withinMs;
     this.set('draining', { code: null, text: 'the sidecar is being stopped' });
     for (const timer of this.timers) clearInterval(timer);
@@ -110,69 +109,34 @@ export class Supervisor {
 
   // --- ownership ------------------------------------------------------------------------------
 
-  /** Becomes the owner and stays it; runs as long as the sidecar. */
-  async own() {
-    while (!this.draining) {
-      try {
-        if (!this.owner) await this.take();
-        else await this.store.renew();
-        if (this.owner && !this.storeFine) await this.outgoing?.settleOwed();
-        this.storeFineMs = this.now();
-        this.storeFine = this.storeAnswered = true;
-        this.storeTold = false;
-        if (this.owner && this.state === 'paused' && !this.events?.full) this.connect('the store answers again');
-      } catch (error) {
-        this.fault(error instanceof OwnerLost || error instanceof StoreAway ? error : new StoreAway(error));
-      }
-      await pause(RENEW_EVERY_MS);
-    }
-  }
-
-  async take() {
-    if (!(await this.store.acquire())) {
-      if (this.state !== 'standby' || this.reason === null) {
-        this.set('standby', { code: null, text: 'another process owns this session' });
-      }
-      return;
-    }
-    await this.credentials.load();
-    await this.events?.start();
-    await this.outgoing?.start();
-    await this.inbox?.recover();
-    this.owner = true;
-    this.log.info('This process owns the session', { store: this.store.kind });
-    this.connect('the sidecar has started');
-  }
-
-  lose() {
-    this.owner = false;
-    this.set('standby', { code: null, text: 'another process has taken the session over' });
-    this.disconnect();
-    void this.events?.stop();
-  }
-
-  /** Something went wrong with what had come or was to be kept. @param {unknown} error */
-  fault(error) {
-    if (error instanceof OwnerLost) this.lose();
-    else if (error instanceof StoreAway) this.storeAway(error);
-    else this.log.error('Something that came could not be dealt with', { error: said(error), at: whence(error) });
-  }
-
-  /** Nothing more is taken from WhatsApp until it can be kept. @param {StoreAway} error */
-  storeAway(error) {
-    if (!this.storeTold) this.log.error('The store is away', { error: said(error) });
-    this.storeTold = true;
-    const lost = this.now() - this.storeFineMs > LEASE_MS;
-    this.storeFine = false;
-    const away = { code: 'store_away', text: 'the store does not answer' };
-    if (this.state === 'standby') this.reason = away;
-    else if (this.state !== 'draining' && this.reason?.code !== 'store_away') this.set('paused', away);
-    this.disconnect();
-    if (lost && this.owner) {
-      // Somebody else may have taken over by now: begin again from asking.
-      this.owner = false;
-      void this.events?.stop();
-    }
+  /** @returns {import('./ownership.js').Tidings} */
+  tidings() {
+    return {
+      taking: async () => {
+        await this.credentials.load();
+        await this.events?.start();
+        await this.outgoing?.start();
+        await this.inbox?.recover();
+      },
+      taken: () => void this.connect('this process owns the session'),
+      standby: () => {
+        if (this.reason?.text !== STANDING_BY.text) this.set('standby', STANDING_BY);
+      },
+      lost: () => {
+        this.set('standby', { code: null, text: 'another process has taken the session over' });
+        this.disconnect();
+        void this.events?.stop();
+      },
+      away: () => {
+        if (this.state === 'standby') this.reason = STORE_AWAY;
+        else if (this.state !== 'draining' && this.reason?.code !== STORE_AWAY.code) this.set('paused', STORE_AWAY);
+        this.disconnect();
+      },
+      back: async () => this.outgoing?.settleOwed(),
+      fine: () => {
+        if (this.state === 'paused' && !this.events?.full) this.connect('the store answers again');
+      },
+    };
   }
 
   // --- the connection -------------------------------------------------------------------------
@@ -183,7 +147,7 @@ export class Supervisor {
     this.connecting = this.connecting
       .then(() => this.open(why))
       .catch((error) => {
-        this.fault(error);
+        this.ownership.fault(error);
         if (!(error instanceof StoreAway || error instanceof OwnerLost)) {
           void this.closed({ code: null, transport: false, text: said(error) });
         }
@@ -193,7 +157,7 @@ export class Supervisor {
 
   /** @param {string} why */
   async open(why) {
-    if (this.socket !== null || !this.owner || this.draining) return;
+    if (this.socket !== null || !this.ownership.held || this.draining) return;
     if (this.events?.full) {
       this.set('paused', { code: 'events_full', text: 'too many events wait for the API' });
       return;
@@ -240,7 +204,7 @@ export class Supervisor {
         },
         restricted: (until) => this.restricted(until),
         credentials: () => this.save(),
-        fault: (error) => this.fault(error),
+        fault: (error) => this.ownership.fault(error),
       },
     );
   }
@@ -266,7 +230,7 @@ export class Supervisor {
       await this.outgoing?.socketClosed();
       if (!this.draining) await this.inbox?.recover();
     } catch (error) {
-      this.fault(error);
+      this.ownership.fault(error);
     }
     if (['paused', 'standby', 'draining', 'logged_out'].includes(this.state) && !this.loggingOut) return;
     if (this.loggingOut) return this.unlinked();
@@ -282,7 +246,7 @@ export class Supervisor {
         await this.credentials.archive(step.text, this.now());
         this.past = machine.nothingPast();
       } catch (error) {
-        return this.fault(error);
+        return this.ownership.fault(error);
       }
     }
     if (step.retryInMs !== null) {
@@ -315,7 +279,7 @@ export class Supervisor {
   }
 
   prune() {
-    if (!this.owner) return;
+    if (!this.ownership.held) return;
     this.store.prune(this.now()).catch((error) => this.log.warning('Old records could not be deleted', { error: said(error) }));
   }
 
@@ -355,7 +319,7 @@ export class Supervisor {
   }
 
   async logout() {
-    if (!this.owner) throw notNow('not_connected', 'this process does not own the session', 10);
+    if (!this.ownership.held) throw notNow('not_connected', 'this process does not own the session', 10);
     this.loggingOut = true;
     clearTimeout(this.retryTimer);
     if (this.socket === null) return this.unlinked();
@@ -429,7 +393,7 @@ export class Supervisor {
     this.log[level]('The session is now', { state, reason: reason?.text, advice });
     // A connection that comes about is told as `open`, one that does not as `waiting`, once.
     const tidings = `${state} ${reason?.code} ${advice}`;
-    if (!this.owner || this.events === undefined || state === 'connecting' || tidings === this.told) return;
+    if (!this.ownership.held || this.events === undefined || state === 'connecting' || tidings === this.told) return;
     this.told = tidings;
     const { since, account } = this.view();
     const data = { state, since, reason, advice, account };

@@ -35,7 +35,7 @@ export class SessionWire {
   fault() {
     const { supervisor } = this;
     if (supervisor.draining) return notNow('draining', 'the sidecar is being stopped', 10);
-    if (!supervisor.storeFine) return notNow('store_away', 'the store does not answer', RENEW_EVERY_MS / 1000);
+    if (!supervisor.ownership.storeFine) return notNow('store_away', 'the store does not answer', RENEW_EVERY_MS / 1000);
     if (supervisor.state === 'open' && supervisor.socket !== null) return null;
     if (supervisor.reason?.code === 'events_full') return notNow('busy', 'too many events wait for the API', 5);
     const waitMs = PERSON_NEEDED.has(supervisor.state)

@@ -6,7 +6,7 @@ import test, { after, before, describe } from 'node:test';
 
 import pg from 'pg';
 
-import { messageIdOf } from '../src/outgoing.js';
+import { messageIdOf } from '../src/records.js';
 import { World, newId } from './support/world.js';
 
 const DATABASE_URL = process.env.TEST_DATABASE_URL;

@@ -5,7 +5,7 @@ import test, { after, before, beforeEach, describe } from 'node:test';
 
 import pg from 'pg';
 
-import { messageIdOf } from '../src/outgoing.js';
+import { messageIdOf } from '../src/records.js';
 import { World, newId, text } from './support/world.js';
 
 const TO = '+972521234567';

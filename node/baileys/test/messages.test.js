@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before, beforeEach, describe } from 'node:test';
 
-import { messageIdOf } from '../src/outgoing.js';
+import { messageIdOf } from '../src/records.js';
 import { World, newId, text } from './support/world.js';
 
 const TO = '+972521234567';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { messageIdOf } from '../src/outgoing.js';
+import { messageIdOf } from '../src/records.js';
 import { MAX_FILE_BYTES, recipient, sendRequest } from '../src/requests.js';
 
 const good = { id: 'a-1', to: '+972501234567', text: 'שלום' };
