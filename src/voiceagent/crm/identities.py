@@ -57,7 +57,8 @@ async def contacts_of(
         held = await _known(connection, wanted, _HOLD)
         if all(_contact(held, sender) for sender in first):
             return {sender: held[identities_of(sender)[0]] for sender in first}
-        raise TransactionConflict  # joined between the two questions
+        if len(wanted) > 1:
+            raise TransactionConflict  # joined between the two questions
     await connection.execute(_ONE_AT_A_TIME)
     for sender, at in sorted(first.items(), key=lambda item: identities_of(item[0])):
         await _settle(connection, sender, at)
