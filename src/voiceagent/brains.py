@@ -99,7 +99,10 @@ def choose_brain(
     languages = engine_languages(settings)
     thinker = LLMBrain(
         model,
-        spoken(lambda language: profile.phrases_in(language).one_moment),
+        spoken(
+            lambda language: profile.phrases_in(language).one_moment,
+            lambda language: profile.phrases_in(language).still_working,
+        ),
         SpokenPrompt(profile, languages),
         language=profile.language,
         phrases_in=profile.fixed_phrases_in,

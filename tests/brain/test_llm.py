@@ -43,6 +43,9 @@ PHRASES = FixedPhrases(("Hello?", "Anybody?"), "Goodbye.", "Sorry.", "Busy.", "N
 CARD = CallerCard(UUID(int=1), "+972500000001", "Dana", {})
 GREETING = ("Corner Shop.", "What can I do for you?")
 PATIENT = Deadlines(first_token_s=10.0, gap_s=10.0, total_s=30.0)
+SPOKEN = spoken(
+    lambda language: f"One moment ({language}).", lambda language: f"Still checking ({language})."
+)
 SHORT = Deadlines(first_token_s=0.6, gap_s=0.4, total_s=5.0)
 """Where a deadline is what is tested."""
 
@@ -115,7 +118,7 @@ async def house(
         model = OpenAIChat(emulator.base_url, "small", deadlines=deadlines, pause_s=lambda: 0.0)
         brain = LLMBrain(
             model,
-            manner or spoken(lambda language: f"One moment ({language})."),
+            manner or SPOKEN,
             Prompt(),
             language="en-US",
             phrases_in=lambda language: replace(PHRASES, goodbye=f"Goodbye ({language})."),
@@ -330,7 +333,7 @@ async def test_what_only_looks_does_not_wait() -> None:
         assert events == [Say("From nine.")]
 
 
-HASTY = replace(spoken(lambda language: f"One moment ({language})."), patience_s=0.05)
+HASTY = replace(SPOKEN, patience_s=0.05, again_s=60.0)
 
 
 async def test_a_slow_tool_is_announced_once() -> None:
@@ -349,6 +352,25 @@ async def test_a_slow_tool_is_announced_once() -> None:
             assert await anext(events) == Say("One moment (en-US).")
             tools.gates["hours"].set()
             assert [event async for event in events] == [Say("From nine.")]
+
+
+async def test_a_tool_that_takes_longer_still_is_announced_thrice_at_most() -> None:
+    tools = Tools(HOURS.results, gates={"hours": asyncio.Event()})
+    manner = replace(SPOKEN, patience_s=0.02, again_s=0.02)
+    async with house(once(Call("hours")), tools, manner=manner) as at:
+        proposal = at.open().reply(CallerTurn("Sunday?"))
+        async with aclosing(cast("Any", proposal.events)) as events:
+            assert [await anext(events) for _ in range(4)] == [
+                Began(),
+                Say("One moment (en-US)."),
+                Say("Still checking (en-US)."),
+                Say("One moment (en-US)."),
+            ]
+            rest = asyncio.create_task(anext(events))
+            await asyncio.wait({rest}, timeout=0.2)
+            assert not rest.done()
+            tools.gates["hours"].set()
+            assert await rest == Say("From nine.")
 
 
 async def test_a_slow_model_behind_a_tool_is_announced_too() -> None:

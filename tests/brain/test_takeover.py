@@ -141,7 +141,7 @@ async def calling(rules: Sequence[Rule], script: ScriptBehind = SCRIPT) -> Async
         )
         thinker = LLMBrain(
             model,
-            spoken(lambda _language: "One moment."),
+            spoken(lambda _language: "One moment.", lambda _language: "Still checking."),
             Prompt(),
             language="en-US",
             phrases_in=lambda _language: SCRIPT.phrases,

@@ -172,6 +172,8 @@ class PhraseTable(_Table):
     """When an earlier answer was corrected."""
     one_moment: Text
     """While something takes long."""
+    still_working: Text
+    """When it takes longer still."""
     takeover: Text
     """When the model fails and the questions take over."""
     only_languages: Text

@@ -32,14 +32,15 @@ LoadCard = Callable[[Party], Awaitable[CallerCard | None]]
 _log = logging.getLogger(__name__)
 
 
-def spoken(one_moment: Callable[[str], str]) -> Manner:
-    """The manner of a telephone call. `one_moment`: the phrase, by language (BCP 47)."""
-    return Manner(SpokenSentences, one_moment, "[the call begins]")
+def spoken(one_moment: Callable[[str], str], still_working: Callable[[str], str]) -> Manner:
+    """The manner of a telephone call. `one_moment`, `still_working`: the phrases, by language
+    (BCP 47)."""
+    return Manner(SpokenSentences, (one_moment, still_working, one_moment), "[the call begins]")
 
 
 def written() -> Manner:
     """The manner of a conversation in writing."""
-    return Manner(WrittenMessages, lambda _language: "", "[the conversation begins]")
+    return Manner(WrittenMessages, (), "[the conversation begins]")
 
 
 class LLMBrain:

@@ -51,12 +51,16 @@ class Manner:
 
     splitter: Callable[[], Splitter]
     """A new one for each round."""
-    one_moment: Callable[[str], str]
-    """What to say, in a language (BCP 47), while a tool takes long; empty: nothing."""
+    patience: Sequence[Callable[[str], str]]
+    """What to say while tools take long, in a language (BCP 47): one after the other, then no
+    more."""
     begins: str
     """A note, as the first message, where the agent spoke first."""
     patience_s: float = 1.2
-    """So long after tools began `one_moment` is said, if nothing else was."""
+    """So long after tools began patience is asked for, if nothing else was said."""
+    again_s: float = 2.2
+    """And so long after that again. Together with the telephone's slack this covers a tool and a
+    model that take all the time they may."""
 
 
 @dataclass(slots=True)
@@ -91,8 +95,8 @@ class LLMReply:
     """Something followed that the caller will notice: a transfer, keys, the end."""
     _moment_ms: float | None = None
     """When the caller is to be asked for patience; None: there is no need."""
-    _has_waited: bool = False
-    """The caller was asked already."""
+    _asked_for_patience: int = 0
+    """How often the caller was."""
 
     async def events(self) -> AsyncGenerator[BrainEvent]:
         """What to say and do. Raises `ProviderError`."""
@@ -200,8 +204,8 @@ class LLMReply:
     async def _run(self, tools: ToolRounds, said: _Round) -> list[Message]:
         """The tools of a round; returns what the model is to be told of it."""
         await tools.permit(said.calls)
-        if not self._has_waited and self.manner.one_moment(self.language):
-            self._moment_ms = _now_ms() + self.manner.patience_s * 1000
+        if self._moment_ms is None:
+            self._time_patience()
         running = asyncio.create_task(tools.run(said.calls), name="tools")
         try:
             while not running.done():
@@ -222,14 +226,22 @@ class LLMReply:
 
     async def _wait(self, work: asyncio.Task[_T], due_ms: float | None) -> None:
         """Wait for this until then at most. A caller who has heard nothing for too long is asked
-        for patience, once in an answer."""
+        for patience."""
         due = [at for at in (due_ms, self._moment_ms) if at is not None]
         timeout_s = max(0.0, min(due) - _now_ms()) / 1000 if due else None
         await asyncio.wait({work}, timeout=timeout_s)
         if not work.done() and self._moment_ms is not None and _now_ms() >= self._moment_ms:
-            self._moment_ms = None
-            self._has_waited = True
-            await self._told.put(Say(self.manner.one_moment(self.language)))
+            phrase = self.manner.patience[self._asked_for_patience]
+            self._asked_for_patience += 1
+            self._time_patience()
+            await self._told.put(Say(phrase(self.language)))
+
+    def _time_patience(self) -> None:
+        """From now on; never more often in one answer than there are phrases."""
+        asked, manner = self._asked_for_patience, self.manner
+        wait_s = manner.again_s if asked else manner.patience_s
+        more = asked < len(manner.patience)
+        self._moment_ms = _now_ms() + wait_s * 1000 if more else None
 
 
 def _now_ms() -> float:

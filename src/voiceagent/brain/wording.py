@@ -24,6 +24,7 @@ _ENGLISH: Final[_Sentences] = {
     "move_on": "Never mind, let us go on.",
     "noted": "All right.",
     "one_moment": "One moment, please.",
+    "still_working": "Still checking, just a moment.",
     "takeover": "I am having a technical difficulty. Let me take your details.",
     "only_languages": "I am sorry, I do not speak that language. Shall somebody call you back?",
     "voicemail": (
@@ -52,6 +53,7 @@ _HEBREW: Final[_Sentences] = {
     "move_on": "לא נורא, נמשיך הלאה.",
     "noted": "בסדר גמור, תיקנו.",
     "one_moment": "רגע אחד, בבקשה.",
+    "still_working": "עוד בודקים, רק רגע.",
     "takeover": "סליחה, יש לנו תקלה טכנית. נרשום את הפרטים שלכם ונחזור אליכם.",
     "only_languages": "סליחה, אנחנו לא מדברים בשפה הזאת. תרצו שנחזור אליכם?",
     "voicemail": (
@@ -76,6 +78,7 @@ _RUSSIAN: Final[_Sentences] = {
     "move_on": "Ничего, пойдём дальше.",
     "noted": "Хорошо, исправлено.",
     "one_moment": "Одну минуту, пожалуйста.",
+    "still_working": "Ещё проверяем, секунду.",
     "takeover": "Извините, у нас технический сбой. Мы запишем ваши данные и перезвоним вам.",
     "only_languages": "Извините, на этом языке мы не говорим. Хотите, чтобы вам перезвонили?",
     "voicemail": (
@@ -102,6 +105,7 @@ _ARABIC: Final[_Sentences] = {
     "move_on": "لا بأس، لنتابع.",
     "noted": "حسنًا، تم التصحيح.",
     "one_moment": "لحظة واحدة من فضلكم.",
+    "still_working": "ما زلنا نتحقق، لحظة.",
     "takeover": "عذرًا، لدينا عطل تقني. سنسجل تفاصيلكم ونعاود الاتصال بكم.",
     "only_languages": "عذرًا، لا نتحدث هذه اللغة. هل تريدون أن نعاود الاتصال بكم؟",
     "voicemail": (
@@ -118,6 +122,7 @@ _DEFAULTS: Final = {"ar": _ARABIC, "en": _ENGLISH, "he": _HEBREW, "ru": _RUSSIAN
 
 _STAND_INS: Final = {
     "one_moment": "wait",
+    "still_working": "one_moment",
     "takeover": "apology",
     "only_languages": "not_understood",
     "voicemail": "goodbye",
