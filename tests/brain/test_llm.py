@@ -359,7 +359,7 @@ async def test_a_tool_that_takes_longer_still_is_announced_thrice_at_most() -> N
     manner = replace(SPOKEN, patience_s=0.02, again_s=0.02)
     async with house(once(Call("hours")), tools, manner=manner) as at:
         proposal = at.open().reply(CallerTurn("Sunday?"))
-        async with aclosing(cast("Any", proposal.events)) as events:
+        async with asyncio.timeout(20), aclosing(cast("Any", proposal.events)) as events:
             assert [await anext(events) for _ in range(4)] == [
                 Began(),
                 Say("One moment (en-US)."),
