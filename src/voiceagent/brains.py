@@ -55,10 +55,10 @@ class House:
     desk: Desk | None = None
     messenger: Messenger | None = None
     cashier: Cashier | None = None
-    can_transfer: bool = True
-    """Can a caller be connected to a person at all?"""
     on_failure: Callable[[str], None] = _nobody
     """Is told why the model failed, each time the script takes over."""
+    can_transfer: bool = True
+    """Can a caller be connected to a person at all?"""
 
 
 def load_profile(settings: Settings) -> AgentProfile:
