@@ -7,6 +7,7 @@ routes and the background work flow out. It decides nothing.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 from fastapi import APIRouter
 
@@ -18,6 +19,7 @@ from voiceagent.crm.messages import MessagesRepository
 from voiceagent.crm.notifications import Handler, Notifications
 from voiceagent.crm.outbox import OutboxRepository, Routes
 from voiceagent.crm.ports import DurableRecorder
+from voiceagent.crm.written_threads import CrmThreads
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings, ensure_baileys_token
@@ -45,13 +47,16 @@ class Correspondence:
         database: Database,
         *,
         told: Collection[Target] = (),
-        base_url: Callable[[], str | None] | None = None,
+        base_url: Callable[[], str | None] = lambda: None,
         transcriber: Transcriber | None = None,
         on_message: Callable[[str], None] = lambda _: None,
+        on_written: Callable[[UUID], None] = lambda _: None,
     ) -> None:
         """`told`: by what the owner is told of messages. `base_url`: where Twilio reaches this
-        service, as far as it is known by then. `on_message` is given the id of each message, of
-        any process, that is new or has changed; empty: some were missed.
+        service, as far as others know by then; its own signed webhooks tell it, too.
+        `on_message` is given the id of each message, of any process, that is new or has changed;
+        empty: some were missed. `on_written` is given the contact of each message that somebody
+        wrote to the business, unless that was missed.
 
         Raises `SettingsError`.
         """
@@ -62,16 +67,21 @@ class Correspondence:
         self._closers: list[Callable[[], Awaitable[None]]] = [self._sidecar.close]
         carriers: dict[Provider, Carrier] = {"baileys": self._sidecar}
         sources: dict[Provider, MediaSource] = {"baileys": self._sidecar}
-        self._add_twilio(carriers, sources, base_url or (lambda: settings.public_base_url))
+        self._others_know_base_url = base_url
+        self._seen_base_url: str | None = None
+        self._add_twilio(carriers, sources)
         self._routes = Routes(
             tuple(carriers), "twilio" if settings.only_twilio_sends else "baileys"
         )
         self._news = MessageNews()
         self._on_message = on_message
+        self._on_written = on_written
         self.outbox = OutboxRepository(database, self._routes)
         self.messages = MessagesRepository(database)
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""
+        self.threads = CrmThreads(database, self._routes)
+        """What the agent in writing reads and answers."""
         self.owner = (
             OwnerMessenger(self.outbox, settings.owner_whatsapp)
             if settings.owner_whatsapp
@@ -104,7 +114,8 @@ class Correspondence:
                 recorder,
                 metrics,
                 self._key,
-                lambda: self._sending.carrier_is_back("baileys"),
+                on_sidecar_open=lambda: self._sending.carrier_is_back("baileys"),
+                seen_at=self._seen_at,
             ),
         )
 
@@ -120,11 +131,15 @@ class Correspondence:
         for close in self._closers:
             stack.push_async_callback(close)
 
+    def _seen_at(self, base_url: str) -> None:
+        self._seen_base_url = base_url
+
+    def _base_url(self) -> str | None:
+        set_or_seen = self._settings.public_base_url or self._seen_base_url
+        return set_or_seen or self._others_know_base_url()
+
     def _add_twilio(
-        self,
-        carriers: dict[Provider, Carrier],
-        sources: dict[Provider, MediaSource],
-        base_url: Callable[[], str | None],
+        self, carriers: dict[Provider, Carrier], sources: dict[Provider, MediaSource]
     ) -> None:
         settings = self._settings
         if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
@@ -137,12 +152,16 @@ class Correspondence:
             messaging = TwilioMessaging(
                 *account, base_url=settings.twilio_base_url, sender=settings.twilio_whatsapp_from
             )
-            carriers["twilio"] = TwilioSender(messaging, base_url)
+            carriers["twilio"] = TwilioSender(messaging, self._base_url)
             self._closers.append(messaging.close)
 
     def _told_of_message(self, payload: str) -> None:
         self._news.tell_text(payload)
-        self._on_message(payload.partition(" ")[0])
+        message_id, *known = payload.split(" ")
+        self._on_message(message_id)
+        match known:
+            case ["received", contact_id]:
+                self._on_written(UUID(contact_id))
 
     def _told_of_outbox(self, payload: str) -> None:
         self._sending.wake()

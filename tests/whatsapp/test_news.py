@@ -18,6 +18,7 @@ def test_what_the_database_tells() -> None:
     for payload, fate in (
         (f"{ONE}", None),
         (f"{ONE} read", KnownFate("read")),
+        (f"{ONE} sent {OTHER}", KnownFate("sent")),
         (f"{ONE} failed", None),  # the reason has to be looked up
         (f"{ONE} painted", None),
         ("", None),

@@ -26,8 +26,8 @@ from voiceagent.crm.message_models import (
 from voiceagent.crm.paging import storable
 
 MESSAGES_CHANNEL: Final = "voiceagent_messages"
-"""Tells of every message that came in or has another status; the payload is its id, and behind a
-space its status where that is known."""
+"""Tells of every message that came in or has another status. The payload is its id; behind spaces
+its status and its contact, where they are known."""
 OUTBOX_CHANNEL: Final = "voiceagent_outbox"
 """Tells that something may be sent; the payload is the id of a new message, or nothing."""
 MEDIA_CHANNEL: Final = "voiceagent_media"
@@ -45,9 +45,9 @@ FROM jsonb_to_recordset($1::jsonb) AS r (
     created_at timestamptz)
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
-RETURNING id
+RETURNING id, status, contact_id
 )
-SELECT id, pg_notify($2, id::text) FROM new
+SELECT id, pg_notify($2, concat_ws(' ', id, status, contact_id)) FROM new
 """
 
 _TOLD_AGAIN = "UPDATE messages SET created_at = $2 WHERE id = $1 AND created_at > $2"

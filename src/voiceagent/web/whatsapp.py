@@ -22,6 +22,7 @@ from voiceagent.metrics import Metrics
 from voiceagent.notices.standard_webhooks import WebhookKey
 from voiceagent.settings import Settings
 from voiceagent.telemetry import word
+from voiceagent.web.base_url import public_base_url
 from voiceagent.web.json_body import body_of, parsed, read_body
 from voiceagent.web.security import signed_form
 from voiceagent.web.webhook_answers import NoContentResponse, form_of
@@ -54,10 +55,13 @@ def whatsapp_webhooks_router(
     recorder: DurableRecorder,
     metrics: Metrics,
     key: WebhookKey,
+    *,
     on_sidecar_open: Callable[[], None],
+    seen_at: Callable[[str], None],
 ) -> APIRouter:
-    """The routes. `key` is what the sidecar signs with; `on_sidecar_open` is told that it is
-    connected to WhatsApp, and must answer at once."""
+    """The routes. `key` is what the sidecar signs with. `on_sidecar_open` is told that it is
+    connected to WhatsApp, `seen_at` the address at which a signed webhook of Twilio's came in:
+    both must answer at once."""
     router = APIRouter(tags=["whatsapp"])
     form_of_twilio = signed_form(settings)
 
@@ -87,6 +91,8 @@ def whatsapp_webhooks_router(
     )
     async def by_twilio(request: Request) -> NoContentResponse:
         form = await form_of_twilio(request)
+        if settings.checks_signatures:
+            seen_at(public_base_url(request.scope, settings))
         return await keep(from_twilio(form.get, datetime.now(UTC)), TWILIO_PATH)
 
     @router.post(

@@ -43,9 +43,9 @@ class MessageNews:
             wait.came.set()
 
     def tell_text(self, payload: str) -> None:
-        """The same, as the database tells it: an id, and perhaps a status. Empty: something may
-        have been missed."""
-        message_id, _, status = payload.partition(" ")
+        """The same, as the database tells it: an id, and perhaps a status and more. Empty:
+        something may have been missed."""
+        message_id, status, *_ = (*payload.split(" "), "")
         if not message_id:
             for waiting in self._waiting:
                 self.tell(waiting)

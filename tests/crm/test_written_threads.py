@@ -1,0 +1,156 @@
+"""Threads of messages on a real database, as the agent in writing reads and answers them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from crm.messages import received
+from crm.records import CALLER
+from voiceagent.crm.agent_switch import AgentSwitch
+from voiceagent.crm.database import Database
+from voiceagent.crm.media_queue import MediaQueue
+from voiceagent.crm.message_models import MediaNote, MessageReceived, received_id
+from voiceagent.crm.outbox import Draft, OutboxRepository, Routes
+from voiceagent.crm.records import RecordsRepository
+from voiceagent.crm.written_threads import CrmThreads
+from voiceagent.errors import ProviderError
+
+ROUTES = Routes(("baileys",), "baileys")
+OTHER = "+12025550123"
+
+
+@pytest.fixture
+def threads(database: Database) -> CrmThreads:
+    return CrmThreads(database, ROUTES)
+
+
+@pytest.fixture
+def records(database: Database) -> RecordsRepository:
+    return RecordsRepository(database)
+
+
+def wrote(external_id: str, text: str = "hi", *, ago_s: float = 60, **more: Any) -> MessageReceived:
+    at = datetime.now(UTC) - timedelta(seconds=ago_s)
+    return received(external_id, text, **more).model_copy(update={"at": at})
+
+
+def id_of(external_id: str) -> str:
+    return str(received_id("baileys", external_id))
+
+
+async def contact(database: Database, phone: str = CALLER) -> UUID:
+    found: UUID = await database.pool.fetchval("SELECT id FROM contacts WHERE phone = $1", phone)
+    return found
+
+
+async def open_threads(threads: CrmThreads, older_than_s: float = 0) -> list[str]:
+    return [thread.message_id for thread in await threads.unanswered(older_than_s, 10)]
+
+
+async def test_a_thread_is_read_in_its_order_by_who_wrote_what(
+    threads: CrmThreads, records: RecordsRepository, database: Database
+) -> None:
+    note = MediaNote(source="m1", mime_type="audio/ogg", voice_note=True)
+    await records.apply(
+        [
+            wrote("A", "first", ago_s=50),
+            wrote("B", "", ago_s=40, content="audio", media=(note,)),
+            wrote("C", "👍", ago_s=30, content="reaction"),
+            wrote("D", "from the owner", ago_s=20, from_me=True),
+        ]
+    )
+    queue = MediaQueue(database)
+    [claim] = await queue.claim(1, 30)
+    await queue.stored(claim, b"OggS", "")
+    voice = await queue.claim_voice(30)
+    assert voice is not None
+    await queue.transcribed(voice, "what was said")
+    contact_id = await contact(database)
+    assert await threads.reply(contact_id, "from the agent", "k", id_of("C"))
+    await OutboxRepository(database, ROUTES).put(Draft(CALLER, "from a program"))
+    thread = await threads.last(contact_id, 10)
+    assert [(message.who, message.text, message.kind) for message in thread] == [
+        ("contact", "first", "text"),
+        ("contact", "what was said", "media"),
+        ("contact", "👍", "reaction"),
+        ("person", "from the owner", "text"),
+        ("agent", "from the agent", "text"),
+        ("agent", "from a program", "text"),
+    ]
+    assert [message.answers for message in thread] == ["", "", "", "", id_of("C"), ""]
+    assert [message.text for message in await threads.last(contact_id, 1)] == ["from a program"]
+
+
+async def test_an_answer_is_taken_once_for_its_key(
+    threads: CrmThreads, records: RecordsRepository, database: Database
+) -> None:
+    await records.apply([wrote("A")])
+    contact_id = await contact(database)
+    for _ in range(2):
+        assert await threads.reply(contact_id, "hello", "k", id_of("A"))
+    assert await database.pool.fetchval("SELECT count(*) FROM outbox") == 1
+
+
+async def test_nothing_leaves_after_somebody_took_over(
+    threads: CrmThreads, records: RecordsRepository, database: Database
+) -> None:
+    await records.apply([wrote("A")])
+    contact_id = await contact(database)
+    assert await threads.reply(contact_id, "hello", "k", id_of("A"))
+    await AgentSwitch(database).set(contact_id, "person")
+    assert not await threads.reply(contact_id, "more", "k2", id_of("A"))
+    # What was taken before is answered as before.
+    assert await threads.reply(contact_id, "hello", "k", id_of("A"))
+    assert await database.pool.fetchval("SELECT count(*) FROM outbox") == 1
+
+
+async def test_who_wants_no_messages_is_not_answered(
+    threads: CrmThreads, records: RecordsRepository, database: Database
+) -> None:
+    await records.apply([wrote("A", "stop", wish="stop")])
+    assert not await threads.reply(await contact(database), "hello", "k", id_of("A"))
+
+
+async def test_nobody_in_particular_is_an_error(threads: CrmThreads) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await threads.reply(uuid4(), "hello", "k", "")
+    assert not caught.value.retryable
+
+
+class TestUnanswered:
+    async def test_the_newest_message_of_each_open_thread(
+        self, threads: CrmThreads, records: RecordsRepository
+    ) -> None:
+        await records.apply([wrote("A", ago_s=50), wrote("B", ago_s=40)])
+        await records.apply([wrote("C", ago_s=30, phone=OTHER)])
+        assert await open_threads(threads) == [id_of("C"), id_of("B")]
+        assert await open_threads(threads, older_than_s=45) == [id_of("A")]
+        assert await open_threads(threads, older_than_s=100) == []
+
+    async def test_an_answer_closes_what_it_names_and_all_before(
+        self, threads: CrmThreads, records: RecordsRepository, database: Database
+    ) -> None:
+        await records.apply([wrote("A", ago_s=50), wrote("B", ago_s=40), wrote("C", ago_s=30)])
+        await threads.reply(await contact(database), "hello", "k", id_of("B"))
+        assert await open_threads(threads) == [id_of("C")]
+        assert await open_threads(threads, older_than_s=35) == []
+
+    async def test_a_person_closes_a_thread_and_a_program_does_not(
+        self, threads: CrmThreads, records: RecordsRepository, database: Database
+    ) -> None:
+        await records.apply([wrote("A", ago_s=50)])
+        await OutboxRepository(database, ROUTES).put(Draft(CALLER, "an advertisement"))
+        assert await open_threads(threads) == [id_of("A")]
+        await records.apply([wrote("B", ago_s=40, from_me=True)])
+        assert await open_threads(threads) == []
+
+    async def test_only_of_the_last_day_and_where_the_agent_answers(
+        self, threads: CrmThreads, records: RecordsRepository, database: Database
+    ) -> None:
+        await records.apply([wrote("A", ago_s=90_000)])
+        assert await open_threads(threads) == []
+        await records.apply([wrote("B", ago_s=50)])
+        await AgentSwitch(database).set(await contact(database), "off")
+        assert await open_threads(threads) == []
