@@ -104,7 +104,8 @@ UPDATE calls SET ended_at = $2, ended_status = $3, end_reason = $4, counters = $
     summarised_at = NULL, summary_lease_until = NULL
 WHERE call_sid = $1
   AND (ended_at IS NULL
-       OR (end_reason IN ('process_lost', 'never_connected', 'transferred'), ended_at, ended_status, end_reason)
+       OR (end_reason IN ('process_lost', 'never_connected', 'transferred'), ended_at,
+           ended_status, end_reason)
           > ($4 IN ('process_lost', 'never_connected', 'transferred'), $2, $3, $4))
 """
 
