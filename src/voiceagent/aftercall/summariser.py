@@ -16,10 +16,14 @@ from voiceagent.aftercall.call_notice import call_notice
 from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter, fit_answer
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.database import ContentRejected, Database, TransactionConflict
+from voiceagent.crm.database import (
+    CONFLICT_ATTEMPTS,
+    ContentRejected,
+    Database,
+    TransactionConflict,
+)
 from voiceagent.crm.models import CallEnded
 from voiceagent.crm.ports import Recorder
-from voiceagent.crm.records import CONFLICT_ATTEMPTS
 from voiceagent.crm.summaries import (
     CONNECTS_WITHIN_S,
     SETTLED_S,
