@@ -55,6 +55,8 @@ class DeadLetters:
 
     def keep_only(self, wanted: Callable[[DeadLetter], bool]) -> int:
         """Throw away the letters that are not wanted; returns how many."""
+        if not self._path.exists():
+            return 0
         with self._locked():
             letters = self.read()
             kept = [letter for letter in letters if wanted(letter)]

@@ -37,9 +37,9 @@ class Sifted:
     """Records, without those that come too late."""
 
     kept: Sequence[AnyRecord]
-    late_calls: Mapping[str, datetime]
-    """Sids of calls that turn out to be of an erased number, and from before it was erased; their
-    other records do not say so, and may be in the tables by now."""
+    found: Erased
+    """What else turns out to be of the erased: calls and messages from before, the LID of an erased
+    number. Other records of them do not say so, and may be in the tables by now."""
 
 
 def subjects_of(record: AnyRecord) -> list[Subject]:
@@ -76,23 +76,17 @@ def sift(records: Sequence[AnyRecord], erased: Erased) -> Sifted:
     or LID from before it was erased."""
     if not erased:
         return Sifted(records, {})
-    late_calls = {
-        record.call_sid: erased[subject]
-        for record in records
-        if isinstance(record, CallAnnounced)
-        for subject in subjects_of(record)
-        if subject[0] == "phone" and _is_late(record, subject, erased)
-        if ("call", record.call_sid) not in erased
-    }
-    kept = [
-        record
-        for record in records
-        if not any(
-            _is_late(record, subject, erased) or (subject[0] == "call" and subject[1] in late_calls)
-            for subject in subjects_of(record)
-        )
-    ]
-    return Sifted(kept, late_calls)
+    found: dict[Subject, datetime] = {}
+    kept: list[AnyRecord] = []
+    for record in records:
+        subjects = subjects_of(record)
+        late = [erased[subject] for subject in subjects if _is_late(record, subject, erased)]
+        if not late:
+            kept.append(record)
+            continue
+        # Never a number: it may have called before, and its contact is another one's till now.
+        found |= {s: max(late) for s in subjects if s not in erased and s[0] != "phone"}
+    return Sifted(kept, found)
 
 
 def _is_late(record: AnyRecord, subject: Subject, erased: Erased) -> bool:

@@ -4,9 +4,9 @@ What the recorder keeps flows in, rows come out, all or none. Records of what wa
 meanwhile come to nothing, however late they come.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -18,8 +18,8 @@ from voiceagent.crm.database import (
     Database,
     TransactionConflict,
 )
-from voiceagent.crm.deletion import erase_lone_calls
-from voiceagent.crm.late_records import Subject
+from voiceagent.crm.deletion import delete_messages, erase_lone_calls
+from voiceagent.crm.late_records import Erased
 from voiceagent.crm.message_models import (
     MessageChanged,
     MessageFateKnown,
@@ -58,24 +58,25 @@ class RecordsRepository:
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
                 async with self._database.transaction(deadline_s) as connection:
-                    late_calls = await self._apply(connection, records)
-                if not late_calls:
+                    late = await self._apply(connection, records)
+                if not late:
                     return
-                await self._erase_calls(late_calls, deadline_s)
+                await self._erase(late, deadline_s)
             except TransactionConflict:
                 if attempt == CONFLICT_ATTEMPTS - 1:
                     raise
 
-    async def _apply(
-        self, connection: Connection, records: Sequence[Record]
-    ) -> Mapping[str, datetime]:
-        """Apply those that do not come too late. Nothing is done when there are calls that do, and
-        of which others may have been applied before: they are to be erased first."""
+    async def _apply(self, connection: Connection, records: Sequence[Record]) -> Erased:
+        """Apply those that do not come too late.
+
+        Nothing is done when it turns out by them what else is of the erased: other records of it
+        may have been applied before, and it is to be erased first.
+        """
         await hold_people(connection)
         if self._tombstones is not None:
             sifted = await self._tombstones.sift(connection, records)
-            if sifted.late_calls:
-                return sifted.late_calls
+            if sifted.found:
+                return sifted.found
             records = sifted.kept
         messages: list[MessageRecord] = []
         calls: list[CallRecord] = []
@@ -90,11 +91,13 @@ class RecordsRepository:
             await apply_message_records(connection, messages, self._on_new_messages)
         return {}
 
-    async def _erase_calls(self, call_sids: Mapping[str, datetime], deadline_s: float) -> None:
+    async def _erase(self, late: Erased, deadline_s: float) -> None:
         assert self._tombstones is not None  # noqa: S101 - it has found them
         async with self._database.transaction(deadline_s) as connection:
             await exclude_records(connection)
-            for call_sid, erased_at in call_sids.items():
-                about: list[Subject] = [("call", call_sid)]
-                await self._tombstones.put(connection, about, erased_at)
-            await erase_lone_calls(connection, call_sids)
+            for subject, erased_at in late.items():
+                await self._tombstones.put(connection, [subject], erased_at)
+            calls = [value for kind, value in late if kind == "call"]
+            await erase_lone_calls(connection, calls)
+            messages = [UUID(value) for kind, value in late if kind == "message"]
+            await delete_messages(connection, messages)
