@@ -45,6 +45,24 @@ async def test_which_ways_out_there_are_and_which_is_the_first(
         office.close_with(stack)
 
 
+@pytest.mark.parametrize(
+    ("environ", "hears"),
+    [
+        ({}, False),
+        ({"BENCH_ENGINES": "1"}, False),
+        ({"GOOGLE_STT_ENDPOINT": "insecure://127.0.0.1:9001"}, True),
+    ],
+)
+async def test_voice_notes_are_listened_to_where_google_hears_callers(
+    tmp_path: Path, environ: dict[str, str], hears: bool
+) -> None:
+    settings = load_settings({"DATA_DIR": str(tmp_path)} | environ)
+    office = Correspondence(settings, Database("postgresql://x@127.0.0.1:1/x", tmp_path))
+    assert (office._fetching._transcriber is not None) == hears
+    async with AsyncExitStack() as stack:
+        office.close_with(stack)
+
+
 async def test_others_are_told_what_is_new_and_who_wrote(
     database: Database, tmp_path: Path
 ) -> None:

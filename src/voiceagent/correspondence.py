@@ -23,6 +23,9 @@ from voiceagent.crm.written_threads import CrmThreads
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings, ensure_baileys_token
+from voiceagent.speech.google_channel import credentials_of, host_of
+from voiceagent.speech.google_stt import SERVICE as GOOGLE_STT_SERVICE
+from voiceagent.speech.google_transcriber import GoogleTranscriber
 from voiceagent.twilio.messaging import TwilioMessaging
 from voiceagent.web.messages import messages_router
 from voiceagent.web.whatsapp import whatsapp_webhooks_router
@@ -56,7 +59,8 @@ class Correspondence:
         service, as far as others know by then; its own signed webhooks tell it, too.
         `on_message` is given the id of each message, of any process, that is new or has changed;
         empty: some were missed. `on_written` is given the contact of each message that somebody
-        wrote to the business, unless that was missed.
+        wrote to the business, unless that was missed. `transcriber`: None: Google, where it hears
+        callers, else nobody.
 
         Raises `SettingsError`.
         """
@@ -91,7 +95,9 @@ class Correspondence:
         self.arrivals = Arrivals(self._routes, told, owner_phone=settings.owner_whatsapp)
         """For the recorder: what belongs to new messages."""
         self._sending = Outbox(self.outbox, carriers, self._news)
-        self._fetching = MediaFetcher(MediaQueue(database), sources, transcriber)
+        self._fetching = MediaFetcher(
+            MediaQueue(database), sources, transcriber or self._google_transcriber()
+        )
         handlers: dict[str, Handler] = {
             OUTBOX_CHANNEL: self._told_of_outbox,
             MESSAGES_CHANNEL: self._told_of_message,
@@ -154,6 +160,22 @@ class Correspondence:
             )
             carriers["twilio"] = TwilioSender(messaging, self._base_url)
             self._closers.append(messaging.close)
+
+    def _google_transcriber(self) -> Transcriber | None:
+        settings = self._settings
+        if settings.stt_engine != "google":
+            return None
+        inline = settings.gcp_credentials_json
+        google = GoogleTranscriber(
+            host_of(settings.google_stt_endpoint, GOOGLE_STT_SERVICE),
+            credentials_of(
+                settings.google_application_credentials,
+                inline.get_secret_value() if inline else None,
+            ),
+            language=settings.stt_language,
+        )
+        self._closers.append(google.close)
+        return google
 
     def _told_of_message(self, payload: str) -> None:
         self._news.tell_text(payload)
