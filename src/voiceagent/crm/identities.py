@@ -40,6 +40,7 @@ ON CONFLICT (kind, value) DO UPDATE SET contact_id = excluded.contact_id
 
 _PHONE = "SELECT phone FROM contacts WHERE id = $1"
 
+
 async def contacts_of(
     connection: Connection, senders: Iterable[tuple[Sender, datetime]]
 ) -> dict[Sender, UUID]:
