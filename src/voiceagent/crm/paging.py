@@ -20,7 +20,18 @@ MAX_LIMIT = 200
 MAX_CURSOR_CHARACTERS = 500
 MAX_SEARCH_CHARACTERS = 100
 
-ListName = Literal["calls", "contacts", "notices", "callbacks", "appointments", "messages"]
+ListName = Literal[
+    "calls",
+    "contacts",
+    "notices",
+    "callbacks",
+    "appointments",
+    "messages",
+    "conversations",
+    "timeline",
+    "search",
+]
+_IDS_ARE_TEXT = frozenset({"calls", "timeline", "search"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ def from_cursor(name: ListName, cursor: str | None) -> Position | None:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         written_for, at, identity = json.loads(raw)
-        if written_for != "calls":
+        if written_for not in _IDS_ARE_TEXT:
             UUID(identity)
         position = Position(datetime.fromisoformat(at), identity)
     except (binascii.Error, ValueError, TypeError, AttributeError) as error:
