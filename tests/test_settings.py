@@ -15,6 +15,7 @@ from voiceagent.settings import (
     Settings,
     ensure_api_key,
     ensure_baileys_token,
+    ensure_erasure_key,
     ensure_owner_webhook_secret,
     load_settings,
 )
@@ -37,6 +38,7 @@ class TestDefaults:
         assert (settings.eou_min_ms, settings.eou_max_ms) == (300, 600)
         assert settings.barge_in_min_ms == 120
         assert settings.max_calls == 100
+        assert settings.retention_days is None
         assert settings.drain_seconds == 600
         assert settings.data_dir == Path("var")
         assert settings.log_format == "logfmt"
@@ -242,6 +244,8 @@ class TestFaults:
             ("EOU_MIN_MS", "soon"),
             ("BARGE_IN_MIN_MS", "-1"),
             ("MAX_CALLS", "0"),
+            ("RETENTION_DAYS", "0"),
+            ("RETENTION_DAYS", "a year"),
             ("DRAIN_SECONDS", "-1"),
             ("DRAIN_SECONDS", "inf"),
             ("LOG_FORMAT", "xml"),
@@ -425,3 +429,23 @@ class TestWhatsApp:
         assert ensure_baileys_token(settings) == token
         given = load_settings({"DATA_DIR": str(tmp_path), "BAILEYS_TOKEN": "given" * 4})
         assert ensure_baileys_token(given) == "given" * 4
+
+
+class TestErasureKey:
+    def test_it_is_made_once_and_kept_to_oneself(self, tmp_path: Path) -> None:
+        settings = load_settings({"DATA_DIR": str(tmp_path), "RETENTION_DAYS": "365"})
+        assert settings.retention_days == 365
+        key = ensure_erasure_key(settings)
+        assert len(key) >= 32
+        assert ensure_erasure_key(settings) == key
+        assert (tmp_path / "erasure_key").stat().st_mode & 0o777 == 0o600
+
+    def test_one_that_cannot_be_read_or_made_is_told(self, tmp_path: Path) -> None:
+        settings = load_settings({"DATA_DIR": str(tmp_path)})
+        (tmp_path / "erasure_key").write_text("\n")
+        with pytest.raises(SettingsError, match="is empty"):
+            ensure_erasure_key(settings)
+        (tmp_path / "erasure_key").unlink()
+        (tmp_path / "erasure_key").mkdir()
+        with pytest.raises(SettingsError, match="neither read nor made"):
+            ensure_erasure_key(settings)

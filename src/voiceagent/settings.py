@@ -253,6 +253,9 @@ class Settings(BaseModel):
     twilio_whatsapp_from: WhatsAppNumber | None = None
     """A WhatsApp sender of the Twilio account; `whatsapp:` before it is forgiven."""
 
+    retention_days: int | None = Field(None, ge=1, le=36_500)
+    """Calls and messages that are older are erased at night. `None`: they are kept for good."""
+
     eou_min_ms: int = Field(300, ge=0, le=10_000)
     eou_max_ms: int = Field(600, ge=0, le=10_000)
     eou_unsafe: Switch = False
@@ -488,6 +491,25 @@ def ensure_baileys_token(settings: Settings) -> str:
         return settings.baileys_token.get_secret_value()
     path = settings.data_dir / "baileys_token"
     return _ensured(path, "BAILEYS_TOKEN", lambda: secrets.token_urlsafe(32))
+
+
+def ensure_erasure_key(settings: Settings) -> bytes:
+    """What erased numbers are hashed with, so that late records do not bring them back: kept in
+    `data_dir/erasure_key`, made as `ensure_api_key` makes its key.
+
+    Processes that share a database need the same file. Raises `SettingsError`.
+    """
+    path = settings.data_dir / "erasure_key"
+    try:
+        key = _kept_secret(path, lambda: secrets.token_urlsafe(32))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise SettingsError(
+            [f"DATA_DIR: {path} can be neither read nor made ({reason})."]
+        ) from error
+    if not key:
+        raise SettingsError([f"DATA_DIR: {path} is empty; delete it."])
+    return key.encode()
 
 
 def ensure_owner_webhook_secret(settings: Settings) -> str:
