@@ -14,6 +14,7 @@ from voiceagent.crm.journal import (
     decode,
     encode,
     free_journal,
+    lines_on_disk,
 )
 
 
@@ -157,4 +158,52 @@ def test_nobody_else_may_read_what_callers_said(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "process-0")
     journal.append(["private"])
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "process-0").iterdir()} == {0}
+    journal.close()
+
+
+def test_lines_that_are_not_wanted_are_not_on_the_disk_any_more(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "process-0", segment_limit_bytes=40)
+    journal.append(["done", "also done"])
+    journal.append([f"wanted {n}" for n in range(4)])
+    journal.append(["secret 1", "wanted 4"])
+    journal.append(["secret 2"])
+    journal.checkpoint(journal.read(2))
+    assert journal.keep_only(lambda line: "secret" not in line) == 2
+    assert (texts(journal), journal.pending) == ([f"wanted {n}" for n in range(5)], 5)
+    on_disk = b"".join(path.read_bytes() for path in (tmp_path / "process-0").iterdir())
+    assert b"secret" not in on_disk
+    assert b"done" not in on_disk
+    journal.append(["later"])
+    journal.close()
+    again = Journal(tmp_path / "process-0")
+    assert (texts(again), again.pending) == ([f"wanted {n}" for n in range(5)], 6)
+    assert again.keep_only(lambda _: False) == 6
+    assert (texts(again), again.pending) == ([], 0)
+    again.close()
+
+
+def test_a_damaged_line_is_judged_by_what_can_be_read_of_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "process-0")
+    journal.append(["one secret", "another one"])
+    journal.close()
+    [segment] = (tmp_path / "process-0").glob("*.journal")
+    segment.write_bytes(segment.read_bytes().replace(b" one", b" ONE"))
+    assert [line.split(" ", 1)[1] for _, line in lines_on_disk(tmp_path)] == [
+        "ONE secret",
+        "another ONE",
+    ]
+    journal = Journal(tmp_path / "process-0")
+    assert journal.keep_only(lambda line: "secret" not in line) == 1
+    [entry] = journal.read(9)
+    assert (entry.text, entry.raw.endswith(b"another ONE")) == (None, True)
+    journal.close()
+
+
+def test_lines_are_shown_though_another_process_owns_them(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "process-0")
+    journal.append(["one", "two"])
+    assert list(lines_on_disk(tmp_path)) == [
+        (tmp_path / "process-0", "one"),
+        (tmp_path / "process-0", "two"),
+    ]
     journal.close()

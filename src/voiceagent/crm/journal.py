@@ -109,17 +109,7 @@ class Journal:
             return
         if self._size >= self._segment_limit_bytes:
             self._open_segment(self._segment + 1)
-        data = b"".join(encode(text) for text in texts)
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(self._file, data[written:])
-            os.fdatasync(self._file)
-        except OSError:
-            # Half a line must not grow together with the next one.
-            self._cut_back()
-            raise
-        self._size += len(data)
+        self._write(b"".join(encode(text) for text in texts))
         self._pending += len(texts)
 
     def read(self, limit: int) -> list[Entry]:
@@ -165,12 +155,16 @@ class Journal:
         before, kept = self._pending, 0
         self._open_segment(self._segment + 1)
         start = Place(self._segment, 0)
+        lines = b""
         for raw in self._not_done(old):
             text = decode(raw)
             if wanted(raw.decode(errors="replace") if text is None else text):
-                self._size += os.write(self._file, raw + b"\n")
+                lines += raw + b"\n"
                 kept += 1
-        os.fdatasync(self._file)
+            if len(lines) >= READ_LIMIT_BYTES:
+                self._write(lines)
+                lines = b""
+        self._write(lines)
         self._save_checkpoint(start)
         self._done = start
         self._pending = kept
@@ -208,6 +202,19 @@ class Journal:
         self._size = _finished_bytes(path)
         # A line without its end was being written when its process died: it was never promised.
         os.ftruncate(opened, self._size)
+
+    def _write(self, data: bytes) -> None:
+        """Write whole lines and wait until they are on the disk; all or none of them."""
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+            os.fdatasync(self._file)
+        except OSError:
+            # Half a line must not grow together with the next one.
+            self._cut_back()
+            raise
+        self._size += len(data)
 
     def _not_done(self, segments: Sequence[int]) -> Iterator[bytes]:
         for number in segments:
@@ -298,8 +305,9 @@ def lines_on_disk(root: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(root.glob("process-*/*.journal")):
         try:
             with path.open("rb") as file:
-                for raw in file:
-                    text = decode(raw.rstrip(b"\n"))
+                for line in file:
+                    raw = line.removesuffix(b"\n")
+                    text = decode(raw)
                     yield path.parent, raw.decode(errors="replace") if text is None else text
         except FileNotFoundError:
             continue  # it was done
