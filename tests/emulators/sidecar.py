@@ -108,6 +108,7 @@ class SidecarEmulator:
         self.requests: list[Request] = []
         self.faults: deque[Fault] = deque()
         self.connected = True
+        self.not_found_code = "not_found"
         self.not_on_whatsapp: set[str] = set()
         self.media: dict[str, tuple[str, bytes]] = {}
         self.events: deque[dict[str, Any]] = deque()
@@ -338,7 +339,7 @@ class SidecarEmulator:
         if kind == "media" and id_ in self.media:
             mime_type, content = self.media[id_]
             return await _send(writer, 200, mime_type, content)
-        return await _problem(writer, 404, "not_found")
+        return await _problem(writer, 404, self.not_found_code)
 
     async def _post_message(self, body: Mapping[str, Any], writer: asyncio.StreamWriter) -> bool:
         fault = self.faults.popleft() if self.faults else Fault()

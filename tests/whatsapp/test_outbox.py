@@ -5,10 +5,12 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from emulators.sidecar import Fault, SidecarEmulator
+from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from voiceagent.crm.database import Database
 from voiceagent.crm.outbox import Draft, OutboxRepository, Routes
 from voiceagent.whatsapp.news import MessageNews
@@ -225,3 +227,47 @@ async def test_an_attempt_under_way_at_the_end_is_noted(database: Database, tmp_
         await put(one, "one", to=OTHER)
         await slow.until_asked(1)
     assert await database.pool.fetchval("SELECT status FROM messages") == "sent"
+
+
+async def test_what_twilio_was_perhaps_told_is_never_told_again(
+    database: Database, tmp_path: Path
+) -> None:
+    environ = {
+        "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+        "TWILIO_WHATSAPP_FROM": OWN_NUMBER,
+        "TWILIO_SIGNATURE_CHECK": "0",
+    }
+    with TwilioRestEmulator() as twilio:
+        environ |= {"TWILIO_BASE_URL": twilio.base_url}
+        async with house(database, tmp_path, sends=False, environ=environ) as one:
+            await one.twilio(MessageSid="SM0", From=f"whatsapp:{PHONE}", Body="hi")
+            first, _ = await put(one, "one", "two")
+            # A process was killed somewhere between the claim and the note of what came of it.
+            await one.office.outbox.claim("twilio", 1, uuid4(), lease_s=0)
+            work = asyncio.create_task(one.office.run())
+            [unknown] = await settled(one, "unknown")
+            assert unknown["id"] == str(first)
+            await until(lambda: twilio.messages)
+            assert [message["body"] for message in twilio.messages.values()] == ["two"]
+            # Its callback tells that it was sent all the same.
+            path = f"/status?message_id={first}"
+            await one.twilio(path, MessageSid="SM9", MessageStatus="delivered")
+            [delivered] = await settled(one, "delivered")
+            assert (delivered["id"], delivered["external_id"]) == (str(first), "SM9")
+            work.cancel()
+            await asyncio.wait([work])
+
+
+async def test_what_the_sidecar_was_perhaps_told_is_asked_about_first(
+    database: Database, tmp_path: Path, emulator: SidecarEmulator
+) -> None:
+    async with house(database, tmp_path, emulator, sends=False) as one:
+        await put(one, "one")
+        await one.office.outbox.claim("baileys", 1, uuid4(), lease_s=0)
+        work = asyncio.create_task(one.office.run())
+        await settled(one, "sent")
+        assert [request.method for request in emulator.requests] == ["GET", "POST"]
+        assert len(emulator.wire) == 1
+        work.cancel()
+        await asyncio.wait([work])

@@ -154,6 +154,15 @@ class TestSending:
         assert (await sidecar.ask(one)) == Settled("read", emulator.wire[0]["message_id"])
         await sidecar.close()
 
+    async def test_that_another_server_does_not_know_it_says_nothing(
+        self, tmp_path: Path, emulator: SidecarEmulator
+    ) -> None:
+        lost = Sidecar(f"{emulator.url}/nowhere", TOKEN, impatient)
+        # As a proxy, or any other program on that port, would answer.
+        emulator.not_found_code = ""
+        assert isinstance(await lost.ask(letter()), Unclear)
+        await lost.close()
+
     async def test_what_it_recorded_and_did_not_send_is_to_be_asked_for_again(
         self, emulator: SidecarEmulator, sidecar: Sidecar
     ) -> None:
