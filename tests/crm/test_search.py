@@ -20,6 +20,7 @@ from voiceagent.crm.search import (
     SNIPPET_CHARACTERS,
     TRIGRAM_INDEXES,
     Search,
+    Stream,
     snippet,
 )
 from voiceagent.errors import InvalidCursor
@@ -38,12 +39,22 @@ def records(database: Database) -> RecordsRepository:
 
 
 @pytest.fixture(params=["by rows", "by indexes"])
-async def either(request: pytest.FixtureRequest, database: Database) -> None:
-    """Rows are looked through, or indexes are asked; what is found is the same."""
+async def either(
+    request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are looked through, or indexes are asked behind the first row; what is found is the
+    same."""
     if request.param == "by indexes":
+        look_through(monkeypatch, 1)
         # Any index of that name stands for one of trigrams, which the tests' server has not.
         await database.pool.execute("CREATE INDEX turns_words ON turns (turn)")
         await database.pool.execute("CREATE INDEX messages_words ON messages (kind)")
+
+
+def look_through(monkeypatch: pytest.MonkeyPatch, at_once: int, calls: Stream = CALLS) -> None:
+    """So many rows are looked through at a time."""
+    few = [replace(stream, at_once=at_once) for stream in (CONTACTS, calls, MESSAGES)]
+    monkeypatch.setattr(module, "PHASES", ((few[0],), (few[1], few[2])))
 
 
 async def all_of(search: Search, q: str, limit: int = 200) -> list[SearchHit]:
@@ -155,8 +166,7 @@ async def test_however_little_is_looked_through_at_a_time_everything_is_found(
         )
     everything = await all_of(search, "call 0")
     assert len(everything) == 12
-    few = [replace(stream, at_once=at_once) for stream in (CONTACTS, CALLS, MESSAGES)]
-    monkeypatch.setattr(module, "PHASES", ((few[0],), (few[1], few[2])))
+    look_through(monkeypatch, at_once)
     assert await all_of(search, "call 0", 5) == everything
     # Whoever is short of time is given what there is, and goes on from there.
     hurried = Search(search._database, budget_s=-1)
@@ -176,13 +186,14 @@ async def test_however_little_is_looked_through_at_a_time_everything_is_found(
 async def test_an_index_that_takes_too_long_is_done_without(
     search: Search, records: RecordsRepository, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await records.apply([announced("CA1"), turn("CA1", 0, "a garden")])
+    for n in range(3):
+        await records.apply([announced(f"CA{n}", at=n), turn(f"CA{n}", 0, "a garden", at=n)])
     for name, table in zip(TRIGRAM_INDEXES, ("turns (turn)", "messages (kind)"), strict=True):
         await database.pool.execute(f"CREATE INDEX {name} ON {table}")
-    slow = replace(CALLS, candidates="c.call_sid IN (SELECT 'CA1' FROM pg_sleep(30))")
-    monkeypatch.setattr(module, "PHASES", ((CONTACTS,), (slow, MESSAGES)))
+    slow = "c.call_sid IN (SELECT 'CA1' FROM pg_sleep(30))"
+    look_through(monkeypatch, 1, replace(CALLS, candidates=slow))
     monkeypatch.setattr(module, "INDEXED_TIMEOUT_MS", 50)
-    assert await found(search, "garden") == [("call", "CA1")]
+    assert await found(search, "garden") == [("call", f"CA{n}") for n in (2, 1, 0)]
 
 
 async def test_a_merged_contact_is_found_by_its_old_number(

@@ -1,8 +1,8 @@
 """Finds people, calls and messages by a name, a number or what was said or written.
 
 A few words flow in, hits flow out: contacts first, then calls and messages, the newest
-first. A request looks through so many rows and no more, however many there are; its cursor
-says how far it came. Where there are trigram indexes everything is looked through at once.
+first. A request looks through rows for a second and no longer, however many there are; its
+cursor says how far it came. Where there are trigram indexes rare words are found at once.
 """
 
 import asyncio
@@ -172,13 +172,21 @@ class Search:
         """Where these words, or this part of a number, stand. Raises `InvalidCursor`."""
         after = from_cursor("search", cursor)
         limit = min(limit, MAX_LIMIT)
+        words = (contains_pattern(q), number_pattern(q))
         now_s = asyncio.get_running_loop().time
         enough_s = now_s() + self._budget_s
+        indexed = len(q) >= MIN_INDEXED_CHARACTERS and await self._has_indexes()
         hits: list[asyncpg.Record] = []
         phase = 0 if after is None or after.id.startswith(f"{CONTACTS.kind} ") else 1
         while phase < len(PHASES):
-            found, after = await self._look(PHASES[phase], q, after, limit - len(hits) + 1)
+            found, after = await self._by_rows(PHASES[phase], words, after, limit - len(hits) + 1)
             hits += found
+            if indexed and after is not None and len(hits) <= limit:
+                # The words are rare: now an index is quicker than the next rows.
+                rest = await self._by_index(PHASES[phase], words, after, limit - len(hits) + 1)
+                indexed = rest is not None
+                if rest is not None:
+                    hits, after = hits + rest, None
             if len(hits) > limit:
                 return _page(hits[:limit], _position(hits[limit - 1]), q)
             if after is None:
@@ -187,20 +195,18 @@ class Search:
                 return _page(hits, after, q)
         return _page(hits, None, q)
 
-    async def _look(
-        self, streams: Sequence[Stream], q: str, after: Position | None, limit: int
+    async def _by_rows(
+        self,
+        streams: Sequence[Stream],
+        words: tuple[str, str | None],
+        after: Position | None,
+        limit: int,
     ) -> tuple[Sequence[asyncpg.Record], Position | None]:
-        """The first hits behind `after`, and how far that went; None: to the end."""
-        words = (contains_pattern(q), number_pattern(q))
-        if len(q) >= MIN_INDEXED_CHARACTERS and await self._has_indexes():
-            found = await self._by_index(streams, words, after, limit)
-            if found is not None:
-                return found, None
+        """The first hits among the next rows, and where those end; None: there are no more."""
         async with self._database.connection() as connection:
             ends = [await _end(connection, stream, after) for stream in streams]
             end = max((end for end in ends if end), key=_order, default=None)
-            stretch = _Stretch(after, end)
-            return await _found(connection, streams, words, stretch, limit), end
+            return await _found(connection, streams, words, _Stretch(after, end), limit), end
 
     async def _has_indexes(self) -> bool:
         async with self._database.connection() as connection:

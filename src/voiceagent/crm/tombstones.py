@@ -5,6 +5,7 @@ may still be on its way; which of others were erased, and when, flows out. Witho
 which is not in the database, nobody can tell what a hash stands for.
 """
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping, Sequence
@@ -51,7 +52,8 @@ class Tombstones:
         self, connection: Connection, subjects: Collection[Subject], erased_at: datetime
     ) -> None:
         """They were erased at that time."""
-        digests = [self._digest(subject) for subject in subjects]
+        # A long thread has thousands: the event loop goes on meanwhile.
+        digests = await asyncio.to_thread(lambda: [self._digest(subject) for subject in subjects])
         await connection.execute(_PUT, digests, erased_at, erased_at + KEPT)
 
     async def among(
