@@ -7,6 +7,7 @@ a phone would send. Nothing here is used outside tests.
 
 import _ctypes
 import ctypes
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -16,6 +17,13 @@ import numpy.typing as npt
 import soxr
 
 from voiceagent.call.audio import SAMPLE_RATE_HZ, pcm16_to_ulaw
+from voiceagent.speech.espeak_worker import (
+    _EVENT_LIST_TERMINATED,
+    _EVENT_WORD,
+    _Event,
+)
+from voiceagent.speech.ports import WordTiming
+from voiceagent.speech.word_timings import word_timings
 
 Sound = npt.NDArray[np.float64]
 
@@ -50,23 +58,41 @@ _ESPEAK_SYNCHRONOUS = 2
 _ESPEAK_UTF8 = 1
 
 _SynthCallback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
 
 
-@cache
+@dataclass(frozen=True)
+class Spoken:
+    """A text as speech."""
+
+    sound: Sound
+    """Silence at both ends cut off, active level -20 dBFS. Read-only."""
+    words: tuple[WordTiming, ...]
+
+
 def speech(text: str, voice: str = "en", words_a_minute: int = 165, pitch: int = 50) -> Sound:
     """`text` spoken, silence at both ends cut off, active level -20 dBFS. Read-only."""
-    pcm, rate_hz = _spoken(text, voice, words_a_minute, pitch)
+    return spoken(text, voice, words_a_minute, pitch).sound
+
+
+@cache
+def spoken(text: str, voice: str = "en", words_a_minute: int = 165, pitch: int = 50) -> Spoken:
+    """The same, with where its words begin."""
+    pcm, rate_hz, events = _synthesised(text, voice, words_a_minute, pitch)
     resampled = soxr.resample(pcm, rate_hz, SAMPLE_RATE_HZ)
     loud = np.flatnonzero(np.abs(resampled) > 10 ** (-50 / 20))
     sound = speech_at(resampled[loud[0] : loud[-1] + 1], -20)
     sound.flags.writeable = False
-    return sound
+    cut_ms = loud[0] / 8
+    times = [(at, max(0.0, sample * 1000 / rate_hz - cut_ms)) for at, sample in events]
+    return Spoken(sound, word_timings(text, times))
 
 
-def _spoken(text: str, voice: str, words_a_minute: int, pitch: int) -> tuple[Sound, int]:
-    """The samples of eSpeak NG and their rate.
+def _synthesised(
+    text: str, voice: str, words_a_minute: int, pitch: int
+) -> tuple[Sound, int, list[tuple[int, int]]]:
+    """The samples of eSpeak NG, their rate, and (character, sample) of its word events.
 
     Loaded afresh and seeded each time: its hoarseness is random, and phases of the
     sentence before live on in its static variables.
@@ -77,10 +103,20 @@ def _spoken(text: str, voice: str, words_a_minute: int, pitch: int) -> tuple[Sou
     if rate_hz <= 0 or library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise RuntimeError(f"eSpeak NG did not start with the voice {voice}")
     pieces: list[bytes] = []
+    words: list[tuple[int, int]] = []
 
-    def take(samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: object) -> int:
+    def take(
+        samples: "ctypes._Pointer[ctypes.c_short]",
+        count: int,
+        events: "ctypes._Pointer[_Event]",
+    ) -> int:
         if samples and count > 0:
             pieces.append(ctypes.string_at(samples, count * 2))
+        index = 0
+        while events[index].type != _EVENT_LIST_TERMINATED:
+            if events[index].type == _EVENT_WORD:
+                words.append((events[index].text_position - 1, events[index].sample))
+            index += 1
         return 0
 
     callback = _SynthCallback(take)
@@ -93,7 +129,8 @@ def _spoken(text: str, voice: str, words_a_minute: int, pitch: int) -> tuple[Sou
     library.espeak_Synth(said, len(said) + 1, 0, 0, 0, _ESPEAK_UTF8, None, None)
     library.espeak_Terminate()
     _ctypes.dlclose(library._handle)
-    return np.frombuffer(b"".join(pieces), dtype=np.int16).astype(np.float64) / 32768, rate_hz
+    samples = np.frombuffer(b"".join(pieces), dtype=np.int16).astype(np.float64) / 32768
+    return samples, rate_hz, words
 
 
 def level_dbfs(sound: Sound) -> float:

@@ -22,13 +22,13 @@ from voiceagent.back_office import BackOffice
 from voiceagent.brain.agent_profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party, Say
 from voiceagent.brains import House, load_profile
+from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
 from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity
-from voiceagent.call.wording import OwnWords
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
@@ -201,7 +201,6 @@ def _assemble(settings: Settings) -> FastAPI:
             eou_min_ms=settings.eou_min_ms,
             eou_max_ms=settings.eou_max_ms,
             barge_in_min_ms=settings.barge_in_min_ms,
-            words=OwnWords.of(profile.words.back_channel, profile.words.command),
             max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
         ),
         language=settings.stt_language,
@@ -209,6 +208,7 @@ def _assemble(settings: Settings) -> FastAPI:
         control=office.rest,
         parking=Parking(time.monotonic),
         report_failure=warm_up.report_failure,
+        words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
     )
 
     async def keep_warm() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import sounds
 from sounds import Sound
+from voiceagent.call import activity
 from voiceagent.call.activity import WINDOW_MS, ActivityDetector, SpeechRun, Window
 from voiceagent.call.vad import WINDOW_BYTES, VoiceActivity
 
@@ -101,10 +102,10 @@ def hear(
     detector, run = ActivityDetector(), SpeechRun()
     heard = Heard([], [])
     for n, window in enumerate(windows):
-        voiced = detector.push(window, agent_dbfs[n] if agent_dbfs else None)
-        run.push(window.end_ms, voiced)
-        heard.voiced.append(voiced)
-        if run.started(needed_ms):
+        judged = detector.push(window, agent_dbfs[n] if agent_dbfs else None)
+        run.push(window.end_ms, judged)
+        heard.voiced.append(judged is activity.Heard.VOICED)
+        if run.interrupts(needed_ms) if agent_dbfs else run.started(needed_ms):
             heard.started_ms.append(window.end_ms)
     return heard
 

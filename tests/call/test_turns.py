@@ -1,11 +1,10 @@
 """Turn-taking, by behaviour; and its promises under random events."""
 
-from dataclasses import replace
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from turns_world import World
 
+from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.turn_events import (
     AbandonReply,
     Action,
@@ -37,7 +36,6 @@ from voiceagent.call.turn_events import (
     UtteranceStarted,
 )
 from voiceagent.call.turn_state import State
-from voiceagent.call.wording import OwnWords
 from voiceagent.speech.ports import Recognition
 
 
@@ -499,9 +497,8 @@ class TestFalseInterruption:
                 assert world.now_ms - told_ms <= 300, (text, known_after)
 
     def test_a_business_may_call_a_word_a_command(self) -> None:
-        words = OwnWords.of([], ["okay"])
         world = speaking()
-        world.turns.policy = replace(world.turns.policy, words=words)
+        world.turns.words = FloorWords.with_own([], ["okay"])
         only(world.utter("okay", windows=10), Think)
 
     def test_a_word_of_command_takes_it(self) -> None:

@@ -7,7 +7,7 @@ ones that the shell around the machine can bring about.
 
 from dataclasses import dataclass, field
 
-from voiceagent.call.activity import WINDOW_MS
+from voiceagent.call.activity import WINDOW_MS, Heard
 from voiceagent.call.turn_events import (
     AbandonReply,
     Action,
@@ -106,7 +106,7 @@ class World:
             self.audio_ms += WINDOW_MS
             if voiced:
                 self.last_voice_ms = self.now_ms
-            actions += self.send(Voice(self.audio_ms, voiced))
+            actions += self.send(Voice(self.audio_ms, Heard.VOICED if voiced else Heard.NOTHING))
         return actions
 
     def wait(self, ms: float) -> list[Action]:

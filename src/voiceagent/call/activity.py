@@ -1,8 +1,8 @@
 """Is the caller speaking? The rule, window by window, over what the model heard.
 
 In flow `Window`s (32 ms of inbound audio each: the model's probability and the
-level) and how loud the agent itself is; out flows voiced or not, and runs of
-voiced windows. Pure: it never sees audio, a model or a clock.
+level) and how loud the agent itself is; out flows what each was, and runs of voiced
+windows. Pure: it never sees audio, a model or a clock.
 
 The model alone takes a room full of people for a caller. So a window is voiced
 when it *sounds* like speech and *stands out*:
@@ -13,14 +13,17 @@ when it *sounds* like speech and *stands out*:
    many times in that time, a steady noise never does. A window must rise 13 dB above
    it, or 8 dB where the quiet windows do not sound like speech (the background is no
    crowd, so the model itself rejects it), or 16 dB in the call's first second;
-4. echo: while the agent is heard, no lower than 16 dB under the agent.
+4. echo: while the agent is heard, louder than what this phone returns of it (`echo.py`).
 """
 
 from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum
 from math import ceil
 from typing import Final
+
+from voiceagent.call.echo import EchoGate
 
 WINDOW_MS: Final = 32.0
 """One step of the Silero model: 256 samples at 8000 Hz."""
@@ -42,6 +45,18 @@ class Window:
     """The model's probability that it is speech, 0 to 1."""
     level_dbfs: float
     """RMS level without its direct current; -100 (digital silence) to 0."""
+
+
+class Heard(Enum):
+    """What a window was."""
+
+    VOICED = "voiced"
+    """It sounds like speech and stands out: the caller speaks."""
+    LOUD = "loud"
+    """It only stands out: a noise, or a consonant such as s."""
+    FAINT = "faint"
+    """It only sounds like speech: the closure before a t, an echo, a crowd."""
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +93,6 @@ class ActivityPolicy:
     """Crowds rose up to 15.5 dB above what was known of them after half a second."""
     opening_ms: float = 1000.0
     """Digital silence this early in the call is a line not yet open, not a quiet room."""
-    echo_loss_db: float = 16.0
-    """A speakerphone returns the agent at least 20 dB down; a caller at the agent's own
-    level is far above."""
 
 
 class ActivityDetector:
@@ -94,9 +106,11 @@ class ActivityDetector:
         self._by_level: list[tuple[float, float]] = []
         """The same windows, quietest first: (level, probability)."""
         self._voiced = False
+        self._echo = EchoGate(WINDOW_MS)
+        self._run = SpeechRun()
 
-    def push(self, window: Window, agent_dbfs: float | None) -> bool:
-        """True when the caller speaks in this window.
+    def push(self, window: Window, agent_dbfs: float | None) -> Heard:
+        """What this window was.
 
         `agent_dbfs` is the loudest RMS level of the agent's speech that the phone played
         within about the last 500 ms (which covers the way back of an echo), None when the
@@ -107,17 +121,30 @@ class ActivityDetector:
         likely = window.probability >= (
             policy.exit_probability if self._voiced else policy.enter_probability
         )
-        self._voiced = likely and window.level_dbfs >= self._least_dbfs(agent_dbfs)
-        return self._voiced
+        stands_out = window.level_dbfs >= self._least_dbfs()
+        is_echo = agent_dbfs is not None and window.level_dbfs < agent_dbfs - self._echo.loss_db
+        self._voiced = likely and stands_out and not is_echo
+        heard = self._judge(window, loud=stands_out and not is_echo)
+        self._run.push(window.end_ms, heard)
+        if agent_dbfs is not None and self._run.voiced_ms <= WINDOW_MS:
+            # Of what passes for the caller only the first window: it may be an echo after all.
+            sounds_like_speech = window.probability >= policy.exit_probability
+            self._echo.learn(agent_dbfs, window.level_dbfs if sounds_like_speech else None)
+        return heard
 
-    def _least_dbfs(self, agent_dbfs: float | None) -> float:
-        """How loud the caller must be just now."""
-        policy = self._policy
-        least = policy.quietest_speech_dbfs
+    def _judge(self, window: Window, *, loud: bool) -> Heard:
+        if self._voiced:
+            return Heard.VOICED
+        if loud:
+            return Heard.LOUD
+        is_faint = window.probability >= self._policy.exit_probability
+        return Heard.FAINT if is_faint else Heard.NOTHING
+
+    def _least_dbfs(self) -> float:
+        """How loud speech must be just now, whoever speaks."""
+        least = self._policy.quietest_speech_dbfs
         if self._by_level:
             least = max(least, self.floor_dbfs + self._rise_db())
-        if agent_dbfs is not None:
-            least = max(least, agent_dbfs - policy.echo_loss_db)
         return least
 
     @property
@@ -150,35 +177,59 @@ class ActivityDetector:
 class SpeechRun:
     """Voiced windows that belong together: gaps of up to 64 ms (a plosive) are bridged.
 
-    One run may be noise of any kind; an utterance is a run with enough voice in it
-    (96 ms while listening, `BARGE_IN_MIN_MS` while the agent speaks).
+    One run may be noise of any kind; an utterance is a run with enough in it: 96 ms voiced
+    while listening, `BARGE_IN_MIN_MS` of speech while the agent speaks. Speech is what is
+    voiced, and at its edges what is so by the look of it: what stands out right before
+    the first voiced window (in an s the model hears no speech, and it takes a window to
+    become sure), and the first window after one that still sounds like speech.
     """
 
     BRIDGED_GAP_MS: Final = 64.0
+    LEAD_MS: Final = 96.0
+    """An s or sh before the first vowel lasts 70-150 ms."""
 
     def __init__(self) -> None:
         self.start_ms: float | None = None
         """Audio time at which the present run began; None between runs."""
         self.voiced_ms = 0.0
         """Voiced time in the present run, without the gaps; 0 between runs."""
+        self.speech_ms = 0.0
+        """The same with its edges."""
         self.last_voiced_end_ms: float | None = None
         """Audio time at the end of the call's last voiced window; None before the first."""
+        self._lead_ms = 0.0
+        """What has stood out without being voiced just before, up to `_end_ms`."""
+        self._end_ms = 0.0
 
-    def push(self, end_ms: float, voiced: bool) -> None:
+    def push(self, end_ms: float, heard: Heard) -> None:
         """Take the next window, which ends at that audio time. Time may jump (lost audio)."""
-        silent_until_ms = end_ms - WINDOW_MS if voiced else end_ms
+        begin_ms = end_ms - WINDOW_MS
+        if begin_ms > self._end_ms:
+            self._lead_ms = 0.0
+        self._end_ms = end_ms
+        voiced = heard is Heard.VOICED
+        silent_until_ms = begin_ms if voiced else end_ms
         if (
             self.last_voiced_end_ms is not None
             and silent_until_ms - self.last_voiced_end_ms > self.BRIDGED_GAP_MS
         ):
             self.start_ms = None
-            self.voiced_ms = 0.0
+            self.voiced_ms = self.speech_ms = 0.0
         if voiced:
             if self.start_ms is None:
-                self.start_ms = end_ms - WINDOW_MS
+                self.start_ms = begin_ms - self._lead_ms
+                self.speech_ms = self._lead_ms
             self.voiced_ms += WINDOW_MS
+            self.speech_ms += WINDOW_MS
             self.last_voiced_end_ms = end_ms
+        elif heard is not Heard.NOTHING and begin_ms == self.last_voiced_end_ms:
+            self.speech_ms += WINDOW_MS
+        self._lead_ms = min(self.LEAD_MS, self._lead_ms + WINDOW_MS) if heard is Heard.LOUD else 0.0
 
     def started(self, min_voiced_ms: float) -> bool:
         """The present run has at least that much voice."""
         return self.start_ms is not None and self.voiced_ms >= min_voiced_ms
+
+    def interrupts(self, min_speech_ms: float) -> bool:
+        """The present run has at least that much speech."""
+        return self.start_ms is not None and self.speech_ms >= min_speech_ms

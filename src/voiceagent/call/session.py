@@ -21,6 +21,7 @@ from voiceagent.call.audio import BYTES_PER_MS
 from voiceagent.call.control import CallControl
 from voiceagent.call.conversation import Conversation
 from voiceagent.call.detail import CallDetail
+from voiceagent.call.floor_words import BUILT_IN, FloorWords
 from voiceagent.call.parking import SEQ_OF_A_STRANGER, Parking, Talk
 from voiceagent.call.playout import Playout
 from voiceagent.call.replies import Replies
@@ -74,6 +75,8 @@ class CallServices:
     parking: Parking
     report_failure: Callable[[str, str], None]
     """(part, sentence): an engine (`stt`, `tts`, `brain`) failed in a call."""
+    words: FloorWords = BUILT_IN
+    """By which the floor is kept or taken, those of the business included."""
 
 
 class CallSession:
@@ -87,7 +90,7 @@ class CallSession:
         self._clock = asyncio.get_running_loop().time
         self._born = self._clock()
 
-        self._turns = Turns(services.policy)
+        self._turns = Turns(services.policy, services.words)
         self._playout = Playout()
         self._activity = ActivityDetector()
         self._is_back = start.parameters.get(RESUMED_PARAMETER) == TRANSFER_FAILED
@@ -380,8 +383,8 @@ class CallSession:
     def _on_windows(self, windows: Sequence[Window]) -> None:
         for window in windows:
             agent_dbfs = self._playout.loudest_dbfs(self._arrived_at_ms(window.end_ms))
-            voiced = self._activity.push(window, agent_dbfs)
-            self.dispatch(on.Voice(window.end_ms, voiced))
+            heard = self._activity.push(window, agent_dbfs)
+            self.dispatch(on.Voice(window.end_ms, heard))
 
     async def _listen(self) -> None:
         """Keep ears open; after three failures in a row, say that it is no use."""

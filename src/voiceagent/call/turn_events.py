@@ -8,6 +8,7 @@ the second. Times ending in `_ms` are on the call's clock, those ending in
 from dataclasses import dataclass
 from enum import Enum
 
+from voiceagent.call.activity import Heard
 from voiceagent.speech.ports import Recognition
 
 # --- events -----------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ class Voice:
 
     audio_ms: float
     """Audio time at the window's end."""
-    voiced: bool
+    heard: Heard
 
 
 @dataclass(frozen=True, slots=True)

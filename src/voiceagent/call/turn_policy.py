@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from voiceagent.call.wording import NO_OWN_WORDS, OwnWords
-
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
@@ -17,9 +15,9 @@ class TurnPolicy:
     """Voice that begins an utterance while listening: three windows; clicks are shorter."""
     barge_in_min_ms: float = 120.0
     """Voice that stops the agent."""
-    listening_noise_ms: float = 224.0
-    """Silence after an "mm-hm" over the agent; then it goes on. Shorter than `eou_min_ms`: nothing
-    is answered."""
+    listening_noise_ms: float = 288.0
+    """Silence after an "mm-hm" over the agent; then it goes on: within 300 ms of the word, and no
+    sooner, since "okay, but" has a pause in it."""
     pause_ms: float = 120.0
     """Silence after which the recogniser is asked what it has, so that it is there by eou_min."""
     guess_after_ms: float = 64.0
@@ -61,8 +59,6 @@ class TurnPolicy:
     idle_ms: float = 12_000.0
     """Silence of an idle caller before a re-prompt."""
     max_reprompts: int = 2
-    words: OwnWords = NO_OWN_WORDS
-    """Of this business, beside the built-in ones."""
     digit_gap_ms: float = 1_200.0
     """Pause after a key that ends the keyed answer; `#` ends it at once."""
     max_digits: int = 32

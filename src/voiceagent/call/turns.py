@@ -19,12 +19,12 @@ the introduction comes once; a stop is always settled; after the end, nothing.
 from dataclasses import dataclass, field
 
 from voiceagent.call import turn_events as on
-from voiceagent.call import wording
+from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.guesses import Guesses
 from voiceagent.call.keys import Keys
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turn_state import Counters, Reply, State
-from voiceagent.call.utterance import Signal, Utterance, UtteranceTracker
+from voiceagent.call.utterance import Onset, Signal, Utterance, UtteranceTracker
 from voiceagent.speech.ports import Recognition
 
 
@@ -33,6 +33,7 @@ class Turns:
     """The machine. `handle` is its only door."""
 
     policy: TurnPolicy = field(default_factory=TurnPolicy)
+    words: FloorWords = field(default_factory=FloorWords)
     state: State = State.LISTENING
     turn: int = 0
     counters: Counters = field(default_factory=Counters)
@@ -50,7 +51,7 @@ class Turns:
     _reprompts: int = 0
 
     def __post_init__(self) -> None:
-        self._caller = UtteranceTracker(self.policy)
+        self._caller = UtteranceTracker(self.policy, self._leaves_the_floor)
         self._guesses = Guesses(self.policy)
         self._keys = Keys(self.policy)
 
@@ -127,15 +128,12 @@ class Turns:
             case on.Closed():
                 self._end(actions, hang_up=None)
         self._caller.patient = self._guesses.is_awaited
-        self._caller.lets_pass = self._is_listening_noise if self._held else _nothing
         return actions
 
     # --- the caller's voice ---------------------------------------------------------------
 
     def _on_voice(self, event: on.Voice, now_ms: float, actions: list[on.Action]) -> None:
-        signal = self._caller.window(
-            event.audio_ms, now_ms, voiced=event.voiced, onset_ms=self._onset_ms
-        )
+        signal = self._caller.window(event.audio_ms, now_ms, heard=event.heard, onset=self._onset)
         utterance = self._caller.current
         if utterance is None or signal is None:
             return
@@ -151,14 +149,12 @@ class Turns:
             self._on_over(utterance, now_ms, actions)
 
     @property
-    def _onset_ms(self) -> float | None:
-        """How much voice begins an utterance now."""
+    def _onset(self) -> Onset:
+        """What begins an utterance now."""
         if self._keys.under_way or self._is_farewell():
             # Keys are being pressed: they are the answer. Or nothing can be answered any more.
-            return None
-        if self.state is State.LISTENING:
-            return self.policy.speech_start_ms
-        return self.policy.barge_in_min_ms
+            return Onset.NONE
+        return Onset.LISTENING if self.state is State.LISTENING else Onset.OVER_THE_AGENT
 
     def _stop(self, now_ms: float, actions: list[on.Action]) -> None:
         """The caller has the floor; the reply is held until it is known what they want."""
@@ -194,7 +190,7 @@ class Turns:
         text, reply = self._caller.hearing, self._reply
         if self._keys.under_way or self._is_farewell():
             return
-        if self._held and reply and (reply.digits or self._is_listening_noise(text)):
+        if self._leaves_the_floor(text) or (self._held and reply and reply.digits):
             return
         actions += self._guesses.keep(self._unanswered()[0], text, now_ms)
 
@@ -217,7 +213,8 @@ class Turns:
     # --- late words -----------------------------------------------------------------------
 
     def _on_belated_words(self, now_ms: float, actions: list[on.Action]) -> None:
-        """The words of an utterance that was let pass have come after all: answer them.
+        """The words of an utterance that was let pass have come after all, or are others than
+        they seemed: answer them.
 
         The agent may have gone on speaking meanwhile, or somebody pressed keys; then
         the utterance is judged as if its words had come in time.
@@ -225,8 +222,9 @@ class Turns:
         if self._keys.under_way or self._is_farewell():
             return
         if self.state is not State.LISTENING:
-            if wording.is_backchannel(self._caller.hearing, self.policy.words):
-                self._settle_caller(actions)
+            if self._is_listening_noise(self._caller.hearing):
+                if self._caller.source == "final":
+                    self._settle_caller(actions)
                 return
             self._stop(now_ms, actions)
         self._caller.take_up(now_ms)
@@ -258,9 +256,14 @@ class Turns:
         elif self._caller.lacks_last_words and now_ms < over.at_ms + self.policy.last_words_ms:
             over.words_due_ms = over.at_ms + self.policy.last_words_ms
             return
-        elif self._held and self._is_listening_noise(text):
+        elif self._leaves_the_floor(text):
             actions.append(on.UtteranceDropped(text))
-            self._settle_caller(actions)
+            if self._caller.source == "final":
+                self._caller.settle()
+            else:
+                # An interim may still turn out to be a word that wants the floor.
+                self._caller.let_pass()
+            actions += self._guesses.utterance_over()
             self._resume(now_ms, actions)
             return
         ended = on.UtteranceEnded(
@@ -275,6 +278,10 @@ class Turns:
         )
         self._answer(ended, now_ms, actions)
 
+    def _leaves_the_floor(self, text: str) -> bool:
+        """Whether the agent is to go on with what is held, now that this was said."""
+        return self._held and self._is_listening_noise(text)
+
     def _is_listening_noise(self, text: str) -> bool:
         """Whether these words over the agent's own leave the floor with the agent."""
         reply = self._reply
@@ -282,8 +289,8 @@ class Turns:
             return False
         unheard_ms = reply.unheard_ms(self._stopped_ms)
         nearly_done = unheard_ms is not None and unheard_ms <= self.policy.nearly_done_ms
-        return not nearly_done and wording.is_backchannel(
-            text, self.policy.words, during_introduction=reply.introduction
+        return not nearly_done and self.words.leaves_the_floor(
+            text, during_introduction=reply.introduction
         )
 
     def _resume(self, now_ms: float, actions: list[on.Action]) -> None:
@@ -545,10 +552,6 @@ class Turns:
         self.state = State.ENDED
         if hang_up is not None:
             actions.append(on.HangUp(hang_up))
-
-
-def _nothing(_text: str) -> bool:
-    return False
 
 
 def _joined(*texts: str) -> str:

@@ -10,10 +10,21 @@ from dataclasses import dataclass
 from enum import Enum
 
 from voiceagent.call import completeness, wording
-from voiceagent.call.activity import WINDOW_MS, SpeechRun
+from voiceagent.call.activity import WINDOW_MS, Heard, SpeechRun
 from voiceagent.call.transcript import COVERS_SLACK_MS, Transcript
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.speech.ports import Recognition
+
+
+class Onset(Enum):
+    """What it takes to begin an utterance."""
+
+    NONE = "none"
+    """None can begin."""
+    LISTENING = "listening"
+    """`speech_start_ms` of voice."""
+    OVER_THE_AGENT = "over the agent"
+    """`barge_in_min_ms` of speech, soft beginnings included: the agent must stop at once."""
 
 
 class Signal(Enum):
@@ -59,16 +70,18 @@ class Utterance:
 class UtteranceTracker:
     """Follows one caller's utterances. Times `…now_ms` are wall time, all others audio time."""
 
-    def __init__(self, policy: TurnPolicy) -> None:
+    def __init__(
+        self, policy: TurnPolicy, leaves_the_floor: Callable[[str], bool] = lambda _text: False
+    ) -> None:
+        """`leaves_the_floor`: whether these words, said now, ask for no answer."""
         self.policy = policy
+        self._leaves_the_floor = leaves_the_floor
         self.audio_ms = 0.0
         """Audio heard so far."""
         self.current: Utterance | None = None
         self.patient = False
         """The answer is not ready anyhow: the silence may take its longest, for the caller loses
         nothing by it and may go on speaking."""
-        self.lets_pass: Callable[[str], bool] = lambda _text: False
-        """Whether these words leave the floor with the agent: then they need no long silence."""
         self._passed: Utterance | None = None
         """It was let pass for want of words, which may still come."""
         self._run = SpeechRun()
@@ -112,15 +125,15 @@ class UtteranceTracker:
         return self.current.media_at_ms + self.policy.media_gap_ms
 
     def window(
-        self, audio_ms: float, now_ms: float, *, voiced: bool, onset_ms: float | None
+        self, audio_ms: float, now_ms: float, *, heard: Heard, onset: Onset
     ) -> Signal | None:
-        """Take the next window. `onset_ms`: so much voice begins an utterance; None: none can."""
+        """Take the next window."""
         self.audio_ms = audio_ms
         if self.current is None:
-            self._run.push(audio_ms, voiced)
-            return self._onset(now_ms, onset_ms) if voiced and onset_ms is not None else None
+            self._run.push(audio_ms, heard)
+            return self._begin(now_ms) if self._begins(onset) else None
         self.current.media_at_ms = now_ms
-        if voiced:
+        if heard is Heard.VOICED:
             return self._voice(self.current, now_ms)
         if not self.current.paused and self._silence_ms >= self.policy.pause_ms:
             self.current.paused = True
@@ -148,13 +161,16 @@ class UtteranceTracker:
         if utterance.over is not None:
             return Signal.OVER if self.hearing or self.heard_nothing else None
         hearing, silence_ms = self._transcript.hearing, self._silence_ms
-        known = hearing.is_stable and self._transcript.covers(utterance.last_voiced_ms)
-        ready = known and not self.patient and completeness.reads_complete(hearing.text)
-        if known and silence_ms >= self.policy.listening_noise_ms and self.lets_pass(hearing.text):
+        covered = self._transcript.covers(utterance.last_voiced_ms)
+        known = hearing.is_stable and covered
+        # The agent stopped for an "mm-hm": nobody is asked to wait for more of it.
+        in_vain = covered and self._leaves_the_floor(hearing.text)
+        if in_vain and silence_ms >= self.policy.listening_noise_ms:
             return self._over(utterance, "silence", now_ms)
+        complete = known and not self.patient and completeness.reads_complete(hearing.text)
         # The next window would be past the maximum: now, or too late.
         last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
-        if (silence_ms >= self.policy.eou_min_ms and ready) or last_chance:
+        if (silence_ms >= self.policy.eou_min_ms and complete) or last_chance:
             return self._over(utterance, "silence", now_ms)
         guessable = known and self._transcript.covers(
             utterance.last_voiced_ms, self.policy.guess_slack_ms
@@ -204,11 +220,16 @@ class UtteranceTracker:
             and recognition.end_ms > passed.started_ms
         )
 
-    def _onset(self, now_ms: float, onset_ms: float) -> Signal | None:
+    def _begins(self, onset: Onset) -> bool:
+        if onset is Onset.OVER_THE_AGENT:
+            return self._run.interrupts(self.policy.barge_in_min_ms)
+        return onset is Onset.LISTENING and self._run.started(self.policy.speech_start_ms)
+
+    def _begin(self, now_ms: float) -> Signal | None:
         run = self._run
-        if run.start_ms is None or not run.started(onset_ms):
+        if run.start_ms is None or run.last_voiced_end_ms is None:
             return None
-        self.current = Utterance(run.start_ms, self.audio_ms, run.voiced_ms, now_ms)
+        self.current = Utterance(run.start_ms, run.last_voiced_end_ms, run.voiced_ms, now_ms)
         self._passed = None
         self._transcript.forget_before(run.start_ms - COVERS_SLACK_MS)
         return Signal.BEGAN
