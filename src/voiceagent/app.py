@@ -123,7 +123,11 @@ def _assemble(settings: Settings) -> FastAPI:
 
     recorder = CallRecorder(database, settings.data_dir, revive=start_database)
     office = BackOffice(settings, database, recorder)
-    house = House(office.desk, on_failure=lambda why: warm_up.report_failure("brain", why))
+    house = House(
+        office.desk,
+        on_failure=lambda why: warm_up.report_failure("brain", why),
+        can_transfer=office.rest is not None,
+    )
     engines = choose_engines(settings, profile, house, lambda works, _why: tell("tts", works))
     office.summarise(profile, summarise_with(engines.model) if engines.model else None)
     configure_logging(settings.log_format)
@@ -330,7 +334,7 @@ def _fixed_sentences(brain: Brain, profile: AgentProfile) -> list[str]:
     phrases, own = brain.phrases, profile.phrases
     opening = [event.text for event in brain.open(Party()).opening() if isinstance(event, Say)]
     fixed = (phrases.apology, phrases.goodbye, phrases.transfer_failed)
-    in_need = (own.one_moment, own.takeover, own.transfer)
+    in_need = (own.one_moment, own.still_working, own.takeover, own.transfer)
     return list(dict.fromkeys([*opening, *phrases.reprompts, *fixed, *in_need]))
 
 
