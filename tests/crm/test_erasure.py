@@ -47,6 +47,7 @@ from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.records import Record, RecordsRepository
 from voiceagent.crm.tombstones import KEPT, Tombstones, forget_old
 from voiceagent.errors import Conflict, NotFound, ProviderError
+from voiceagent.notices.notices import Notice, queue_notice
 
 DEADLINE_S = 30.0
 OF_NOBODY = {"tombstones"}
@@ -200,6 +201,20 @@ async def test_a_call_that_hangs_on_another_contact_by_mistake_goes_as_well(
     assert (await CallsRepository(database).get("CA1")).from_ == CALLER
     assert await erasure.erase(await contact_of(contacts))
     assert found_in(await dump(database), [CALLER[4:]]) == {}
+
+
+async def test_whatever_the_owner_was_told_of_the_person_goes(
+    database: Database, erasure: Erasure, contacts: ContactsRepository, records: RecordsRepository
+) -> None:
+    await records.apply([announced("CA1"), announced("CA2", GIL.phone)])
+    for phone in (CALLER, GIL.phone):
+        contact = {"id": str(await contact_of(contacts, phone)), "phone": phone, "name": "Dana"}
+        notice = Notice("person.wanted", phone[-3:], now(), {"contact": contact}, "Dana waits.")
+        async with database.transaction() as connection:
+            await queue_notice(connection, notice, ("webhook", "whatsapp"))
+    assert await erasure.erase(await contact_of(contacts))
+    left = [row["key"] for row in await database.pool.fetch("SELECT key FROM notices")]
+    assert {key.rpartition(":")[2] for key in left} == {GIL.phone[-3:]}
 
 
 async def test_an_unknown_contact_is_not_found(erasure: Erasure) -> None:

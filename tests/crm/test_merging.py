@@ -27,9 +27,10 @@ from voiceagent.crm.merging import MOVED, Merging
 from voiceagent.crm.messages import MessageFilter, MessagesRepository
 from voiceagent.crm.models import CallbackRequested
 from voiceagent.crm.outbox import Draft, OptedOut, OutboxRepository, Routes
+from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.records import Record, RecordsRepository
 from voiceagent.crm.written_dialogues import WrittenDialogues
-from voiceagent.errors import Conflict, NotFound
+from voiceagent.errors import Conflict, NotFound, ProviderError
 
 OTHER = "+12025550123"
 THIRD = "+12025550199"
@@ -142,6 +143,41 @@ async def test_a_call_from_the_old_number_is_the_survivor_s(
     contact = await contacts.get(survivor)
     assert (contact.fields, contact.last_call_at) == ({"city": "Arad"}, after(100))
     assert [one.id for one in (await contacts.page()).items] == [survivor]
+
+
+async def test_what_waited_in_a_journal_meanwhile_is_the_survivor_s(
+    records: RecordsRepository,
+    contacts: ContactsRepository,
+    merging: Merging,
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    await records.apply([announced("CA1"), announced("CA2", OTHER)])
+    gone, survivor = await contact_of(contacts, CALLER), await contact_of(contacts, OTHER)
+    away = True
+
+    async def revive() -> None:
+        if away:
+            raise ProviderError("kept away by the test", retryable=True)
+
+    recorder = CallRecorder(database, tmp_path, revive=revive)
+    await recorder.start()
+    for record in [*whole_call("CA3"), received("A"), wish_in_writing(gone, "w")]:
+        recorder.record(record)
+    async with asyncio.timeout(30):
+        while recorder.journaled < 11:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
+    await merging.merge(gone, survivor)
+    away = False
+    await recorder.settle(30)
+    await recorder.close(30)
+    rows = await database.pool.fetch(
+        "SELECT contact_id FROM calls UNION ALL SELECT contact_id FROM messages"
+        " UNION ALL SELECT contact_id FROM callbacks"
+    )
+    assert [row["contact_id"] for row in rows] == [survivor] * 5
+    assert recorder.failed == 0
+    assert (await contacts.get(survivor)).name == "נועה"
 
 
 async def test_a_survivor_without_a_number_takes_the_other_s(

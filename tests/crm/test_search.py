@@ -183,6 +183,20 @@ async def test_however_little_is_looked_through_at_a_time_everything_is_found(
     assert pages > 9 / at_once
 
 
+@pytest.mark.usefixtures("either")
+async def test_an_index_finds_rare_words_without_many_requests(
+    request: pytest.FixtureRequest, search: Search, records: RecordsRepository
+) -> None:
+    for n in range(6):
+        await records.apply([announced(f"CA{n}", at=n), turn(f"CA{n}", 0, "a lemon"[n:], at=n)])
+    # Whoever has no time goes no further than one stretch.
+    page = await Search(search._database, budget_s=-1).find("a lemon")
+    if "indexes" in request.node.name:
+        page = await Search(search._database, budget_s=-1).find("a lemon", cursor=page.next_cursor)
+        assert [hit.id for hit in page.items] == ["CA0"]
+    assert page.next_cursor is None or page.items == []
+
+
 async def test_an_index_that_takes_too_long_is_done_without(
     search: Search, records: RecordsRepository, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
