@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceagent.call.activity import ActivityDetector, Window
+from voiceagent.call.activity import ActivityDetector, Heard, Window
 from voiceagent.call.audio import FRAME_BYTES, FRAME_MS, frame_levels_dbfs
 from voiceagent.evals import caller_voice
 from voiceagent.evals.ears import TextActivity
@@ -52,7 +52,7 @@ def test_a_long_speech_stays_a_voice_for_the_detector() -> None:
     def judge(windows: object) -> None:
         for window in windows:  # type: ignore[attr-defined]
             assert isinstance(window, Window)
-            voiced.append(detector.push(window, None))
+            voiced.append(detector.push(window, None) is Heard.VOICED)
 
     stream = TextActivity().open(judge)
     for frame in caller_voice.LINE_NOISE:

@@ -15,9 +15,9 @@ class TurnPolicy:
     """Voice that begins an utterance while listening: three windows; clicks are shorter."""
     barge_in_min_ms: float = 120.0
     """Voice that stops the agent."""
-    listening_noise_ms: float = 288.0
-    """Silence after an "mm-hm" over the agent; then it goes on: within 300 ms of the word, and no
-    sooner, since "okay, but" has a pause in it."""
+    listening_noise_ms: float = 300.0
+    """Silence after an "mm-hm" over the agent; then it goes on. No sooner, since "okay, but" has a
+    pause in it; it may still grow into words that are answered."""
     pause_ms: float = 120.0
     """Silence after which the recogniser is asked what it has, so that it is there by eou_min."""
     guess_after_ms: float = 64.0
