@@ -257,6 +257,20 @@ async def test_a_place_that_is_away_is_asked_until_it_answers(
     assert len(traces.message_ids) == 3
 
 
+async def test_a_place_that_never_answers_holds_up_nobody(
+    database: Database, tmp_path: Path
+) -> None:
+    class Hangs:
+        async def erase(self, traces: Traces) -> None:
+            await asyncio.Event().wait()
+
+    dana = await settle(database, DANA)
+    disk = DiskTraces(database, tombstones(), tmp_path)
+    erasure = Erasure(database, tombstones(), disk, [Hangs()], place_deadline_s=0.01)
+    assert not await erasure.erase(dana.contact_id)
+    assert set(found_in(await dump(database), dana.marks)) == {"contacts"}
+
+
 async def test_dead_letters_and_journals_of_dead_processes_are_cleaned(
     database: Database, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ from voiceagent.crm.disk_traces import DiskTraces
 from voiceagent.crm.late_records import Subject
 from voiceagent.crm.record_lock import exclude_records
 from voiceagent.crm.tombstones import Tombstones
-from voiceagent.errors import NotFound, ProviderError
+from voiceagent.errors import EngineTimeout, NotFound, ProviderError
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ ANSWER_WITHIN_S: Final = 20.0
 """Somebody waits for an erasure so long; then the rest is done without them."""
 POLL_S: Final = 60.0
 """How often erasures are looked for that were not finished."""
+PLACE_DEADLINE_S: Final = 10.0
 CALLS_AT_ONCE: Final = 50
 MESSAGES_AT_ONCE: Final = 100
 
@@ -99,7 +100,8 @@ class Place(Protocol):
     async def erase(self, traces: Traces) -> None:
         """Delete what is there of them; asked again it changes nothing.
 
-        Raises `ProviderError`: then it is asked again later, and the traces are kept till then.
+        Raises `ProviderError`, or takes longer than its deadline: then it is asked again later, and
+        the traces are kept till then.
         """
 
 
@@ -114,12 +116,15 @@ class Erasure:
         places: Sequence[Place] = (),
         *,
         poll_s: float = POLL_S,
+        place_deadline_s: float = PLACE_DEADLINE_S,
     ) -> None:
+        """`places` are asked one after the other, when nothing is left in the database."""
         self._database = database
         self._tombstones = tombstones
         self._disk = disk
         self._places = places
         self._poll_s = poll_s
+        self._place_deadline_s = place_deadline_s
 
     async def erase(self, contact_id: UUID) -> bool:
         """Erase a person; asked again it goes on. False: the rest follows by itself.
@@ -242,11 +247,19 @@ class Erasure:
             await delete_notices_that_say(connection, [*traces.contact_ids, *traces.phones])
         await self._disk.sweep()
         for place in self._places:
-            await place.erase(traces)
+            await self._erase_in(place, traces)
         async with self._database.transaction() as connection:
             await connection.execute(_GONE, contact_id)
         _log.info("erased contact=%s", contact_id)
         return True
+
+    async def _erase_in(self, place: Place, traces: Traces) -> None:
+        try:
+            async with asyncio.timeout(self._place_deadline_s):
+                await place.erase(traces)
+        except TimeoutError as error:
+            name = type(place).__name__
+            raise EngineTimeout(f"{name} did not answer in time") from error
 
     async def _traces(self, contact_id: UUID) -> Traces | None:
         async with self._database.connection() as connection:
