@@ -6,20 +6,22 @@ routes and the background work flow out. It decides nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from uuid import UUID
 
 from fastapi import APIRouter
 
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Routes
 from voiceagent.crm.media_queue import MediaQueue
 from voiceagent.crm.message_models import Provider
 from voiceagent.crm.message_records import MEDIA_CHANNEL, MESSAGES_CHANNEL, OUTBOX_CHANNEL
 from voiceagent.crm.messages import MessagesRepository
 from voiceagent.crm.notifications import Handler, Notifications
-from voiceagent.crm.outbox import OutboxRepository, Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.ports import DurableRecorder
 from voiceagent.crm.written_threads import CrmThreads
+from voiceagent.errors import ProviderError
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings, ensure_baileys_token
@@ -73,6 +75,7 @@ class Correspondence:
         sources: dict[Provider, MediaSource] = {"baileys": self._sidecar}
         self._others_know_base_url = base_url
         self._seen_base_url: str | None = None
+        self._twilio: TwilioMessaging | None = None
         self._add_twilio(carriers, sources)
         self._routes = Routes(
             tuple(carriers), "twilio" if settings.only_twilio_sends else "baileys"
@@ -80,11 +83,17 @@ class Correspondence:
         self._news = MessageNews()
         self._on_message = on_message
         self._on_written = on_written
-        self.outbox = OutboxRepository(database, self._routes)
+        handlers: dict[str, Handler] = {
+            OUTBOX_CHANNEL: self._told_of_outbox,
+            MESSAGES_CHANNEL: self._told_of_message,
+            MEDIA_CHANNEL: lambda _: self._fetching.wake(),
+        }
+        self._notifications = Notifications(database, handlers)
+        self.outbox = OutboxRepository(database, self._routes, self._notifications.tell)
         self.messages = MessagesRepository(database)
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""
-        self.threads = CrmThreads(database, self._routes)
+        self.threads = CrmThreads(database, self._routes, self._notifications.tell)
         """What the agent in writing reads and answers."""
         self.owner = (
             OwnerMessenger(self.outbox, settings.owner_whatsapp)
@@ -98,12 +107,6 @@ class Correspondence:
         self._fetching = MediaFetcher(
             MediaQueue(database), sources, transcriber or self._google_transcriber()
         )
-        handlers: dict[str, Handler] = {
-            OUTBOX_CHANNEL: self._told_of_outbox,
-            MESSAGES_CHANNEL: self._told_of_message,
-            MEDIA_CHANNEL: lambda _: self._fetching.wake(),
-        }
-        self._notifications = Notifications(database, handlers)
 
     def routers(self) -> Sequence[APIRouter]:
         """Those that need the API key."""
@@ -131,6 +134,13 @@ class Correspondence:
             tasks.create_task(self._notifications.run(), name="notifications")
             tasks.create_task(self._sending.run(), name="outbox")
             tasks.create_task(self._fetching.run(), name="media")
+            tasks.create_task(self._warm_up(), name="twilio messages")
+
+    async def _warm_up(self) -> None:
+        """Twilio's library takes seconds to import: not within the first send."""
+        if self._twilio is not None:
+            with suppress(ProviderError):
+                await self._twilio.warm_up()
 
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything."""
@@ -160,6 +170,7 @@ class Correspondence:
             )
             carriers["twilio"] = TwilioSender(messaging, self._base_url)
             self._closers.append(messaging.close)
+            self._twilio = messaging
 
     def _google_transcriber(self) -> Transcriber | None:
         settings = self._settings

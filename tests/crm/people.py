@@ -15,11 +15,12 @@ from voiceagent.crm.appointments import AppointmentsRepository, Booking
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft, Routes
 from voiceagent.crm.media_queue import MediaQueue
 from voiceagent.crm.message_models import MediaNote
 from voiceagent.crm.message_records import NewMessage
 from voiceagent.crm.models import CallbackRequested
-from voiceagent.crm.outbox import Draft, OutboxRepository, Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.records import Record, RecordsRepository
 from voiceagent.crm.summaries import SummariesRepository, keep_summary
 from voiceagent.crm.tombstones import Tombstones

@@ -12,8 +12,9 @@ from voiceagent.crm.appointments import AppointmentsRepository, Booking
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.conversations import Conversations
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft
 from voiceagent.crm.merging import Merging
-from voiceagent.crm.outbox import Draft, OutboxRepository
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.people_views import TimelineItem
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.errors import InvalidCursor, NotFound

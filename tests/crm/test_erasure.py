@@ -36,13 +36,14 @@ from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.dead_letters import DeadLetter, DeadLetters
 from voiceagent.crm.disk_traces import DiskTraces
+from voiceagent.crm.drafts import Draft
 from voiceagent.crm.erasure import Erasure, Place, Traces
 from voiceagent.crm.journal import Journal
 from voiceagent.crm.late_records import Subject
 from voiceagent.crm.merging import Merging
 from voiceagent.crm.messages import MessageFilter, MessagesRepository
 from voiceagent.crm.models import CallAnnounced
-from voiceagent.crm.outbox import Draft, OutboxRepository
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.records import Record, RecordsRepository
 from voiceagent.crm.tombstones import KEPT, Tombstones, forget_old

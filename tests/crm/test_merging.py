@@ -22,11 +22,12 @@ from voiceagent.crm.callbacks import CallbackFilter, CallbacksRepository
 from voiceagent.crm.calls import CallFilter, CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft, OptedOut, Routes
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.merging import MOVED, Merging
 from voiceagent.crm.messages import MessageFilter, MessagesRepository
 from voiceagent.crm.models import CallbackRequested
-from voiceagent.crm.outbox import Draft, OptedOut, OutboxRepository, Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.records import Record, RecordsRepository
 from voiceagent.crm.written_dialogues import WrittenDialogues

@@ -17,10 +17,11 @@ from crm.records import CALLER, after, announced, learnt
 from fixtures_database import new_database, shared_server
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Connection, Database
+from voiceagent.crm.drafts import Draft, Routes
 from voiceagent.crm.message_models import RISING, MediaNote, received_id
 from voiceagent.crm.message_records import NewMessage
 from voiceagent.crm.messages import MessageFilter, MessagesRepository
-from voiceagent.crm.outbox import Draft, OutboxRepository, Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.records import Record, RecordsRepository
 
 OTHER = "+12025550123"

@@ -68,3 +68,51 @@ async def test_without_a_database_it_tries_again(tmp_path: Path, database_url: s
     listening.cancel()
     await asyncio.wait([listening])
     await database.close()
+
+
+class TestTelling:
+    async def test_this_process_hears_it_at_once_and_once_all_others_a_moment_later(
+        self, database: Database
+    ) -> None:
+        here, there = Told(), Told()
+        own = Notifications(database, {"news": here})
+        tasks = [
+            asyncio.create_task(one.run())
+            for one in (own, Notifications(database, {"news": there}))
+        ]
+        await asyncio.gather(here.until(1), there.until(1))
+        for n in range(3):
+            own.tell("news", f"{n}")
+            assert here.payloads == ["", *(f"{m}" for m in range(n + 1))]
+        assert await there.until(4) == ["", "0", "1", "2"]
+        await database.pool.execute("SELECT pg_notify('news', 'from elsewhere')")
+        assert await here.until(5) == ["", "0", "1", "2", "from elsewhere"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def test_what_nobody_could_be_told_is_told_as_missed(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        here, there = Told(), Told()
+        away, database = Database(database_url, tmp_path), Database(database_url, tmp_path)
+        await database.start()
+        own = Notifications(away, {"news": here, "other": here})
+        tasks = [
+            asyncio.create_task(one.run())
+            for one in (own, Notifications(database, {"news": there}))
+        ]
+        await there.until(1)
+        for n in range(10):
+            own.tell("news", f"{n}")
+        assert here.payloads == [f"{n}" for n in range(10)]
+        async with asyncio.timeout(20):
+            while len(own._words) != 1:  # noqa: ASYNC110 - it tries, and cannot
+                await asyncio.sleep(0.005)
+        await away.start()
+        assert await there.until(2) == ["", ""]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await away.close()
+        await database.close()

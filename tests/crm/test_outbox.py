@@ -9,18 +9,10 @@ from crm.messages import LID, received
 from crm.records import CALLER
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft, KeyInFlight, KeyMismatch, OptedOut, Put, Routes
 from voiceagent.crm.message_models import Provider
 from voiceagent.crm.messages import MessagesRepository
-from voiceagent.crm.outbox import (
-    Draft,
-    KeyInFlight,
-    KeyMismatch,
-    Letter,
-    OptedOut,
-    OutboxRepository,
-    Put,
-    Routes,
-)
+from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.errors import Conflict, NotFound
 

@@ -18,9 +18,10 @@ from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.dead_letters import DeadLetter, DeadLetters
 from voiceagent.crm.disk_traces import DiskTraces
+from voiceagent.crm.drafts import Draft
 from voiceagent.crm.messages import MessagesRepository
 from voiceagent.crm.models import CallbackRequested
-from voiceagent.crm.outbox import Draft, OutboxRepository
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.crm.retention import LOCK_KEY, Retention, until_night_s
 from voiceagent.crm.tombstones import Tombstones

@@ -10,9 +10,10 @@ from crm.messages import received
 from crm.records import CALLER
 from voiceagent.crm.agent_switch import AgentSwitch
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft, Routes
 from voiceagent.crm.media_queue import MediaQueue
 from voiceagent.crm.message_models import MediaNote, MessageReceived, received_id
-from voiceagent.crm.outbox import Draft, OutboxRepository, Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.crm.written_threads import CrmThreads
 from voiceagent.errors import ProviderError

@@ -151,7 +151,7 @@ class Process:
 class House:
     """The three of them."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, ack_ms: float) -> None:
         self.place = place
         self.url = f"http://127.0.0.1:{free_port()}"
         self._sidecar_port = free_port()
@@ -165,7 +165,7 @@ class House:
             [
                 *(sys.executable, "-m", "uvicorn", "messaging_service:app", "--host", "127.0.0.1"),
                 *("--port", self.url.rpartition(":")[2], "--loop", "uvloop", "--http", "httptools"),
-                "--no-access-log",
+                *("--no-access-log", "--timeout-keep-alive", "75"),
             ],
             environ
             | {
@@ -181,7 +181,7 @@ class House:
             [
                 *(sys.executable, "-m", "emulators.sidecar", "--memory", str(self.memory)),
                 *("--port", str(self._sidecar_port), "--token", TOKEN, "--events-to", self.url),
-                *("--ack-ms", "10", "--receipts", "0.1"),
+                *("--ack-ms", str(ack_ms), "--receipts", "0.1"),
             ],
             environ,
             place / "sidecar.log",
@@ -236,8 +236,9 @@ class House:
 
 
 @asynccontextmanager
-async def running(place: Path) -> AsyncIterator[House]:
-    house = House(place)
+async def running(place: Path, ack_ms: float = 60.0) -> AsyncIterator[House]:
+    """`ack_ms`: how long WhatsApp's server takes to acknowledge a message."""
+    house = House(place, ack_ms)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(house.end)
         await house.start()

@@ -9,8 +9,8 @@ import pytest
 
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft
 from voiceagent.crm.media_queue import MediaQueue
-from voiceagent.crm.outbox import Draft
 from whatsapp.world import KEY, OTHER, PHONE, House, house
 
 __all__ = ["_server", "database", "database_url"]

@@ -13,8 +13,8 @@ import pytest
 
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft
 from voiceagent.crm.message_models import received_id
-from voiceagent.crm.outbox import Draft
 from voiceagent.errors import ProviderError
 from voiceagent.telemetry import configure_logging, shutdown_logging
 from whatsapp.world import PHONE, House, house, until

@@ -7,8 +7,8 @@ import pytest
 from crm.messages import LID, received
 from crm.records import CALLER
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Routes
 from voiceagent.crm.message_models import MediaNote, MessageReceived
-from voiceagent.crm.outbox import Routes
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.notices.notices import NoticeQueue, NoticeView
 from voiceagent.whatsapp.arrivals import Arrivals

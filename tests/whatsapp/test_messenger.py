@@ -13,7 +13,8 @@ from crm.records import CALLER, announced
 from emulators.sidecar import SidecarEmulator
 from voiceagent.brain.ports import Party
 from voiceagent.crm.database import Database
-from voiceagent.crm.outbox import OutboxRepository, Routes
+from voiceagent.crm.drafts import Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import Notice, NoticeQueue, queue_notice

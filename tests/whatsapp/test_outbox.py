@@ -12,7 +12,8 @@ import pytest
 from emulators.sidecar import Fault, SidecarEmulator
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from voiceagent.crm.database import Database
-from voiceagent.crm.outbox import Draft, OutboxRepository, Routes
+from voiceagent.crm.drafts import Draft, Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.whatsapp.news import MessageNews
 from voiceagent.whatsapp.outbox import Outbox
 from voiceagent.whatsapp.sidecar import Sidecar

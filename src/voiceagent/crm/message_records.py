@@ -96,7 +96,8 @@ WHERE id = $1 AND direction = 'out'
   AND array_position($5::text[], status) < array_position($5::text[], $2)
 """
 
-# Whoever works on one of them finds its lease gone, and leaves it.
+# Whoever works on one of them finds its lease gone, and leaves it. They are locked before the
+# messages themselves, by whoever sends as well.
 _OUT_OF_THE_BOX = "DELETE FROM outbox WHERE message_id = ANY($1::uuid[])"
 
 _CHANGE = """
@@ -273,9 +274,9 @@ async def _apply_fates(connection: Connection, records: Sequence[MessageFateKnow
         )
         for r in sorted(records, key=lambda r: (r.message_id, RISING.index(r.status)))
     ]
-    await connection.executemany(_FATE, rows)
     ids = sorted({r.message_id for r in records})
     await connection.execute(_OUT_OF_THE_BOX, ids)
+    await connection.executemany(_FATE, rows)
     await tell(connection, MESSAGES_CHANNEL, *map(str, ids))
     await tell(connection, OUTBOX_CHANNEL, "")
 

@@ -1,17 +1,13 @@
 """Messages on their way out: put in once, taken in order, let go when their fate is known.
 
-Drafts flow in, each with a key under which it is one message for good; letters flow out to
-whoever sends them, for each contact one after the other. A claim is a lease with an owner:
-a killed process's letters go to another one, and only the owner can say what became of
-them. It never sends anything.
+Drafts flow in; letters flow out to whoever sends them, for each contact one after the other.
+A claim is a lease with an owner: a killed process's letters go to another one, and only the
+owner can say what became of them. It never sends anything.
 """
 
-import hashlib
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -19,69 +15,17 @@ import asyncpg
 from voiceagent.crm.database import (
     CONFLICT_ATTEMPTS,
     QUERY_DEADLINE_S,
-    Connection,
     Database,
     TransactionConflict,
 )
-from voiceagent.crm.identities import contacts_of
+from voiceagent.crm.drafts import Draft, Put, Routes, put_at_once, put_draft
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.message_models import (
-    RISING,
-    Author,
-    Fate,
-    MessageStatus,
-    Provider,
-    Sender,
-)
+from voiceagent.crm.message_models import RISING, Fate, Provider
 from voiceagent.crm.message_records import MESSAGES_CHANNEL, OUTBOX_CHANNEL
 from voiceagent.crm.paging import storable
-from voiceagent.errors import Conflict, NotFound, VoiceAgentError
-
-IN_FLIGHT_S: Final = 5.0
-"""Longer than the first answer under a key can take."""
-
-_KEY = """
-INSERT INTO message_keys (key, digest, in_flight_until)
-VALUES ($1, $2, now() + $3 * interval '1 second')
-ON CONFLICT (key) DO NOTHING
-RETURNING key
-"""
-
-_OF_KEY = """
-SELECT k.digest, k.message_id, m.status, m.error, k.in_flight_until > now() AS in_flight
-FROM message_keys k LEFT JOIN messages m ON m.id = k.message_id
-WHERE k.key = $1
-"""
+from voiceagent.errors import Conflict, NotFound
 
 _ANSWERED = "UPDATE message_keys SET in_flight_until = NULL WHERE key = $1"
-
-# The lock keeps the messages of a contact in the order in which they were put.
-_CONTACT = """
-SELECT k.phone,
-       COALESCE(k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false) AS stopped,
-       (SELECT i.value FROM contact_identities i WHERE i.contact_id = k.id AND i.kind = 'lid'
-        ORDER BY i.value LIMIT 1) AS lid,
-       (SELECT m.provider FROM messages m WHERE m.contact_id = k.id AND m.direction = 'in'
-        ORDER BY m.created_at DESC, m.id DESC LIMIT 1) AS writes_by
-FROM contacts k
-WHERE k.id = surviving_contact($1)
-FOR NO KEY UPDATE OF k
-"""
-
-_PUT = """
-WITH message AS (
-    INSERT INTO messages (id, contact_id, provider, direction, status, text, again_of, created_at,
-                          author, answers)
-    VALUES ($1, $2, $3, 'out', 'queued', $4, $5, $6, $11, NULLIF($12, ''))
-    RETURNING id
-), letter AS (
-    INSERT INTO outbox (message_id, contact_id, provider, recipient, despite_stop)
-    SELECT id, $2, $3, $7, $8 FROM message
-), known AS (
-    UPDATE message_keys SET message_id = $1 WHERE key = $9
-)
-SELECT pg_notify($10, id::text) FROM message
-"""
 
 # Materialised: a subquery that is evaluated twice would lock, and lease, more than its limit.
 _CLAIM = """
@@ -119,10 +63,11 @@ WITH gone AS (
     FROM gone
     WHERE m.id = gone.message_id
       AND array_position($6::text[], m.status) < array_position($6::text[], $3)
-    RETURNING m.id, m.status
+    RETURNING m.status
 )
-SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.contact_id = gone.contact_id AND o.seq > gone.seq),
-       (SELECT pg_notify($7, id || ' ' || status) FROM settled)
+SELECT (SELECT status FROM settled) AS status,
+       EXISTS (SELECT 1 FROM outbox o WHERE o.contact_id = gone.contact_id AND o.seq > gone.seq)
+       AS more
 FROM gone
 """
 
@@ -150,9 +95,9 @@ WITH kept AS (
     FROM kept
     WHERE m.id = kept.message_id AND m.status IN ('queued', 'unknown')
       AND (m.error, m.status) IS DISTINCT FROM ($5, $6)
-    RETURNING m.id
+    RETURNING m.status
 )
-SELECT pg_notify($7, id::text) FROM shown
+SELECT status FROM shown
 """
 
 _STATUS = "SELECT id, status, error FROM messages WHERE id = $1"
@@ -160,57 +105,6 @@ _STATUS = "SELECT id, status, error FROM messages WHERE id = $1"
 _FAILED = """
 SELECT m.contact_id, m.text, m.status, m.direction, m.author FROM messages m WHERE m.id = $1
 """
-
-
-class KeyInFlight(Conflict):
-    """The first request with this key has not been answered yet."""
-
-
-class KeyMismatch(VoiceAgentError):
-    """The key was used for something else."""
-
-
-class OptedOut(VoiceAgentError):
-    """The person has asked for no more messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Routes:
-    """Which providers there are, and by which one somebody is written to who never wrote."""
-
-    available: Collection[Provider]
-    first: Provider
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A text that is to reach somebody."""
-
-    to: str | UUID
-    """E.164, or a contact's id."""
-    text: str
-    key: str = ""
-    """Asked for again under the same key it is the same message; empty: each is its own."""
-    author: Author = "program"
-    answers: str = ""
-    """Id of the last message that it answers."""
-    despite_stop: bool = False
-    again_of: UUID | None = None
-
-    @property
-    def digest(self) -> bytes:
-        """Of what is asked for: what one key stands for."""
-        return hashlib.sha256(json.dumps([str(self.to), self.text]).encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """A message that is in the outbox, or was already."""
-
-    message_id: UUID
-    status: MessageStatus
-    error: str
-    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +128,24 @@ class Letter:
     """Of the lease."""
 
 
+Announce = Callable[[str, str], None]
+"""Tells whoever listens to the channel, once it is committed; must answer at once. A NOTIFY inside
+the transaction would make all such transactions wait for each other's flush to the disk."""
+
+
+def _nobody_listens(_channel: str, _payload: str) -> None: ...
+
+
 class OutboxRepository:
     """Every method raises `ProviderError` when the database is away."""
 
-    def __init__(self, database: Database, routes: Routes) -> None:
+    def __init__(
+        self, database: Database, routes: Routes, announce: Announce = _nobody_listens
+    ) -> None:
+        """`announce` is told what was committed, for other processes."""
         self._database = database
         self._routes = routes
+        self._announce = announce
 
     async def put(
         self,
@@ -256,12 +162,17 @@ class OutboxRepository:
         contact or no way to write to it. After a missed deadline it may have been put or not:
         ask again with its key.
         """
+        message_id = message_id or uuid7()
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
+                async with self._database.connection(deadline_s) as connection:
+                    if await put_at_once(connection, draft, self._routes, message_id, in_flight_s):
+                        return self._told_of(Put(message_id, "queued", "", is_new=True))
                 async with self._database.transaction(deadline_s) as connection:
-                    return await put_draft(
+                    put = await put_draft(
                         connection, draft, self._routes, message_id, in_flight_s=in_flight_s
                     )
+                return self._told_of(put)
             except TransactionConflict:
                 if attempt == CONFLICT_ATTEMPTS - 1:
                     raise
@@ -295,7 +206,13 @@ class OutboxRepository:
             draft = Draft(
                 row["contact_id"], row["text"], key, author=row["author"], again_of=message_id
             )
-            return await put_draft(connection, draft, self._routes)
+            put = await put_draft(connection, draft, self._routes)
+        return self._told_of(put)
+
+    def _told_of(self, put: Put) -> Put:
+        if put.is_new:
+            self._announce(OUTBOX_CHANNEL, str(put.message_id))
+        return put
 
     async def claim(
         self, provider: Provider, limit: int, owner: UUID, lease_s: float
@@ -312,7 +229,7 @@ class OutboxRepository:
         """Its fate is known; true when more waits for the same contact. Nothing changes when the
         lease is another one's by now."""
         async with self._database.connection() as connection:
-            more = await connection.fetchval(
+            row = await connection.fetchrow(
                 _SETTLE,
                 letter.message_id,
                 letter.owner,
@@ -320,9 +237,12 @@ class OutboxRepository:
                 storable(error),
                 external_id,
                 RISING,
-                MESSAGES_CHANNEL,
             )
-        return bool(more)
+        if row is None:
+            return False
+        if row["status"] is not None:
+            self._announce(MESSAGES_CHANNEL, f"{letter.message_id} {row['status']}")
+        return bool(row["more"])
 
     async def hand_over(self, letter: Letter, external_id: str) -> None:
         """The provider has it under this id and will tell the rest by itself."""
@@ -341,7 +261,7 @@ class OutboxRepository:
         """It stays: `queued`, since nothing was sent, or `begun`, to be asked about. `shown` is
         the status that people see, unless it is higher already."""
         async with self._database.connection() as connection:
-            await connection.execute(
+            status = await connection.fetchval(
                 _POSTPONE,
                 letter.message_id,
                 letter.owner,
@@ -349,79 +269,9 @@ class OutboxRepository:
                 delay_s,
                 storable(error),
                 shown,
-                MESSAGES_CHANNEL,
             )
-
-
-async def put_draft(
-    connection: Connection,
-    draft: Draft,
-    routes: Routes,
-    message_id: UUID | None = None,
-    *,
-    in_flight_s: float = 0.0,
-) -> Put:
-    """The same as `OutboxRepository.put`, inside a transaction of the caller."""
-    key = storable(draft.key)
-    if key and not await connection.fetchval(_KEY, key, draft.digest, in_flight_s):
-        return await _put_before(connection, draft, key)
-    now = datetime.now(UTC)
-    contact_id, phone = draft.to, None
-    if isinstance(contact_id, str):
-        sender, phone = Sender(phone=contact_id), contact_id
-        contact_id = (await contacts_of(connection, [(sender, now)]))[sender]
-    contact = await connection.fetchrow(_CONTACT, contact_id)
-    if contact is None:
-        if phone is not None:
-            raise TransactionConflict  # it became one with another between the two questions
-        raise NotFound(f"there is no contact {contact_id}")
-    if contact["stopped"] and not draft.despite_stop:
-        raise OptedOut("the person has asked for no more messages")
-    provider, recipient = _route(contact, phone, routes)
-    message_id = message_id or uuid7()
-    await connection.execute(
-        _PUT,
-        message_id,
-        contact_id,
-        provider,
-        storable(draft.text),
-        draft.again_of,
-        now,
-        recipient,
-        draft.despite_stop,
-        key,
-        OUTBOX_CHANNEL,
-        draft.author,
-        storable(draft.answers),
-    )
-    return Put(message_id, "queued", "", is_new=True)
-
-
-async def _put_before(connection: Connection, draft: Draft, key: str) -> Put:
-    row = await connection.fetchrow(_OF_KEY, key)
-    if row is None:
-        raise TransactionConflict  # whoever had it took it back
-    if row["message_id"] is None:
-        raise NotFound("the message of this key was erased")
-    if row["digest"] != draft.digest:
-        raise KeyMismatch("the key was used for another message")
-    if row["in_flight"]:
-        raise KeyInFlight("the first request with this key is under way")
-    return Put(row["message_id"], row["status"], row["error"], is_new=False)
-
-
-def _route(contact: asyncpg.Record, phone: str | None, routes: Routes) -> tuple[Provider, str]:
-    """By whom and to what: a reply leaves by the way that its message came in on."""
-    recipient = phone or contact["phone"] or contact["lid"]
-    if recipient is None:
-        raise NotFound("the contact has no number to write to")
-    provider: Provider = contact["writes_by"]
-    if provider not in routes.available:
-        provider = routes.first
-    if recipient.endswith("@lid"):
-        # Twilio knows people by their numbers only.
-        provider = "baileys"
-    return provider, recipient
+        if status is not None:
+            self._announce(MESSAGES_CHANNEL, f"{letter.message_id} {status}")
 
 
 def _letter(row: asyncpg.Record, owner: UUID) -> Letter:

@@ -11,8 +11,10 @@ from uuid import UUID
 import asyncpg
 
 from voiceagent.crm.database import CONFLICT_ATTEMPTS, Database, TransactionConflict
+from voiceagent.crm.drafts import Draft, KeyMismatch, OptedOut, Routes, put_draft
 from voiceagent.crm.message_models import Author
-from voiceagent.crm.outbox import Draft, KeyMismatch, OptedOut, Routes, put_draft
+from voiceagent.crm.message_records import OUTBOX_CHANNEL
+from voiceagent.crm.outbox import Announce
 from voiceagent.errors import Conflict, NotFound, ProviderError
 from voiceagent.written.ports import Unanswered, WrittenMessage
 
@@ -58,9 +60,13 @@ LIMIT $2
 class CrmThreads:
     """Implements `Threads`. Every method raises `ProviderError`."""
 
-    def __init__(self, database: Database, routes: Routes) -> None:
+    def __init__(
+        self, database: Database, routes: Routes, announce: Announce = lambda *_: None
+    ) -> None:
+        """`announce` as that of `OutboxRepository`."""
         self._database = database
         self._routes = routes
+        self._announce = announce
 
     async def last(self, contact_id: UUID, limit: int) -> Sequence[WrittenMessage]:
         """Up to `limit` messages, the newest last. What its writer deleted is not among them."""
@@ -101,11 +107,13 @@ class CrmThreads:
             known = await connection.fetchval(
                 "SELECT 1 FROM message_keys WHERE key = $1", draft.key
             )
-            if not known and agent != "on":
+            if known:
+                return True
+            if agent != "on":
                 return False
-            if not known:
-                await put_draft(connection, draft, self._routes)
-            return True
+            put = await put_draft(connection, draft, self._routes)
+        self._announce(OUTBOX_CHANNEL, str(put.message_id))
+        return True
 
 
 def _message(row: asyncpg.Record) -> WrittenMessage:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from voiceagent.crm.database import Connection
+from voiceagent.crm.drafts import Draft, KeyMismatch, Routes, put_draft
 from voiceagent.crm.message_models import MessageReceived
-from voiceagent.crm.message_records import NewMessage
-from voiceagent.crm.outbox import Draft, KeyMismatch, Routes, put_draft
+from voiceagent.crm.message_records import OUTBOX_CHANNEL, NewMessage, tell
 from voiceagent.errors import Conflict, NotFound
 from voiceagent.notices.notices import Target, queue_notice
 from voiceagent.whatsapp.message_notice import message_notice
@@ -51,7 +51,8 @@ class Arrivals:
                 )
                 # A word that cannot be given must not keep the message from being kept.
                 with suppress(Conflict, NotFound, KeyMismatch):
-                    await put_draft(connection, draft, self._routes)
+                    put = await put_draft(connection, draft, self._routes)
+                    await tell(connection, OUTBOX_CHANNEL, str(put.message_id))
 
 
 def _is_old(record: MessageReceived) -> bool:

@@ -11,8 +11,9 @@ from uuid import UUID
 from voiceagent.brain.ports import Party
 from voiceagent.crm.contacts import contact_of_call
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Draft, KeyMismatch, OptedOut
 from voiceagent.crm.message_models import Author
-from voiceagent.crm.outbox import Draft, KeyMismatch, OptedOut, OutboxRepository
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.errors import Conflict, EngineTimeout, NotFound, ProviderError
 
 DEADLINE_S: Final = 1.9

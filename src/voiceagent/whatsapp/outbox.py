@@ -22,7 +22,7 @@ from voiceagent.whatsapp.ports import Carrier, NotSent, Outcome, Settled, Unclea
 
 _log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 32
+AT_ONCE: Final = 24
 """Attempts under way at a time, of each carrier: those that wait for an acknowledgement must not
 hold up the others."""
 POLL_S: Final = 2.0

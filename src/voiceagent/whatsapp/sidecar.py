@@ -29,7 +29,9 @@ from voiceagent.whatsapp.ports import InHand, NotSent, Outcome, Settled, Unclear
 ACK_WAIT_MS: Final = 3000
 """For the acknowledgement of WhatsApp's server; the longest that the sidecar waits."""
 DEADLINES: Final = HttpDeadlines(connect_s=1.0, send_s=2.0, receive_s=6.0, turn_s=1.0)
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 28
+"""As many as there are attempts at once, and a few for files. The client looks at every idle one
+of them before each request."""
 
 _TOKEN_IS_WRONG_S: Final = 30.0
 _WHOLE_CARRIER: Final = frozenset({"hourly_cap", "daily_cap", "pace"})
