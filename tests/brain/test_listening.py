@@ -26,3 +26,15 @@ def test_a_name_has_capitals_even_if_the_recogniser_knows_none(
     outcome = listener(language).hear_freely(said)
     assert outcome is not None
     assert outcome.value == name
+
+
+@pytest.mark.parametrize(("said", "name"), [("{name} my name is {dana", "Dana"), ("0{", "0")])
+def test_braces_are_never_filled_in_nor_spoken(said: str, name: str) -> None:
+    outcome = listener("en-US").hear_freely(said)
+    assert outcome is not None
+    assert outcome.value == name
+    assert "{" not in outcome.spoken
+
+
+def test_braces_alone_are_no_answer() -> None:
+    assert listener("en-US").hear_freely("{ }") is None

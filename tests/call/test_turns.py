@@ -1,5 +1,6 @@
 """Turn-taking, by behaviour; and its promises under random events."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from turns_world import World
@@ -391,6 +392,20 @@ class TestTransfer:
         world.play_out()
         actions = world.wait(world.turns.policy.transfer_ms + 1)
         assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+
+    @pytest.mark.parametrize(
+        ("event", "phrase", "reason"),
+        [(Farewell(), Phrase.GOODBYE, "drain"), (EarsLost(), Phrase.APOLOGY, "error")],
+    )
+    def test_one_that_fails_after_all_has_to_end_leaves_in_order(
+        self, event: Farewell | EarsLost, phrase: Phrase, reason: str
+    ) -> None:
+        world = self.connecting()
+        connect = only(world.play_out(), Connect)
+        assert none_of(world.send(event), SpeakPhrase)
+        assert only(world.send(TransferFailed(connect.reply)), SpeakPhrase).phrase is phrase
+        world.release(world.reply, 1500)
+        assert only(world.play_out(), HangUp).reason == reason
 
     def test_a_caller_who_comes_back_is_told_and_listened_to(self) -> None:
         world = World()

@@ -46,6 +46,8 @@ class _Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    at_s: float
+    """When it came, by the loop's clock."""
 
 
 class OpenAIEmulator:
@@ -138,7 +140,7 @@ class OpenAIEmulator:
         async with self._news:
             self.exchanges.append(exchange)
             self._news.notify_all()
-        answering = asyncio.ensure_future(self._complete(exchange, writer))
+        answering = asyncio.ensure_future(self._complete(exchange, request.at_s, writer))
         # A client that waits for its answer sends nothing: what can be read is its end.
         leaving = asyncio.ensure_future(reader.read(1))
         try:
@@ -156,7 +158,11 @@ class OpenAIEmulator:
 
     # --- an answer --------------------------------------------------------------------------
 
-    async def _complete(self, exchange: Exchange, writer: asyncio.StreamWriter) -> bool:
+    async def _complete(
+        self, exchange: Exchange, asked_at_s: float, writer: asyncio.StreamWriter
+    ) -> bool:
+        """`asked_at_s`: when the request came. The pauses are kept from there on, so that what
+        this emulator takes to write its answer is no part of them."""
         asked = exchange.asked
         action = self.behaviour(asked)
         fault = action.fault
@@ -167,7 +173,9 @@ class OpenAIEmulator:
                 (action.token_ms, self.token_ms),
             )
         )
-        await asyncio.sleep(before_first)
+        loop = asyncio.get_running_loop()
+        due_s = asked_at_s + before_first
+        await asyncio.sleep(due_s - loop.time())
         if fault is not None and fault.kind in ("status", "html", "whole", "bare"):
             return await _fail_whole(fault, action, asked, writer)
         if fault is not None and fault.kind in ("hang", "reset") and not fault.after_tokens:
@@ -180,7 +188,8 @@ class OpenAIEmulator:
             if fault is not None and fault.kind != "endless" and number == fault.after_tokens:
                 break
             if number:
-                await asyncio.sleep(between)
+                due_s += between
+                await asyncio.sleep(due_s - loop.time())
             await _send_event(writer, _chunk(asked, delta))
             exchange.tokens_sent += 1
         if fault is None or fault.kind == "empty":
@@ -283,6 +292,7 @@ async def _read(reader: asyncio.StreamReader) -> _Request | None:
     """None: the client has hung up between two requests."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        at_s = asyncio.get_running_loop().time()
     except asyncio.IncompleteReadError as error:
         if not error.partial:
             return None
@@ -293,7 +303,7 @@ async def _read(reader: asyncio.StreamReader) -> _Request | None:
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     length = int(headers.get("content-length", "0"))
     assert length <= _LONGEST
-    return _Request(method, path, headers, await reader.readexactly(length))
+    return _Request(method, path, headers, await reader.readexactly(length), at_s)
 
 
 async def _send(

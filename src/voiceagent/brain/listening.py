@@ -19,6 +19,8 @@ from voiceagent.brain.spelling import spell
 
 MAX_FREE_ANSWER: Final = 300
 """Characters of a free answer that are kept: a long sentence, not a monologue."""
+_BRACES: Final = dict.fromkeys(map(ord, "{}"))
+"""They mark what is filled into a sentence; nobody speaks them."""
 _NAME: Final = "name"
 """The field that is the contact's name."""
 
@@ -81,7 +83,7 @@ class QuestionListener:
         """Whatever was said, where anything counts; without its lead-in."""
         if self._question.accept != "anything":
             return None
-        words = said.split()
+        words = said.translate(_BRACES).split()
         for lead_in in sorted(self._question.lead_ins, key=len, reverse=True):
             begin = _behind(words, lead_in.split())
             if begin is not None and begin < len(words):
@@ -116,7 +118,8 @@ class QuestionListener:
         return Outcome(answer.key, answer.value, answer.spoken or answer.value)
 
     def _free(self, value: str, spoken: str) -> Outcome:
-        return Outcome(None, value, self._question.spoken.replace("{value}", spoken))
+        said_again = spoken.translate(_BRACES)
+        return Outcome(None, value, self._question.spoken.replace("{value}", said_again))
 
     def _number(self, numbers: Sequence[Decimal]) -> Outcome | None:
         scaled = [self._scaled(number) for number in numbers]

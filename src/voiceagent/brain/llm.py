@@ -120,6 +120,9 @@ class LLMDialogue:
         self._load_card = load_card
         self._now = now
         self._card: CallerCard | None = None
+        self._system = ""
+        self._prompted: tuple[CallerCard | None, datetime, str] | None = None
+        """What the system prompt was made of."""
         self._records: deque[TurnRecord] = deque(maxlen=_RECORDS)
         """Of answers that count, or have changed something; oldest first."""
         self._last: LLMReply | None = None
@@ -150,7 +153,7 @@ class LLMDialogue:
                 self._keep(record)
 
         def messages(language: str) -> Sequence[Message]:
-            system = self._prompt.system_prompt(self._card, now=self._now(), language=language)
+            system = self._system_prompt(language)
             return chat_messages(system, turn, earlier, begins=self._manner.begins)
 
         reply = LLMReply(
@@ -169,6 +172,15 @@ class LLMDialogue:
             self._keep(record)
 
         return Proposal(reply.events(), commit)
+
+    def _system_prompt(self, language: str) -> str:
+        """Made again only when it would say something else: the time in it is told in minutes."""
+        minute = self._now().replace(second=0, microsecond=0)
+        about = self._card, minute, language
+        if about != self._prompted:
+            self._prompted = about
+            self._system = self._prompt.system_prompt(self._card, now=minute, language=language)
+        return self._system
 
     def _keep(self, record: TurnRecord) -> None:
         if not any(kept is record for kept in self._records):

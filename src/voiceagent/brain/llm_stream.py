@@ -70,6 +70,8 @@ class OpenAIChat:
     ) -> None:
         """`base_url` ends in `/v1`. `max_chars`: a longer answer ends there."""
         self._base_url = base_url
+        self._completions = f"{base_url.rstrip('/')}/chat/completions"
+        """Whole: to put the two together again takes the library milliseconds of every answer."""
         self._model = model
         self._api_key = api_key or _NO_KEY
         self._deadlines = deadlines
@@ -166,7 +168,7 @@ class OpenAIChat:
         if request.tools:
             body |= {"tools": list(request.tools), "tool_choice": request.tool_choice}
         return await client.post(
-            "/chat/completions",
+            self._completions,
             body=body,
             cast_to=object,
             stream=True,

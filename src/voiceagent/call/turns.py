@@ -122,9 +122,9 @@ class Turns:
                 if (reply := self._current(event.reply)) and reply.connecting:
                     self._not_connected(now_ms, actions)
             case on.Farewell():
-                self._take_leave("drain", on.Phrase.GOODBYE, now_ms, actions)
+                self._take_leave("drain", now_ms, actions)
             case on.EarsLost():
-                self._take_leave("error", on.Phrase.APOLOGY, now_ms, actions)
+                self._take_leave("error", now_ms, actions)
             case on.Closed():
                 self._end(actions, hang_up=None)
         self._caller.patient = self._guesses.is_awaited
@@ -429,7 +429,7 @@ class Turns:
 
     def _on_audio_released(self, event: on.AudioReleased, now_ms: float) -> None:
         reply = self._current(event.reply)
-        if reply is None:
+        if reply is None or reply.connecting:
             return
         reply.released_until_ms = event.until_ms
         reply.deadline_ms = max(event.until_ms, now_ms) + self.policy.speak_slack_ms
@@ -459,7 +459,11 @@ class Turns:
         actions.append(on.Connect(reply.id, number))
 
     def _not_connected(self, now_ms: float, actions: list[on.Action]) -> None:
+        leaves = self._reply.hang_up if self._reply is not None else None
         self._give_up(actions)
+        if leaves is not None:
+            self._take_leave(leaves, now_ms, actions)
+            return
         self._say_phrase(on.Phrase.TRANSFER_FAILED, now_ms, actions)
 
     def _say_phrase(self, phrase: on.Phrase, now_ms: float, actions: list[on.Action]) -> None:
@@ -519,7 +523,7 @@ class Turns:
 
     def _reprompt(self, now_ms: float, actions: list[on.Action]) -> None:
         if self._reprompts >= self.policy.max_reprompts:
-            self._take_leave("idle", on.Phrase.GOODBYE, now_ms, actions)
+            self._take_leave("idle", now_ms, actions)
             return
         reply = self._new_reply(now_ms)
         self._speak_phrase(reply, on.Phrase.REPROMPT, self._reprompts, actions)
@@ -529,10 +533,12 @@ class Turns:
     def _is_farewell(self) -> bool:
         return self._reply is not None and self._reply.is_last_word
 
-    def _take_leave(
-        self, reason: str, phrase: on.Phrase, now_ms: float, actions: list[on.Action]
-    ) -> None:
+    def _take_leave(self, reason: str, now_ms: float, actions: list[on.Action]) -> None:
         """Say the last words of the call and hang up when they were heard."""
+        if self._reply is not None and self._reply.connecting:
+            # Whoever is put through needs no farewell of ours; whoever is not, hears it then.
+            self._reply.hang_up = self._reply.hang_up or reason
+            return
         if self._is_farewell():
             return
         self._give_up(actions)
@@ -542,6 +548,7 @@ class Turns:
         self._keys.take()
         reply = self._new_reply(now_ms)
         reply.hang_up = reason
+        phrase = on.Phrase.APOLOGY if reason == "error" else on.Phrase.GOODBYE
         self._speak_phrase(reply, phrase, 0, actions)
 
     def _end(self, actions: list[on.Action], *, hang_up: str | None) -> None:
