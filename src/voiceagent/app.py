@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from fastapi import Depends, FastAPI
 
+from voiceagent.admission import Admission
 from voiceagent.aftercall.llm_summary import summarise_with
-from voiceagent.back_office import BackOffice
+from voiceagent.back_office import BackOffice, keep_running
 from voiceagent.brain.agent_profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party, Say
 from voiceagent.brains import House, load_profile
@@ -29,16 +31,20 @@ from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity
+from voiceagent.correspondence import Correspondence
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.migrate import migrate
 from voiceagent.crm.recorder import CallRecorder
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.drain import Drain
 from voiceagent.engines import Engines, choose_engines
 from voiceagent.errors import ProviderError, SettingsError
 from voiceagent.metrics import Metrics
-from voiceagent.settings import Settings, ensure_api_key, load_settings
+from voiceagent.notices.notices import Target
+from voiceagent.people_office import PeopleOffice
+from voiceagent.settings import Settings, ensure_api_key, ensure_erasure_key, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.warm_up import WarmUp
 from voiceagent.web.call_control_webhooks import call_control_router
@@ -51,14 +57,13 @@ from voiceagent.web.security import api_key_required
 from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
+from voiceagent.written_agent import WrittenOffice
 
 _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""
 _WATCH_S: Final = 0.25
 _BIND_S: Final = 2.0
 """How long the warm-up waits for the port; a server without one is warmed up as well."""
-_SOCKET_COMES_S: Final = 3.0
-"""Twilio opens the socket within a second of the webhook's answer."""
 _LAST_WEBHOOKS_S: Final = 2.0
 """Twilio tells of a call's end by webhooks after it."""
 
@@ -121,15 +126,51 @@ def _assemble(settings: Settings) -> FastAPI:
         if database.embedded:
             await migrate(database)
 
-    recorder = CallRecorder(database, settings.data_dir, revive=start_database)
-    office = BackOffice(settings, database, recorder)
+    def somebody_wrote(contact_id: UUID | None) -> None:
+        if writing is not None:
+            writing.message_came(contact_id)
+        office.wake_senders()
+
+    tombstones = Tombstones(ensure_erasure_key(settings))
+    # Each message by a program's webhook only: the owner has WhatsApp of their own.
+    told_of_messages: list[Target] = ["webhook"] if settings.owner_webhook_url else []
+    post = Correspondence(
+        settings,
+        database,
+        told=told_of_messages,
+        base_url=lambda: office.public_base_url,
+        on_written=somebody_wrote,
+    )
+    recorder = CallRecorder(
+        database,
+        settings.data_dir,
+        revive=start_database,
+        on_new_messages=post.arrivals,
+        tombstones=tombstones,
+    )
+    office = BackOffice(settings, database, recorder, tombstones, post.owner)
     house = House(
         office.desk,
+        post.messenger,
         on_failure=lambda why: warm_up.report_failure("brain", why),
         can_transfer=office.rest is not None,
     )
     engines = choose_engines(settings, profile, house, lambda works, _why: tell("tts", works))
     office.summarise(profile, summarise_with(engines.model) if engines.model else None)
+    writing = (
+        WrittenOffice(
+            settings,
+            profile,
+            house,
+            database,
+            post.threads,
+            told=office.targets,
+            on_told=office.wake_senders,
+        )
+        if settings.whatsapp_agent
+        else None
+    )
+    people = PeopleOffice(settings, database, tombstones, profile.zone)
     configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)
@@ -138,7 +179,7 @@ def _assemble(settings: Settings) -> FastAPI:
     metrics.count_log_lines_dropped(dropped_lines)
     registry = CallRegistry(settings.max_calls)
     readiness = Readiness(settings.max_calls, lambda: registry.live)
-    admission = _Admission(readiness, registry)
+    admission = Admission(readiness, registry)
     voice_activity = VoiceActivity()
     phrase_book = PhraseBook(engines.phrase_store)
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
@@ -249,6 +290,9 @@ def _assemble(settings: Settings) -> FastAPI:
             stack.push_async_callback(drain.close)
             stack.push_async_callback(database.close)
             office.close_with(stack)
+            post.close_with(stack)
+            for close in writing.closers if writing is not None else ():
+                stack.push_async_callback(close)
             await recorder.start()
             stack.push_async_callback(recorder.close, _RECORDS_S)
             stack.push_async_callback(engines.synthesizer.close)
@@ -256,7 +300,11 @@ def _assemble(settings: Settings) -> FastAPI:
             stack.push_async_callback(voice_activity.close)
             if engines.model is not None:
                 stack.push_async_callback(engines.model.close)
-            for work in (keep_warm(), watch(), office.run()):
+            works = [keep_warm(), watch(), office.run(), people.run()]
+            works.append(keep_running("messages", post.run))
+            if writing is not None:
+                works.append(keep_running("answers in writing", writing.run))
+            for work in works:
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
@@ -301,32 +349,17 @@ def _assemble(settings: Settings) -> FastAPI:
     for router in (
         crm_router(CallsRepository(database), ContactsRepository(database)),
         calls_router(settings, office.rest, admission, recorder),
-        *office.routers(),
+        *office.routers(writing.switched if writing is not None else _nobody),
+        *post.routers(),
+        people.router(),
     ):
         app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
-    for router in office.open_routers(profile.business):
+    for router in (
+        *office.open_routers(profile.business),
+        *post.open_routers(recorder, metrics),
+    ):
         app.include_router(router)
     return app
-
-
-class _Admission:
-    """Whether one more call can be taken (for the webhook)."""
-
-    def __init__(self, readiness: Readiness, registry: CallRegistry) -> None:
-        self._readiness = readiness
-        self._registry = registry
-        self._let_in_at_s = -_SOCKET_COMES_S
-
-    def open_for_calls(self) -> bool:
-        is_open = self._readiness.serving and self._registry.has_room
-        if is_open:
-            self._let_in_at_s = asyncio.get_running_loop().time()
-        return is_open
-
-    async def sockets_came(self) -> None:
-        """Until whoever was last told to open a socket has had the time to do so."""
-        waited_s = asyncio.get_running_loop().time() - self._let_in_at_s
-        await asyncio.sleep(max(0.0, _SOCKET_COMES_S - waited_s))
 
 
 def _fixed_sentences(brain: Brain, profile: AgentProfile) -> list[str]:
@@ -360,4 +393,4 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
     await asyncio.wait([task])
 
 
-def _nobody(_base_url: str) -> None: ...
+def _nobody(_told: object) -> None: ...

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import tzinfo
 from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
@@ -24,16 +25,18 @@ from voiceagent.crm.callbacks import CallbacksRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.desk import CrmDesk
 from voiceagent.crm.recorder import CallRecorder
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import SettingsError
 from voiceagent.http_clients import http_client
 from voiceagent.notices.notices import NoticeQueue, Target
-from voiceagent.notices.sender import Deliver, Sender
+from voiceagent.notices.sender import Deliver, Sender, written
 from voiceagent.notices.webhook import OwnerWebhook
 from voiceagent.settings import Settings, ensure_owner_webhook_secret
 from voiceagent.twilio.rest import TwilioRest
 from voiceagent.web.desk import calendar_router, desk_router
 from voiceagent.web.notices import notices_router
 from voiceagent.web.orders import Orders
+from voiceagent.whatsapp.messenger import OwnerMessenger
 
 _ISRAEL: Final = "Asia/Jerusalem"
 RESTART_S: Final = 5.0
@@ -45,20 +48,29 @@ _log = logging.getLogger(__name__)
 class BackOffice:
     """The parts of one process that no call waits for."""
 
-    def __init__(self, settings: Settings, database: Database, recorder: CallRecorder) -> None:
-        """Raises `SettingsError`."""
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        recorder: CallRecorder,
+        tombstones: Tombstones | None = None,
+        owner: OwnerMessenger | None = None,
+    ) -> None:
+        """`tombstones`: of whoever was erased. `owner`: how to write to the owner; None: not at
+        all. Raises `SettingsError`.
+        """
         self._settings = settings
         self._database = database
         self._recorder = recorder
-        self._appointments = AppointmentsRepository(database)
+        self._appointments = AppointmentsRepository(database, tombstones)
         self._notices = NoticeQueue(database)
         self._webhook = _owner_webhook(settings)
-        self._senders = self._make_senders()
+        self._senders = self._make_senders(owner)
         self._summariser: Summariser | None = None
         self.rest = _twilio(settings)
         """None without Twilio's account."""
         self.orders = Orders()
-        self.desk = CrmDesk(database, recorder, self._public_base_url)
+        self.desk = CrmDesk(database, recorder, lambda: self.public_base_url, tombstones=tombstones)
 
     def summarise(self, profile: AgentProfile | None, model: Summarise | None) -> None:
         """Calls that are over are told of in the words of this agent."""
@@ -69,9 +81,9 @@ class BackOffice:
             self._recorder,
             SummaryWriter(language, zone, profile.questions if profile else ()),
             summarise=model,
-            targets=tuple(self._senders),
-            on_queued=self._wake_senders,
-            public_base_url=self._public_base_url,
+            targets=self.targets,
+            on_queued=self.wake_senders,
+            public_base_url=lambda: self.public_base_url,
         )
 
     def call_ended(self) -> None:
@@ -79,10 +91,19 @@ class BackOffice:
         if self._summariser is not None:
             self._summariser.call_ended()
 
-    def routers(self) -> Sequence[APIRouter]:
-        """Those that need the API key."""
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """By what the owner is told."""
+        return tuple(self._senders)
+
+    def routers(self, on_switched: Callable[[UUID], None]) -> Sequence[APIRouter]:
+        """Those that need the API key. `on_switched` is given each contact for which somebody has
+        set who answers it."""
         desk = desk_router(
-            CallbacksRepository(self._database), self._appointments, AgentSwitch(self._database)
+            CallbacksRepository(self._database),
+            self._appointments,
+            AgentSwitch(self._database),
+            on_switched,
         )
         return desk, notices_router(self._notices, self._wake_sender)
 
@@ -111,15 +132,18 @@ class BackOffice:
         for close in reversed(closers):
             stack.push_async_callback(close)
 
-    def _make_senders(self) -> dict[Target, Sender]:
+    def _make_senders(self, owner: OwnerMessenger | None) -> dict[Target, Sender]:
         deliveries: dict[Target, Deliver] = {}
+        if owner is not None:
+            deliveries["whatsapp"] = written(owner.send_text)
         if self._webhook is not None:
             deliveries["webhook"] = self._webhook.deliver
         return {
             target: Sender(self._notices, target, deliver) for target, deliver in deliveries.items()
         }
 
-    def _wake_senders(self) -> None:
+    def wake_senders(self) -> None:
+        """There may be something that the owner is to be told."""
         for sender in self._senders.values():
             sender.wake()
 
@@ -127,7 +151,9 @@ class BackOffice:
         if target in self._senders:
             self._senders[target].wake()
 
-    def _public_base_url(self) -> str | None:
+    @property
+    def public_base_url(self) -> str | None:
+        """Under which address others reach this service, as far as that is known by now."""
         seen = self.rest.seen_base_url if self.rest is not None else None
         return self._settings.public_base_url or seen
 

@@ -55,13 +55,13 @@ class Correspondence:
         base_url: Callable[[], str | None] = lambda: None,
         transcriber: Transcriber | None = None,
         on_message: Callable[[str], None] = lambda _: None,
-        on_written: Callable[[UUID], None] = lambda _: None,
+        on_written: Callable[[UUID | None], None] = lambda _: None,
     ) -> None:
         """`told`: by what the owner is told of messages. `base_url`: where Twilio reaches this
         service, as far as others know by then; its own signed webhooks tell it, too.
         `on_message` is given the id of each message, of any process, that is new or has changed;
         empty: some were missed. `on_written` is given the contact of each message that somebody
-        wrote to the business, unless that was missed. `transcriber`: None: Google, where it hears
+        wrote to the business; None: some were missed. `transcriber`: None: Google, where it hears
         callers, else nobody.
 
         Raises `SettingsError`.
@@ -195,6 +195,8 @@ class Correspondence:
         match known:
             case ["received", contact_id]:
                 self._on_written(UUID(contact_id))
+            case _ if not message_id:
+                self._on_written(None)
 
     def _told_of_outbox(self, payload: str) -> None:
         self._sending.wake()

@@ -33,6 +33,9 @@ _SECRETS: Final = (
     "GCP_CREDENTIALS_JSON",
     "LLM_API_KEY",
     "OWNER_WEBHOOK_SECRET",
+    "PAYPAL_CLIENT_SECRET",
+    "TRANZILA_PASSWORD",
+    "TRANZILA_SECRET",
     "TWILIO_AUTH_TOKEN",
 )
 """Never printed; each may also be given as a path in NAME_FILE."""
@@ -134,6 +137,21 @@ def _api_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _private_api_url(value: str) -> str:
+    """As `_api_url`; what is secret leaves this machine encrypted only."""
+    url = _api_url(value)
+    host = urlsplit(url).hostname or ""
+    if not url.lower().startswith("https:") and host not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("must begin with https://, since secrets are sent there")
+    return url
+
+
+def _terminal(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
+        raise ValueError("must be a terminal's name, letters and digits")
+    return value
+
+
 def _e164(value: str) -> str:
     """A number as `+972501234567`; spaces, dashes and brackets are forgiven."""
     number = re.sub(r"[ ().-]", "", value)
@@ -172,6 +190,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Recognizer = Annotated[str, AfterValidator(_recognizer)]
 Region = Annotated[str, AfterValidator(_region)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
+PrivateApiUrl = Annotated[str, AfterValidator(_private_api_url)]
 PhoneNumber = Annotated[str, AfterValidator(_e164)]
 WhatsAppNumber = Annotated[str, AfterValidator(_whatsapp_number)]
 ShortText = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
@@ -253,6 +272,25 @@ class Settings(BaseModel):
     twilio_whatsapp_from: WhatsAppNumber | None = None
     """A WhatsApp sender of the Twilio account; `whatsapp:` before it is forgiven."""
 
+    whatsapp_agent: Switch = True
+    """The agent answers what is written to the business, where nobody has switched it off for the
+    contact. Off: it answers nobody."""
+
+    paypal_client_id: ShortText | None = None
+    paypal_client_secret: Token | None = None
+    paypal_webhook_id: ShortText | None = None
+    """`None`: PayPal's webhooks are not taken, and what is paid is found by asking."""
+    paypal_base_url: PrivateApiUrl = "https://api-m.paypal.com"
+    """PayPal's REST API, its sandbox, or an emulator of it."""
+
+    tranzila_terminal: Annotated[str, AfterValidator(_terminal)] | None = None
+    tranzila_password: Token | None = None
+    """Of the first handshake. `None`: the second one, which needs the key and the secret only."""
+    tranzila_app_key: Token | None = None
+    tranzila_secret: Token | None = None
+    tranzila_base_url: PrivateApiUrl | None = None
+    """In place of all of Tranzila's hosts: an emulator of them."""
+
     retention_days: int | None = Field(None, ge=1, le=36_500)
     """Calls and messages that are older are erased at night. `None`: they are kept for good."""
 
@@ -277,6 +315,19 @@ class Settings(BaseModel):
         return self.sends_by_twilio and said_nothing
 
     @property
+    def missing_for_paypal(self) -> tuple[str, ...]:
+        """Variables without which no payment goes by PayPal; none when it is configured."""
+        return self._unset("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET")
+
+    @property
+    def missing_for_tranzila(self) -> tuple[str, ...]:
+        """Variables without which no payment goes by Tranzila; none when it is configured."""
+        return self._unset("TRANZILA_TERMINAL", "TRANZILA_APP_KEY", "TRANZILA_SECRET")
+
+    def _unset(self, *names: str) -> tuple[str, ...]:
+        return tuple(name for name in names if getattr(self, name.lower()) is None)
+
+    @property
     def checks_signatures(self) -> bool:
         """Whether requests of Twilio must carry its signature."""
         return self.twilio_auth_token is not None and self.twilio_signature_check
@@ -297,8 +348,24 @@ class Settings(BaseModel):
                 "TWILIO_WHATSAPP_FROM is set, but not TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN:"
                 " no message is sent by Twilio."
             )
+        sentences.extend(self._payment_warnings())
         if self.bench_engines:
             sentences.append("BENCH_ENGINES is 1: callers hear a tone and nobody understands them.")
+        return sentences
+
+    def _payment_warnings(self) -> list[str]:
+        sentences = []
+        for provider, missing, needed in (
+            ("PayPal", self.missing_for_paypal, 2),
+            ("Tranzila", self.missing_for_tranzila, 3),
+        ):
+            if 0 < len(missing) < needed:
+                sentences.append(f"{provider} takes no payments: {', '.join(missing)} missing.")
+        if not self.missing_for_paypal and self.paypal_webhook_id is None:
+            sentences.append(
+                "PAYPAL_WEBHOOK_ID is not set: payments by PayPal are found by asking only,"
+                " which takes longer."
+            )
         return sentences
 
 

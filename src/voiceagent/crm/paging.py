@@ -27,6 +27,7 @@ ListName = Literal[
     "callbacks",
     "appointments",
     "messages",
+    "payments",
     "conversations",
     "timeline",
     "search",

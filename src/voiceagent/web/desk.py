@@ -5,6 +5,7 @@ API key, whose check its includer adds. The second is open to anybody who was gi
 appointment's link, and shows nothing but that appointment.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
@@ -86,9 +87,13 @@ class AgentRequest(_Body):
 
 
 def desk_router(
-    callbacks: CallbacksRepository, appointments: AppointmentsRepository, agents: AgentSwitch
+    callbacks: CallbacksRepository,
+    appointments: AppointmentsRepository,
+    agents: AgentSwitch,
+    on_switched: Callable[[UUID], None] = lambda _: None,
 ) -> APIRouter:
-    """The routes for people; the includer adds the check of the API key."""
+    """The routes for people; the includer adds the check of the API key. `on_switched` is given
+    each contact whose agent was set."""
     router = APIRouter(prefix="/api/crm", tags=["crm"], responses=ERRORS)
 
     @router.get("/callbacks", summary="List who wants to be called back, the earliest first")
@@ -170,7 +175,9 @@ def desk_router(
         responses=NOT_FOUND,
     )
     async def set_agent(contact_id: UUID, request: AgentRequest) -> AgentView:
-        return await agents.set(contact_id, request.agent)
+        switched = await agents.set(contact_id, request.agent)
+        on_switched(contact_id)
+        return switched
 
     return router
 

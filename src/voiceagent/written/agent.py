@@ -7,6 +7,7 @@ may be lost, with its process or in a full house: a sweep finds what waits in th
 import asyncio
 import logging
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -54,6 +55,7 @@ class WrittenAgent:
         self._tasks: asyncio.TaskGroup | None = None
         self._attended: dict[UUID, Attended] = {}
         self._left: OrderedDict[UUID, str] = OrderedDict()
+        self._missed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._works = True
@@ -65,6 +67,10 @@ class WrittenAgent:
     def message_came(self, contact_id: UUID) -> None:
         """A message of this contact's is in its thread. Returns at once and never raises."""
         self._look_after(contact_id, waits=True)
+
+    def messages_missed(self) -> None:
+        """Some may have come of which nobody told: look through the threads at once."""
+        self._missed.set()
 
     def switched(self, contact_id: UUID) -> None:
         """The switch of this contact was set: an answer that is being made is given up, what is
@@ -146,8 +152,17 @@ class WrittenAgent:
                 self._tell(works=False, why=str(error))
             except Exception:
                 _log.exception("threads could not be looked through")
-            overlooked_s = OVERLOOKED_S
-            await asyncio.sleep(self._sweep_s)
+            # Whoever is being answered elsewhere is known by the claim.
+            overlooked_s = 0.0 if await self._were_missed() else OVERLOOKED_S
+
+    async def _were_missed(self) -> bool:
+        """Wait for the next sweep's time, or until messages were missed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._sweep_s):
+                await self._missed.wait()
+        were_missed = self._missed.is_set()
+        self._missed.clear()
+        return were_missed
 
     async def _sweep(self, overlooked_s: float) -> None:
         """Look after those whom nobody told of."""
