@@ -73,7 +73,7 @@ class World:
         self._api = self._stack.enter_context(
             Server(
                 [
-                    *(sys.executable, "-m", "uvicorn", "messaging_service:app"),
+                    *(sys.executable, "-m", "uvicorn", "asgi:app"),
                     *("--host", "127.0.0.1", "--port", "0"),
                 ],
                 cwd=ROOT,
@@ -82,6 +82,8 @@ class World:
                     "DATA_DIR": str(self._place / "api"),
                     "DATABASE_URL": self._database_url,
                     "API_KEY": KEY,
+                    "BENCH_ENGINES": "1",
+                    "WHATSAPP_AGENT": "0",
                     "BAILEYS_TOKEN": TOKEN,
                     "BAILEYS_URL": f"http://127.0.0.1:{self._sidecar_port}",
                 },
