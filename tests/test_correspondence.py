@@ -67,13 +67,15 @@ async def test_others_are_told_what_is_new_and_who_wrote(
     database: Database, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    wrote: list[UUID] = []
+    wrote: list[UUID | None] = []
     parts: dict[str, Any] = {"on_message": told.append, "on_written": wrote.append}
     async with (
         SidecarEmulator(tmp_path / "sidecar") as emulator,
         house(database, tmp_path, emulator, **parts) as one,
     ):
         await until(lambda: "" in told)  # it listens from now on
+        assert wrote == [None]
+        wrote.clear()
         await one.written("hi")
         [message] = await one.messages()
         await until(lambda: wrote)

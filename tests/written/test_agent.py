@@ -29,6 +29,19 @@ async def test_a_message_is_answered_and_what_it_tells_is_saved() -> None:
 
 
 @on_warped_time
+async def test_messages_of_which_nobody_told_are_found_at_once_when_word_was_missed() -> None:
+    world = World()
+    async with world.process(sweep_s=1e6) as agent:
+        world.write("some tea", ANN)
+        await asyncio.sleep(60)
+        assert world.replies() == []
+        agent.messages_missed()
+        await asyncio.sleep(1)
+        await agent.idle()
+        assert len(world.replies()) == 1
+
+
+@on_warped_time
 async def test_messages_that_come_one_upon_the_other_are_answered_together() -> None:
     world = World()
     async with world.process() as agent:
