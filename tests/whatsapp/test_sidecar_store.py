@@ -28,7 +28,7 @@ def node() -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", ["store", "kills", "database"])
+@pytest.mark.parametrize("suite", ["store", "kills", "database", "people"])
 def test_the_sidecar_over_postgresql(suite: str, empty_database_url: str) -> None:  # noqa: F811
     ran = subprocess.run(
         [node(), "--test", "--test-reporter=tap", f"test/{suite}.test.js"],

@@ -9,6 +9,7 @@
 import { BufferJSON, initAuthCreds, proto } from 'baileys';
 
 import { KEPT_TYPE } from './signal.js';
+import { entriesOf } from './store/store.js';
 
 /** @typedef {import('baileys').AuthenticationCreds} Creds */
 /** @typedef {import('./store/store.js').Store} Store */
@@ -18,8 +19,12 @@ const CREDS_TABLE = 'credentials';
 const KEYS_TABLE = 'signal_keys';
 const ARCHIVE_TABLE = 'credentials_archive';
 const ARCHIVE_MS = 90 * 86_400_000;
+/** The types of keys whose ids name people. */
+const PERSONAL = new Set(['session', 'identity-key', 'device-list', 'lid-mapping', 'tctoken']);
 const CACHED_KEYS = 20_000;
 const SCAN_STEP = 500;
+/** Under this the library lists whom it has tokens of. */
+const TOKENS_OF = '__index';
 
 export class Credentials {
   /** @param {Store} store */
@@ -110,6 +115,49 @@ export class Credentials {
     for (const [type, values] of Object.entries(data)) {
       for (const [id, value] of Object.entries(values ?? {})) this.remember(`${type}/${id}`, value ?? null);
     }
+  }
+
+  /** The numbers of LIDs and the LIDs of numbers, where either leads to the other.
+   * @param {string[]} jids @returns {Promise<string[]>} */
+  async otherIdsOf(jids) {
+    const others = [];
+    for (const jid of jids) {
+      const [user, server] = jid.split('@');
+      const there = server === 'lid' ? `${user}_reverse` : user;
+      const other = (await this.get('lid-mapping', [there]))[there];
+      if (other === undefined) continue;
+      const back = server === 'lid' ? other : `${other}_reverse`;
+      if ((await this.get('lid-mapping', [back]))[back] === user) {
+        others.push(`${other}@${server === 'lid' ? 's.whatsapp.net' : 'lid'}`);
+      }
+    }
+    return others;
+  }
+
+  /** Deletes all keys of these people: sessions, identities, devices, tokens, what leads from one
+   * id to another. @param {Set<string>} users @returns {Promise<number>} how many */
+  async forget(users) {
+    /** @type {string[]} */
+    const gone = [];
+    for await (const { key, value } of entriesOf(this.store, KEYS_TABLE)) {
+      const [type, id] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
+      const isMapping = type === 'lid-mapping' && users.has(value);
+      if (PERSONAL.has(type) && (isMapping || users.has(/** @type {string} */ (/^[^._:@]*/.exec(id)?.[0])))) gone.push(key);
+    }
+    await this.store.write(gone.map((key) => ({ table: KEYS_TABLE, key, value: null })));
+    for (const key of gone) this.remember(key, null);
+    await this.forgetTokens(users);
+    return gone.length;
+  }
+
+  /** @param {Set<string>} users */
+  async forgetTokens(users) {
+    const { [TOKENS_OF]: index } = await this.get('tctoken', [TOKENS_OF]);
+    if (!index?.token?.length) return;
+    const listed = JSON.parse(Buffer.from(index.token).toString());
+    const left = listed.filter((/** @type {string} */ jid) => !users.has(jid.split(/[:@]/)[0]));
+    if (left.length === listed.length) return;
+    await this.set({ tctoken: { [TOKENS_OF]: { ...index, token: Buffer.from(JSON.stringify(left)) } } });
   }
 
   /** @param {string} key @param {any} value */

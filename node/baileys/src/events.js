@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto';
 
 import { said } from './log.js';
 import { signedHeaders } from './signing.js';
+import { entriesOf } from './store/store.js';
 
 /** @typedef {import('./store/store.js').Store} Store */
 /** @typedef {import('./store/store.js').Put} Put */
@@ -76,6 +77,10 @@ export class Events {
     /** @type {string | null} */
     this.oldestAt = null;
     this.wake = () => {};
+    /** @type {Set<string>} keys of events that were erased since the queue was last read */
+    this.withdrawn = new Set();
+    /** @type {Promise<unknown>} */
+    this.last = Promise.resolve();
     this.stopping = new AbortController();
     /** @type {Promise<void> | null} */
     this.posting = null;
@@ -129,22 +134,52 @@ export class Events {
   async retryDead() {
     let retried = 0;
     for (;;) {
-      const entries = await this.store.scan(DEAD_TABLE, { limit: STEP });
-      if (entries.length === 0) return retried;
-      /** @type {Put[]} */
-      const puts = [];
-      for (const { key, value } of entries) {
-        this.sequence = Math.max(this.sequence + 1, this.now() * 1000);
-        const again = { ...value, retried_at: new Date(this.now()).toISOString() };
-        puts.push({ table: DEAD_TABLE, key, value: null });
-        puts.push({ table: TABLE, key: String(this.sequence).padStart(17, '0'), value: again });
-      }
-      await this.store.write(puts);
-      retried += entries.length;
-      this.waiting += entries.length;
-      this.dead -= entries.length;
-      this.wake();
+      const some = await this.inTurn(() => this.retrySome());
+      if (some === 0) return retried;
+      retried += some;
     }
+  }
+
+  async retrySome() {
+    const entries = await this.store.scan(DEAD_TABLE, { limit: STEP });
+    /** @type {Put[]} */
+    const puts = [];
+    for (const { key, value } of entries) {
+      this.sequence = Math.max(this.sequence + 1, this.now() * 1000);
+      const again = { ...value, retried_at: new Date(this.now()).toISOString() };
+      puts.push({ table: DEAD_TABLE, key, value: null });
+      puts.push({ table: TABLE, key: String(this.sequence).padStart(17, '0'), value: again });
+    }
+    await this.store.write(puts);
+    this.waiting += entries.length;
+    this.dead -= entries.length;
+    if (entries.length > 0) this.wake();
+    return entries.length;
+  }
+
+  /** Deletes what tells of a person, waiting or dead; it is not posted again.
+   * @param {import('./person.js').Person} person @returns {Promise<number>} how many */
+  erase(person) {
+    return this.inTurn(async () => {
+      let erased = 0;
+      for (const table of [TABLE, DEAD_TABLE]) {
+        /** @type {string[]} */
+        const keys = [];
+        for await (const { key, value } of entriesOf(this.store, table)) if (person.wasTold(value)) keys.push(key);
+        for (let at = 0; at < keys.length; at += STEP) await this.withdraw(table, keys.slice(at, at + STEP));
+        erased += keys.length;
+      }
+      return erased;
+    });
+  }
+
+  /** @param {string} table @param {string[]} keys */
+  async withdraw(table, keys) {
+    // One of them may be on its way at this moment: it is not tried again.
+    for (const key of keys) this.withdrawn.add(key);
+    await this.store.write(keys.map((key) => ({ table, key, value: null })));
+    if (table === TABLE) this.fewer(keys.length);
+    else this.dead -= keys.length;
   }
 
   async post() {
@@ -152,7 +187,10 @@ export class Events {
     let storeTries = 0;
     while (!signal.aborted) {
       try {
-        const entries = await this.store.scan(TABLE, { limit: STEP });
+        const entries = await this.inTurn(() => {
+          this.withdrawn.clear();
+          return this.store.scan(TABLE, { limit: STEP });
+        });
         storeTries = 0;
         this.oldestAt = entries[0]?.value.created_at ?? null;
         if (entries.length === 0) {
@@ -177,13 +215,13 @@ export class Events {
   async deliver(key, event) {
     const { retried_at, ...told } = event;
     const body = JSON.stringify(told);
-    for (let tries = 1; !this.stopping.signal.aborted; tries += 1) {
+    for (let tries = 1; !this.stopping.signal.aborted && !this.withdrawn.has(key); tries += 1) {
       const { status, fault, askedWaitS } = await this.attempt(event.id, body);
       const ageMs = this.now() - Date.parse(retried_at ?? event.created_at);
       const fate = verdict(status, tries, ageMs);
       this.metrics.add('baileys_event_posts_total', { result: fate });
       if (fate === 'safe') {
-        await this.remove([{ table: TABLE, key, value: null }]);
+        await this.remove(key, []);
         return;
       }
       if (tries === 1 || tries % 20 === 0 || fate === 'dead') {
@@ -198,18 +236,26 @@ export class Events {
       }
       if (fate === 'dead') {
         const kept = { table: DEAD_TABLE, key, value: event, expiresAt: this.now() + DEAD_KEPT_MS };
-        await this.remove([{ table: TABLE, key, value: null }, kept]);
-        this.dead += 1;
+        if (await this.remove(key, [kept])) this.dead += 1;
         return;
       }
       await this.pause(Math.max(waitMs(tries, Math.random()), askedWaitS * 1000), false);
     }
   }
 
-  /** @param {Put[]} puts */
-  async remove(puts) {
-    await this.store.write(puts);
-    this.waiting -= 1;
+  /** @param {string} key @param {Put[]} puts @returns {Promise<boolean>} false: it was withdrawn meanwhile */
+  remove(key, puts) {
+    return this.inTurn(async () => {
+      if (this.withdrawn.has(key)) return false;
+      await this.store.write([{ table: TABLE, key, value: null }, ...puts]);
+      this.fewer(1);
+      return true;
+    });
+  }
+
+  /** @param {number} count */
+  fewer(count) {
+    this.waiting -= count;
     if (this.full && this.waiting <= this.max / 2) {
       this.full = false;
       this.onRoom();
@@ -236,6 +282,14 @@ export class Events {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
       return { status: null, fault: said(cause), askedWaitS: 0 };
     }
+  }
+
+  /** What takes events out of the queue goes one after the other.
+   * @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  inTurn(work) {
+    const next = this.last.then(work);
+    this.last = next.catch(() => {});
+    return next;
   }
 
   /** @param {number} ms @param {boolean} untilWoken */

@@ -7,10 +7,11 @@
  * out in the batch that makes it an event. What is left over after a crash becomes events at the start.
  */
 
-import { decodeMessageNode, proto, unpadRandomMax16 } from 'baileys';
+import { decodeMessageNode, jidNormalizedUser, proto, unpadRandomMax16 } from 'baileys';
 
-import { CIPHERTEXT, account } from './inbound.js';
+import { CIPHERTEXT, account, chatOf } from './inbound.js';
 import { said } from './log.js';
+import { entriesOf } from './store/store.js';
 
 /** @typedef {import('baileys').WAMessage} WAMessage */
 /** @typedef {import('./store/store.js').Put} Put */
@@ -29,15 +30,17 @@ export class Inbox {
    * @param {import('./store/store.js').Store} parts.store
    * @param {import('./events.js').Events} parts.events
    * @param {import('./outgoing.js').Outgoing} parts.outgoing
+   * @param {import('./erased.js').Erased} parts.erased
    * @param {import('./log.js').Log} parts.log
    * @param {import('./metrics.js').Metrics} parts.metrics
    * @param {() => {id: string, lid: string}} parts.me the own WhatsApp ids
    * @param {() => number} [parts.now]
    */
-  constructor({ store, events, outgoing, log, metrics, me, now = Date.now }) {
+  constructor({ store, events, outgoing, erased, log, metrics, me, now = Date.now }) {
     this.store = store;
     this.events = events;
     this.outgoing = outgoing;
+    this.erased = erased;
     this.log = log;
     this.metrics = metrics;
     this.me = me;
@@ -101,6 +104,31 @@ export class Inbox {
     return /** @type {WAMessage} */ (proto.WebMessageInfo.decode(Buffer.from(kept.proto, 'base64')));
   }
 
+  /** Deletes what a person has written, and what was written to them on the phone.
+   * @param {import('./person.js').Person} person @returns {Promise<number>} how many messages */
+  erase(person) {
+    return this.inTurn(async () => {
+      /** @type {Put[]} */
+      const gone = [];
+      for await (const { key, value } of entriesOf(this.store, KEPT_TABLE)) {
+        const { attrs, at } = value;
+        const jid = Object.values(attrs).find((one) => person.has(one));
+        if (jid && person.spoke({ jid: jidNormalizedUser(jid) }, attrs.t ? Number(attrs.t) * 1000 : at)) gone.push({ table: KEPT_TABLE, key, value: null });
+      }
+      for await (const { key, value } of entriesOf(this.store, SEEN_TABLE)) {
+        const { key: of, messageTimestamp } = proto.WebMessageInfo.decode(Buffer.from(value.proto, 'base64'));
+        const chat = of ? chatOf(/** @type {any} */ (of)) : null;
+        if (chat !== null && person.spoke(chat, Number(messageTimestamp ?? 0) * 1000)) gone.push({ table: SEEN_TABLE, key, value: null });
+      }
+      const messages = gone.length;
+      for (const [key, { at }] of await this.store.read(CHATS_TABLE, [...person.jids])) {
+        if (at <= person.beforeMs) gone.push({ table: CHATS_TABLE, key, value: null });
+      }
+      for (let at = 0; at < gone.length; at += STEP) await this.store.write(gone.slice(at, at + STEP));
+      return messages;
+    });
+  }
+
   /** Whether one of these ids of a person has ever written. @param {string[]} jids */
   async hasWritten(jids) {
     return (await this.store.read(CHATS_TABLE, jids)).size > 0;
@@ -132,6 +160,7 @@ export class Inbox {
     for (const message of messages) {
       const told = account(message, whileAway);
       if (told === null || seen.has(told.messageId)) continue;
+      if (this.erased.isLate(told.chat, told.data.sent_at ?? told.data.at ?? null)) continue;
       if (told.fromMe && (await this.ownStatus(message))) continue;
       if (told.type === 'message.undecrypted') {
         if (missed.has(told.messageId)) continue;

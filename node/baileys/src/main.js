@@ -43,7 +43,7 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
-const [{ FileStore }, { PostgresStore }, { Credentials }, { Supervisor }, { SessionWire }, { Events }, { Outgoing }, { Inbox }, { makeServer }, { routes }, { webhookKey }] =
+const [{ FileStore }, { PostgresStore }, { Credentials }, { Supervisor }, { SessionWire }, { Events }, { Outgoing }, { Inbox }, { Erased }, { Erasing }, { makeServer }, { routes }, { webhookKey }] =
   await Promise.all([
     import('./store/files.js'),
     import('./store/postgres.js'),
@@ -53,6 +53,8 @@ const [{ FileStore }, { PostgresStore }, { Credentials }, { Supervisor }, { Sess
     import('./events.js'),
     import('./outgoing.js'),
     import('./inbox.js'),
+    import('./erased.js'),
+    import('./erasing.js'),
     import('./http.js'),
     import('./routes.js'),
     import('./signing.js'),
@@ -73,12 +75,14 @@ const events = new Events({
   onRoom: () => void supervisor.connect('the API takes events again'),
 });
 const wire = new SessionWire({ supervisor, store, log });
-const outgoing = new Outgoing({ store, events, wire, limits: config.limits, log, metrics });
+const erased = new Erased({ store, token: config.token });
+const outgoing = new Outgoing({ store, events, wire, limits: config.limits, erased, log, metrics });
 const me = () => ({ id: credentials.creds.me?.id ?? '', lid: credentials.creds.me?.lid ?? '' });
-const inbox = new Inbox({ store, events, outgoing, log, metrics, me });
-supervisor.use({ events, outgoing, inbox });
+const inbox = new Inbox({ store, events, outgoing, erased, log, metrics, me });
+supervisor.use({ events, outgoing, inbox, erased });
+const erasing = new Erasing({ store, erased, credentials, wire, outgoing, inbox, events, log });
 
-const server = makeServer(routes({ supervisor, outgoing, inbox, events, metrics }), { token: config.token, log });
+const server = makeServer(routes({ supervisor, outgoing, inbox, events, erasing, metrics }), { token: config.token, log });
 server.on('error', (error) => {
   log.error('The sidecar cannot listen', { host: config.host, port: config.port, error: said(error) });
   process.exit(1);

@@ -10,7 +10,7 @@
 import * as caps from './caps.js';
 import { KeyedQueue } from './keyed_queue.js';
 import { said } from './log.js';
-import { Problem, notNow } from './problems.js';
+import { Problem, gone, notNow } from './problems.js';
 import { Records, messageIdOf } from './records.js';
 
 /** @typedef {import('./requests.js').SendRequest} SendRequest */
@@ -43,6 +43,7 @@ const RELAY_WITHIN_MS = 45_000;
 const LONGEST_PACE_MS = 15_000;
 const MAX_JOBS = 2_000;
 const MAX_PER_CONTACT = 50;
+const ERASED_AT_ONCE = 200;
 
 /** The frame has certainly not left. */
 export class NotSent extends Error {}
@@ -54,16 +55,18 @@ export class Outgoing {
    * @param {import('./events.js').Events} parts.events
    * @param {Wire} parts.wire
    * @param {caps.Limits} parts.limits
+   * @param {import('./erased.js').Erased} parts.erased
    * @param {import('./log.js').Log} parts.log
    * @param {import('./metrics.js').Metrics} parts.metrics
    * @param {() => number} [parts.now]
    * @param {() => number} [parts.random]
    * @param {number} [parts.ackWithinMs]
    */
-  constructor({ store, events, wire, limits, log, metrics, now = Date.now, random = Math.random, ackWithinMs = ACK_WITHIN_MS }) {
+  constructor({ store, events, wire, limits, erased, log, metrics, now = Date.now, random = Math.random, ackWithinMs = ACK_WITHIN_MS }) {
     this.store = store;
     this.wire = wire;
     this.limits = limits;
+    this.erased = erased;
     this.log = log;
     this.now = now;
     this.random = random;
@@ -77,6 +80,7 @@ export class Outgoing {
       metrics,
       onFate: (record) => this.fate(record),
       inUse: (id) => this.jobs.has(id),
+      erased,
       now,
     });
     this.contacts = new KeyedQueue();
@@ -108,9 +112,31 @@ export class Outgoing {
     return this.records.recent.get(request.id) ?? job.record ?? record;
   }
 
-  /** @param {string} id */
-  find(id) {
+  /** @param {string} id @returns {Promise<Record | null>} Throws `Problem` for one that was erased. */
+  async find(id) {
+    if (this.erased.has(id)) throw gone();
     return this.records.find(id);
+  }
+
+  /** The ids of all messages to a person. @param {import('./person.js').Person} person */
+  idsTo(person) {
+    return this.records.idsTo(person);
+  }
+
+  /** Deletes the messages of these ids, which are known as erased, whatever becomes of them.
+   * @param {import('./person.js').Person} person @returns {Promise<number>} how many */
+  async erase({ ids }) {
+    let erased = 0;
+    const all = [...ids];
+    for (let at = 0; at < all.length; at += ERASED_AT_ONCE) {
+      const some = await Promise.all(all.slice(at, at + ERASED_AT_ONCE).map((id) => this.records.erase(id)));
+      erased += some.filter(Boolean).length;
+    }
+    for (const id of all) {
+      const job = this.jobs.get(id);
+      if (job?.onWire) this.finish(id, job);
+    }
+    return erased;
   }
 
   /** By its id on WhatsApp. @param {string} messageId */

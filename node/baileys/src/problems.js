@@ -49,6 +49,8 @@ export class Problem extends Error {
 /** @param {string} detail */
 export const badMessage = (detail) => new Problem(422, 'bad_message', detail);
 
+export const gone = () => new Problem(410, 'erased', 'the person of this message was erased: it is not sent, and nothing is known of it');
+
 /** @param {string} code @param {string} detail @param {number} retryAfterS */
 export const notNow = (code, detail, retryAfterS) =>
   new Problem(503, code, detail, { retryAfterS: Math.max(1, Math.ceil(retryAfterS)) });

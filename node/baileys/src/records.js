@@ -9,6 +9,8 @@
 import { createHash } from 'node:crypto';
 
 import { KeyedQueue } from './keyed_queue.js';
+import { gone } from './problems.js';
+import { entriesOf } from './store/store.js';
 
 /** @typedef {import('./store/store.js').Put} Put */
 /** @typedef {'queued' | 'sending' | 'unknown' | 'failed' | 'sent' | 'delivered' | 'read'} Status */
@@ -55,10 +57,12 @@ export class Records {
    * @param {import('./metrics.js').Metrics} parts.metrics
    * @param {(record: Record) => void} parts.onFate called when it is known, or known to be unknown, what became of one
    * @param {(id: string) => boolean} parts.inUse
+   * @param {import('./erased.js').Erased} parts.erased
    * @param {() => number} parts.now
    */
-  constructor({ store, events, metrics, onFate, inUse, now }) {
+  constructor({ store, events, metrics, onFate, inUse, erased, now }) {
     this.store = store;
+    this.erased = erased;
     this.events = events;
     this.metrics = metrics;
     this.onFate = onFate;
@@ -93,8 +97,34 @@ export class Records {
     const recent = this.recent.get(id);
     if (recent !== undefined) return recent;
     const kept = (await this.store.read(TABLE, [id])).get(id);
-    if (kept !== undefined && !this.recent.has(id)) this.remember(kept);
-    return kept ?? null;
+    if (kept === undefined || this.erased.has(id)) return null;
+    if (!this.recent.has(id)) this.remember(kept);
+    return kept;
+  }
+
+  /** The ids of those that are this person's. @param {import('./person.js').Person} person */
+  async idsTo(person) {
+    const ids = [];
+    for await (const { key, value } of entriesOf(this.store, TABLE)) if (person.wasSent(value)) ids.push(key);
+    return ids;
+  }
+
+  /** Deletes one that is known as erased; whether there was one. @param {string} id */
+  erase(id) {
+    return this.changes.run(id, async () => {
+      const kept = this.recent.get(id) ?? (await this.store.read(TABLE, [id])).get(id);
+      this.notSent.delete(id);
+      this.owed.delete(id);
+      if (kept === undefined) return false;
+      this.recent.delete(id);
+      this.ids.delete(kept.message_id);
+      await this.store.write([
+        { table: TABLE, key: id, value: null },
+        { table: IDS_TABLE, key: kept.message_id, value: null },
+        { table: OPEN_TABLE, key: id, value: null },
+      ]);
+      return true;
+    });
   }
 
   /** By its id on WhatsApp. @param {string} messageId @returns {Promise<Record | null>} */
@@ -112,6 +142,7 @@ export class Records {
 
   /** Keeps a new record, with what is true together with it. @param {Record} record @param {Put[]} puts */
   async add(record, puts) {
+    if (this.erased.has(record.id)) throw gone();
     const ids = { table: IDS_TABLE, key: record.message_id, value: record.id, expiresAt: this.now() + KEPT_MS };
     await this.store.write([...this.puts(record), ids, ...puts]);
     this.remember(record);

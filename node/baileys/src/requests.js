@@ -1,8 +1,8 @@
 /**
- * What a caller may ask to be sent, checked before anything happens. Pure.
+ * What a caller may ask to be sent, or to be erased, checked before anything happens. Pure.
  *
- * The parsed body of `POST /v1/messages` flows in; a request that cannot be wrong flows out,
- * or a `Problem` that names the field.
+ * The parsed body of a `POST` flows in; a request that cannot be wrong flows out, or a
+ * `Problem` that names the field.
  */
 
 import { createHash } from 'node:crypto';
@@ -13,6 +13,7 @@ export const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const MAX_TEXT_CHARS = 10_000;
 const MAX_CAPTION_CHARS = 1_024;
 const CONTENTS = ['text', 'image', 'document', 'audio', 'location', 'reaction'];
+const MAX_NAMED = 10_000;
 const FIELDS = new Set(['id', 'to', 'wait_ms', 'quoted', ...CONTENTS]);
 
 /**
@@ -25,6 +26,8 @@ const FIELDS = new Set(['id', 'to', 'wait_ms', 'quoted', ...CONTENTS]);
  *   | {kind: 'location', latitude: number, longitude: number, name: string | null, address: string | null}
  *   | {kind: 'reaction', messageId: string, emoji: string}} Content
  * @typedef {{messageId: string, text: string | null, fromMe: boolean}} Quoted
+ *
+ * @typedef {{jids: string[], ids: string[], beforeMs: number}} ErasureRequest
  *
  * @typedef {object} SendRequest
  * @property {string} id
@@ -57,6 +60,19 @@ export function sendRequest(body) {
     quoted,
     fingerprint: fingerprint({ ...given, wait_ms: null }),
   };
+}
+
+/** @param {unknown} body @returns {ErasureRequest} */
+export function erasureRequest(body) {
+  const given = fields(body, 'the body');
+  const stranger = Object.keys(given).find((name) => !['phones', 'lids', 'message_ids', 'before'].includes(name));
+  if (stranger !== undefined) throw badMessage(`${stranger.slice(0, 40)} is no field of an erasure`);
+  const phones = list(given.phones, 'phones', /^\+[1-9]\d{6,14}$/);
+  const lids = list(given.lids, 'lids', /^[\w.:-]{1,100}@lid$/);
+  const ids = list(given.message_ids, 'message_ids', /^[\w:-]{1,128}$/);
+  const beforeMs = typeof given.before === 'string' ? Date.parse(given.before) : NaN;
+  if (Number.isNaN(beforeMs)) throw badMessage('before must be a time such as 2026-11-26T16:57:01Z');
+  return { jids: [...phones.map((phone) => `${phone.slice(1)}@s.whatsapp.net`), ...lids], ids, beforeMs };
 }
 
 /** @param {unknown} to @returns {Recipient} */
@@ -151,6 +167,14 @@ function words(value, name, least, most) {
 function degrees(value, name, most) {
   if (typeof value === 'number' && Math.abs(value) <= most) return value;
   throw badMessage(`${name} must be a number from -${most} to ${most}`);
+}
+
+/** @param {unknown} values @param {string} name @param {RegExp} form @returns {string[]} */
+function list(values, name, form) {
+  if (values === undefined) return [];
+  const fine = Array.isArray(values) && values.length <= MAX_NAMED && values.every((one) => typeof one === 'string' && form.test(one));
+  if (!fine) throw badMessage(`${name} must be a list of at most ${MAX_NAMED}, each in its form`);
+  return values;
 }
 
 /** @param {unknown} value @param {string} name @returns {Record<string, any>} */

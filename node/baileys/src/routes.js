@@ -5,7 +5,7 @@ import qrcode from 'qrcode-generator';
 import { download } from './media.js';
 import { shown } from './records.js';
 import { Problem, badMessage, notNow } from './problems.js';
-import { recipient, sendRequest } from './requests.js';
+import { erasureRequest, recipient, sendRequest } from './requests.js';
 
 /** @typedef {import('./http.js').Route} Route */
 
@@ -15,10 +15,11 @@ import { recipient, sendRequest } from './requests.js';
  * @param {import('./outgoing.js').Outgoing} parts.outgoing
  * @param {import('./inbox.js').Inbox} parts.inbox
  * @param {import('./events.js').Events} parts.events
+ * @param {import('./erasing.js').Erasing} parts.erasing
  * @param {import('./metrics.js').Metrics} parts.metrics
  * @returns {Route[]}
  */
-export function routes({ supervisor, outgoing, inbox, events, metrics }) {
+export function routes({ supervisor, outgoing, inbox, events, erasing, metrics }) {
   const owned = () => {
     const { held, storeFine } = supervisor.ownership;
     if (!held) throw storeFine ? notNow('not_connected', 'this process does not own the session', 10) : notNow('store_away', 'the store does not answer', 3);
@@ -109,6 +110,15 @@ export function routes({ supervisor, outgoing, inbox, events, metrics }) {
       answer: async () => {
         owned();
         return { status: 202, body: { retried: await events.retryDead() } };
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/people\/erase$/,
+      answer: async (_, body) => {
+        const request = erasureRequest(body);
+        owned();
+        return { status: 200, body: { erased: await erasing.erase(request) } };
       },
     },
     { method: 'GET', path: /^\/healthz$/, open: true, answer: () => ({ status: 200, body: 'ok', type: 'text/plain' }) },

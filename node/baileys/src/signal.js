@@ -50,6 +50,7 @@ export function signalRepository(hooks) {
     };
     return {
       ...inner,
+      alone,
       /** @param {{jid: string, data: Uint8Array}} message */
       async encryptMessage(message) {
         // May ask the server; not while the others wait.

@@ -196,6 +196,18 @@ export function openSocket({ credentials, config, log, sentBytes }, listener) {
       }
     },
 
+    /** Does the work while no message is encrypted or decrypted; the library's own memory of where
+     * these people's ids lead goes as well.
+     * @template T @param {() => Promise<T>} work @param {Set<string>} users @returns {Promise<T>} */
+    async alone(work, users) {
+      const { alone, lidMapping } = /** @type {any} */ (sock.signalRepository);
+      const done = await alone(work);
+      for (const user of users) {
+        for (const key of [`pn:${user}`, `lid:${user}`]) lidMapping.mappingCache?.delete(key);
+      }
+      return done;
+    },
+
     upload: sock.waUploadToServer,
   };
 }

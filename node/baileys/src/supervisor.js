@@ -77,8 +77,9 @@ export class Supervisor {
   }
 
   /** @param {{events: import('./events.js').Events, outgoing: import('./outgoing.js').Outgoing,
-   *   inbox: import('./inbox.js').Inbox}} parts */
-  use({ events, outgoing, inbox }) {
+   *   inbox: import('./inbox.js').Inbox, erased: import('./erased.js').Erased}} parts */
+  use({ events, outgoing, inbox, erased }) {
+    this.erased = erased;
     this.events = events;
     this.outgoing = outgoing;
     this.inbox = inbox;
@@ -114,6 +115,7 @@ export class Supervisor {
     return {
       taking: async () => {
         await this.credentials.load();
+        await this.erased?.start();
         await this.events?.start();
         await this.outgoing?.start();
         await this.inbox?.recover();

@@ -89,6 +89,25 @@ export class SessionWire {
     return { key: { remoteJid: record.to.jid, fromMe: true, id }, message: proto.Message.decode(Buffer.from(record.proto, 'base64')) };
   }
 
+  /** Under what else WhatsApp knows these numbers. @param {string[]} jids @returns {Promise<string[]>} */
+  async otherIdsOf(jids) {
+    return [...(await this.store.read(NUMBERS_TABLE, jids)).values()];
+  }
+
+  /** That these have WhatsApp. @param {import('./person.js').Person} person @returns {Promise<number>} how many */
+  async forget({ jids }) {
+    const keys = [...(await this.store.read(NUMBERS_TABLE, [...jids])).keys()];
+    await this.store.write(keys.map((key) => ({ table: NUMBERS_TABLE, key, value: null })));
+    return keys.length;
+  }
+
+  /** Does the work while nothing is encrypted or decrypted. @template T @param {() => Promise<T>} work
+   * @param {Set<string>} users whose ids are to lead nowhere then @returns {Promise<T>} */
+  alone(work, users) {
+    const { socket } = this.supervisor;
+    return socket === null ? work() : socket.alone(work, users);
+  }
+
   socket() {
     const fault = this.fault();
     if (fault !== null || this.supervisor.socket === null) throw fault ?? notNow('not_connected', 'WhatsApp is not connected', 2);

@@ -6,6 +6,7 @@ import test, { afterEach, beforeEach, describe } from 'node:test';
 
 import { DEAD_AFTER_MS, Events, verdict, waitMs } from '../src/events.js';
 import { Metrics } from '../src/metrics.js';
+import { Person } from '../src/person.js';
 import { webhookKey } from '../src/signing.js';
 import { FileStore } from '../src/store/files.js';
 import { FakeApi } from './support/api.js';
@@ -126,6 +127,52 @@ describe('the queue of events', () => {
     await happen('new');
     await count(1);
     assert.deepEqual([texts(), events.dead], [['new'], 1]);
+  });
+
+  const chat = (digits) => ({ jid: `${digits}@s.whatsapp.net`, lid: null, phone: `+${digits}` });
+  const DANA = '972521234567';
+  const erasure = (before = Date.now() + clock) => new Person({ jids: [chat(DANA).jid], ids: ['m-1'], beforeMs: before });
+  const told = (digits, text) => events.append([{ type: 'message.received', data: { chat: chat(digits), text } }]);
+
+  test('what tells of an erased person goes, waiting or dead or on its way; the rest comes', async () => {
+    api.answers = ({ data }) => (data.text?.startsWith('old') ? 503 : data.text === 'others' ? 204 : 500);
+    await told(DANA, 'old of Dana');
+    await api.until(() => api.posts >= 1, 'a try');
+    clock = DEAD_AFTER_MS;
+    await told('972520000000', 'old of others');
+    await api.until(() => events.dead === 1, 'the dead one', 20_000);
+    clock = 2 * DEAD_AFTER_MS;
+    await told(DANA, 'of Dana, next');
+    await events.append([{ type: 'message.status', data: { id: 'm-1', status: 'read' } }]);
+    await events.append([{ type: 'message.status', data: { id: 'm-2', status: 'read' } }]);
+    await told('972520000000', 'others');
+    await api.until(() => events.dead === 2, 'the other dead one', 20_000);
+    assert.equal(await events.erase(erasure()), 3);
+    assert.deepEqual([events.waiting, events.dead], [2, 1]);
+    assert.deepEqual([await store.count('events'), await store.count('events_dead')], [2, 1]);
+    api.answers = 204;
+    await count(2);
+    assert.equal(await events.retryDead(), 1);
+    await count(3);
+    assert.deepEqual(api.events.map(({ data }) => data.text ?? data.id), ['m-2', 'others', 'old of others']);
+    await events.stop();
+    assert.deepEqual([events.waiting, await store.count('events')], [0, 0]);
+  });
+
+  test('what was taken while it was being erased is counted once', async () => {
+    for (let n = 0; n < 60; n += 1) await told(DANA, String(n));
+    await Promise.all([events.erase(erasure()), told('972520000000', 'others')]);
+    await api.until(() => texts().includes('others'), 'the other one');
+    await events.stop();
+    assert.deepEqual([events.waiting, await store.count('events')], [0, 0]);
+  });
+
+  test('who came anew afterwards is told of', async () => {
+    api.answers = 503;
+    await told(DANA, 'anew');
+    assert.equal(await events.erase(erasure(Date.now() - 60_000)), 0);
+    api.answers = 204;
+    await count(1);
   });
 
   test('at its limit it is full, and tells when there is room', async () => {

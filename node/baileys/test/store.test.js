@@ -119,6 +119,16 @@ for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FI
       assert.deepEqual((await store.scan('things')).map(({ key }) => key), ['ever', 'new']);
     });
 
+    test('what was deleted is scrubbed, the rest stays, also while it is written', async () => {
+      let store = await owned();
+      await store.write([put('a', 'a secret'), put('b', 'no secret')]);
+      await store.write([put('a', null)]);
+      await Promise.all([store.scrub(), store.write([put('c', 1)]), store.scrub(), store.write([put('d', 2)])]);
+      if (place.folder) assert.equal(readFileSync(join(place.folder, 'store.log'), 'utf8').includes('a secret'), false);
+      store = await again(store);
+      assert.deepEqual((await store.scan('things')).map(({ key }) => key), ['b', 'c', 'd']);
+    });
+
     test('there is one owner at a time', async () => {
       const [first, second] = [await owned(), opened()];
       assert.equal(await second.acquire(), false);
@@ -198,6 +208,19 @@ describe('the log of the store in files', () => {
     assert.equal((await store.read('things', ['e'])).size, 0);
     await store.close();
     assert.ok(readdirSync(folder).some((name) => name.startsWith('store.log.cut-')));
+  });
+
+  test('what was torn off goes when the store is scrubbed', async () => {
+    let store = await opened();
+    await store.write([put('a', 1)]);
+    await store.close();
+    appendFileSync(join(folder, 'store.log'), 'half a li');
+    store = await opened();
+    const cut = () => readdirSync(folder).filter((name) => name.startsWith('store.log.cut-'));
+    assert.equal(cut().length, 1);
+    await store.scrub();
+    assert.deepEqual(cut(), []);
+    await store.close();
   });
 
   test('it does not grow without end, also while it is written', async () => {

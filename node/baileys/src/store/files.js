@@ -9,7 +9,7 @@
 
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { GroupCommit } from './group_commit.js';
@@ -67,7 +67,7 @@ export class FileStore {
 
   async close() {
     await this.commits.write([]).catch(() => {});
-    await this.compacting;
+    await this.compacting?.catch(() => {});
     await this.file?.close();
     this.file = null;
     this.lock.release();
@@ -118,6 +118,19 @@ export class FileStore {
     return dead.length;
   }
 
+  async scrub() {
+    if (this.file === null || this.broken) throw new StoreAway('its file is not open');
+    try {
+      await this.compacting?.catch(() => {});
+      await this.compactNow();
+      // What a crash had torn off was promised to nobody; it may be of anybody.
+      const cut = (await readdir(this.folder)).filter((name) => name.startsWith('store.log.cut-'));
+      await Promise.all(cut.map((name) => rm(join(this.folder, name), { force: true })));
+    } catch (error) {
+      throw error instanceof OwnerLost ? error : new StoreAway(error);
+    }
+  }
+
   /** @param {Put[][]} batches */
   async commit(batches) {
     if (this.file === null || this.broken) throw new StoreAway('its file is not open');
@@ -138,10 +151,14 @@ export class FileStore {
     for (const puts of cells) for (const put of puts) this.apply(put);
     if (this.compacting !== null) this.since.push(...lines);
     else if (this.bytes > this.compactFromBytes && this.bytes > 2 * this.liveBytes) {
-      this.compacting = this.compact()
-        .catch((error) => this.log.warning('The store could not be written anew', { error: String(error) }))
-        .finally(() => (this.compacting = null));
+      this.compactNow().catch((error) => this.log.warning('The store could not be written anew', { error: String(error) }));
     }
+  }
+
+  /** One at a time. */
+  compactNow() {
+    this.compacting ??= this.compact().finally(() => (this.compacting = null));
+    return this.compacting;
   }
 
   async mend() {

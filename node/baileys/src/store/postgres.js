@@ -175,6 +175,9 @@ export class PostgresStore {
     return (await this.query(PRUNE, [SESSION, this.epoch, now])).rowCount ?? 0;
   }
 
+  /** The database does that by itself, in its own time: a vacuum, and its log's going round. */
+  async scrub() {}
+
   /** @param {Put[]} all */
   async commit(all) {
     if (all.length === 0) return;

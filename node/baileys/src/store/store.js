@@ -24,6 +24,8 @@
  * @property {(table: string) => Promise<string | null>} lastKey
  * @property {(puts: Put[]) => Promise<void>} write Throws `OwnerLost` or `StoreAway`
  * @property {(now: number) => Promise<number>} prune Deletes what has expired; how many
+ * @property {() => Promise<void>} scrub What was deleted is gone from the files as well, as far as
+ *   this process can see to that. Throws `OwnerLost` or `StoreAway`
  */
 
 export const RENEW_EVERY_MS = 3_000;
@@ -45,6 +47,24 @@ export class StoreAway extends Error {
     const why = cause instanceof Error ? cause.message || /** @type {any} */ (cause).code : String(cause);
     super(`the store does not answer (${why})`, { cause });
     this.name = 'StoreAway';
+  }
+}
+
+/**
+ * All entries of a table, in their order, read in steps.
+ * @param {Store} store
+ * @param {string} table
+ * @param {number} [step]
+ * @returns {AsyncGenerator<Entry, void>}
+ */
+export async function* entriesOf(store, table, step = 2_000) {
+  for (let after = ''; ; ) {
+    const entries = await store.scan(table, { after, limit: step });
+    yield* entries;
+    if (entries.length < step) return;
+    after = entries[entries.length - 1].key;
+    // A store in memory answers at once: others have their turn as well.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
