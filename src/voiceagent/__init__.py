@@ -1,4 +1,4 @@
-"""voiceagent answers a business's phone.
+"""voiceagent answers a business's phone and WhatsApp.
 
 Follow a call, in this order:
 
@@ -10,6 +10,10 @@ Follow a call, in this order:
 5. `call/replies.py`: the agent's side, from a thought to a voice on the line.
 6. `call/playout.py`: when which 20 ms leave, and what was heard of them.
 7. One adapter, e.g. `speech/local_tts.py`, behind `speech/ports.py`.
+
+A message takes another way: `web/whatsapp.py` takes it, `crm/message_records.py` keeps it,
+`written/agent.py` answers it, `crm/outbox.py` holds the answer and `whatsapp/outbox.py` sends it,
+by `whatsapp/sidecar.py` to `node/baileys/` or by `whatsapp/twilio_sender.py`.
 
 `app.py` puts the parts together; `settings.py` is the only reader of the environment;
 `errors.py` has the tree of errors at its top. Pure modules import no event loop, no

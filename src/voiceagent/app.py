@@ -21,8 +21,7 @@ from fastapi import Depends, FastAPI
 from voiceagent.admission import Admission
 from voiceagent.aftercall.llm_summary import summarise_with
 from voiceagent.back_office import BackOffice, keep_running
-from voiceagent.brain.agent_profile import AgentProfile
-from voiceagent.brain.ports import Brain, Party, Say
+from voiceagent.brain.ports import Brain
 from voiceagent.brains import House, load_profile
 from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.parking import Parking
@@ -39,13 +38,14 @@ from voiceagent.crm.migrate import migrate
 from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.drain import Drain
-from voiceagent.engines import Engines, choose_engines
-from voiceagent.errors import ProviderError, SettingsError
+from voiceagent.engines import choose_engines
+from voiceagent.errors import SettingsError
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
 from voiceagent.people_office import PeopleOffice
 from voiceagent.settings import Settings, ensure_api_key, ensure_erasure_key, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
+from voiceagent.voice_warm_up import VoiceWarmUp
 from voiceagent.warm_up import WarmUp
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
@@ -184,20 +184,6 @@ def _assemble(settings: Settings) -> FastAPI:
     phrase_book = PhraseBook(engines.phrase_store)
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
 
-    async def warm_up_voice() -> None:
-        sentences = _fixed_sentences(engines.brain, profile)
-        for text in sentences:
-            await phrase_book.recall(text, voice.language)
-        await engines.synthesizer.warm_up()
-        try:
-            await _learn(phrase_book, engines, sentences)
-        except ProviderError:
-            # Calls are answered in the second voice until the first one is warmed up again.
-            if engines.second_voice is not None:
-                for text in sentences:
-                    await phrase_book.learn_meanwhile(engines.second_voice, text, voice.language)
-            raise
-
     async def warm_up_ears() -> None:
         await engines.recognizer.warm_up()
         # An engine that works may still not know the language.
@@ -223,7 +209,7 @@ def _assemble(settings: Settings) -> FastAPI:
 
     parts = {
         "vad": voice_activity.start,
-        "tts": warm_up_voice,
+        "tts": VoiceWarmUp(engines, phrase_book, profile).run,
         "stt": warm_up_ears,
         "db": start_database,
         "ws": check_socket,
@@ -360,23 +346,6 @@ def _assemble(settings: Settings) -> FastAPI:
     ):
         app.include_router(router)
     return app
-
-
-def _fixed_sentences(brain: Brain, profile: AgentProfile) -> list[str]:
-    """What is said word for word: synthesised ahead, so that it sounds at once, whatever fails."""
-    phrases, own = brain.phrases, profile.phrases
-    opening = [event.text for event in brain.open(Party()).opening() if isinstance(event, Say)]
-    fixed = (phrases.apology, phrases.goodbye, phrases.transfer_failed)
-    in_need = (own.one_moment, own.still_working, own.takeover, own.transfer)
-    return list(dict.fromkeys([*opening, *phrases.reprompts, *fixed, *in_need]))
-
-
-async def _learn(phrase_book: PhraseBook, engines: Engines, sentences: list[str]) -> None:
-    """Have the fixed sentences in the first voice. Raises `ProviderError`."""
-    if not engines.first_voice_works():
-        raise ProviderError(f"{engines.first_voice.name} does not speak", retryable=True)
-    for text in sentences:
-        await phrase_book.learn(engines.first_voice, text, engines.brain.language)
 
 
 async def _told(work: Coroutine[object, object, None]) -> None:
