@@ -158,9 +158,7 @@ async def _book(database: Database, person: Person) -> None:
 
 async def _write(database: Database, person: Person) -> None:
     outbox = OutboxRepository(database, ROUTES)
-    await outbox.put(
-        Draft(person.contact_id, f"dear {person.word}", key=f"hello {person.phone[-1]}")
-    )
+    await outbox.put(Draft(person.contact_id, f"dear {person.word}", key=f"hello {person.phone}"))
     queue = MediaQueue(database)
     for claim in await queue.claim(10, 60):
         await queue.stored(claim, f"the voice of {person.word}".encode(), "audio/ogg")

@@ -36,11 +36,12 @@ from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.dead_letters import DeadLetter, DeadLetters
 from voiceagent.crm.disk_traces import DiskTraces
-from voiceagent.crm.drafts import Draft
+from voiceagent.crm.drafts import Draft, KeyMismatch, OptedOut
 from voiceagent.crm.erasure import Erasure, Place, Traces
 from voiceagent.crm.journal import Journal
 from voiceagent.crm.late_records import Subject
 from voiceagent.crm.merging import Merging
+from voiceagent.crm.message_models import MessageReceived
 from voiceagent.crm.messages import MessageFilter, MessagesRepository
 from voiceagent.crm.models import CallAnnounced
 from voiceagent.crm.outbox import OutboxRepository
@@ -72,6 +73,11 @@ def erasure(database: Database, tmp_path: Path) -> Erasure:
 @pytest.fixture
 def records(database: Database) -> RecordsRepository:
     return RecordsRepository(database, tombstones=tombstones())
+
+
+@pytest.fixture
+def outbox(database: Database) -> OutboxRepository:
+    return OutboxRepository(database, ROUTES, tombstones=tombstones())
 
 
 @pytest.fixture
@@ -398,15 +404,177 @@ async def test_records_without_the_number_are_found_out_by_the_one_that_has_it(
     assert found_in(await dump(database), marks) == {}
 
 
+# -- keys of programs ------------------------------------------------------------------------
+
+
+KEY_FORMS = [CALLER, CALLER[1:], f"0{CALLER[4:]}", f"0{CALLER[4:6]}-{CALLER[6:9]}-{CALLER[9:]}"]
+
+
+@pytest.mark.parametrize("number", KEY_FORMS)
 async def test_a_message_under_an_old_key_is_not_sent_again(
-    database: Database, erasure: Erasure, contacts: ContactsRepository
+    database: Database,
+    erasure: Erasure,
+    contacts: ContactsRepository,
+    outbox: OutboxRepository,
+    number: str,
 ) -> None:
-    outbox = OutboxRepository(database, ROUTES)
-    await outbox.put(Draft(CALLER, "once", key="k"))
+    records = RecordsRepository(database, tombstones=tombstones())
+    key = f"order 17 of {number}"
+    await outbox.put(Draft(CALLER, "once", key=key))
     await erasure.erase(await contact_of(contacts))
-    with pytest.raises(NotFound):
-        await outbox.put(Draft(CALLER, "once", key="k"))
+    # By somebody new, too, who is found at once.
+    await records.apply([received("A").model_copy(update={"at": now(1)})])
+    for draft in (Draft(CALLER, "once", key=key), Draft(GIL.phone, "twice", key=key)):
+        with pytest.raises(NotFound):
+            await outbox.put(draft)
+    assert [one.phone for one in (await contacts.page()).items] == [CALLER]
+    keys = [row["key"] for row in await database.pool.fetch("SELECT key FROM message_keys")]
+    assert len(keys) == 1
+    assert number not in keys[0]
+    assert (await outbox.put(Draft(CALLER, "another", key="order 18"))).is_new
+
+
+@pytest.mark.parametrize("number", KEY_FORMS)
+async def test_a_key_that_names_the_person_is_hidden_and_does_its_work(
+    database: Database,
+    erasure: Erasure,
+    contacts: ContactsRepository,
+    outbox: OutboxRepository,
+    number: str,
+) -> None:
+    about = Draft(GIL.phone, "somebody asks for you", key=f"lead {number}")
+    put = await outbox.put(about)
+    other = await outbox.put(Draft(GIL.phone, "else", key="lead 0501112222"))
+    await outbox.put(Draft(CALLER, "hello"))
+    await erasure.erase(await contact_of(contacts))
+    again = await outbox.put(about)
+    assert (again.message_id, again.is_new) == (put.message_id, False)
+    with pytest.raises(KeyMismatch):
+        await outbox.put(Draft(GIL.phone, "something else", key=about.key))
+    rows = await database.pool.fetch("SELECT key, message_id FROM message_keys")
+    keys = {row["message_id"]: row["key"] for row in rows}
+    assert keys[other.message_id] == "lead 0501112222"
+    assert number not in keys[put.message_id]
+
+
+# -- a wish lasts ----------------------------------------------------------------------------
+
+
+async def test_who_wanted_no_messages_gets_none_after_being_erased(
+    database: Database,
+    erasure: Erasure,
+    contacts: ContactsRepository,
+    records: RecordsRepository,
+    outbox: OutboxRepository,
+) -> None:
+    await records.apply([received("A", "הסר", wish="stop", lid=DANA.lid)])
+    assert await erasure.erase(await contact_of(contacts))
+    assert found_in(await dump(database), [CALLER[4:], DANA.lid]) == {}
+    await forget_all_that_has_an_end(database)
+    for _ in range(2):
+        with pytest.raises(OptedOut):
+            await outbox.put(Draft(CALLER, "an offer", key="offer"))
+    # Refusing brings nobody back, and uses up no key.
     assert (await contacts.page()).items == []
+    # A call from there makes somebody new, who wants none either.
+    await records.apply([rings("CA1", now(1))])
+    for to in (CALLER, await contact_of(contacts)):
+        with pytest.raises(OptedOut):
+            await outbox.put(Draft(to, "an offer", key="offer"))
+    # Nor does the number behind the id.
+    await records.apply([late_by(received("B", phone=None, lid=DANA.lid), 60)])
+    [hidden] = [one for one in (await contacts.page()).items if one.phone is None]
+    with pytest.raises(OptedOut):
+        await outbox.put(Draft(hidden.id, "an offer"))
+
+
+async def test_who_asks_for_them_again_gets_messages_also_after_the_next_erasure(
+    database: Database,
+    erasure: Erasure,
+    contacts: ContactsRepository,
+    records: RecordsRepository,
+    outbox: OutboxRepository,
+) -> None:
+    await records.apply([received("A", "stop", wish="stop", lid=DANA.lid)])
+    await erasure.erase(await contact_of(contacts))
+    await records.apply([late_by(received("B", "hello"), 60)])
+    with pytest.raises(OptedOut):
+        await outbox.put(Draft(CALLER, "an offer"))
+    # Written before, and told of long after: too late to count.
+    await records.apply([late_by(received("C", "start", sent_at=now(-5), wish="start"), 61)])
+    with pytest.raises(OptedOut):
+        await outbox.put(Draft(CALLER, "an offer"))
+    await records.apply([late_by(received("D", "התחל", wish="start", lid=DANA.lid), 62)])
+    assert (await outbox.put(Draft(CALLER, "an offer"))).is_new
+    # Also when nothing else of the person is left.
+    await erasure.erase(await contact_of(contacts))
+    assert (await outbox.put(Draft(CALLER, "an offer"))).is_new
+    assert not await database.pool.fetchval(
+        "SELECT count(*) FROM tombstones WHERE stopped_at IS NOT NULL"
+    )
+
+
+async def test_a_wish_is_lifted_for_every_number_of_the_person(
+    database: Database,
+    erasure: Erasure,
+    contacts: ContactsRepository,
+    records: RecordsRepository,
+    outbox: OutboxRepository,
+) -> None:
+    await records.apply([received("A", "stop", wish="stop"), received("B", phone=GIL.phone)])
+    other = await contact_of(contacts, GIL.phone)
+    await Merging(database).merge(await contact_of(contacts), other)
+    await erasure.erase(other)
+    for phone in (CALLER, GIL.phone):
+        with pytest.raises(OptedOut):
+            await outbox.put(Draft(phone, "an offer"))
+    again = [late_by(received(f"again {phone}", phone=phone), 60) for phone in (CALLER, GIL.phone)]
+    await records.apply(again)
+    new = await contact_of(contacts)
+    await Merging(database).merge(await contact_of(contacts, GIL.phone), new)
+    await records.apply([late_by(received("C", "start", wish="start"), 61)])
+    await database.pool.execute("DELETE FROM messages")
+    await database.pool.execute("DELETE FROM contacts")
+    for phone in (CALLER, GIL.phone):
+        assert (await outbox.put(Draft(phone, "an offer"))).is_new
+
+
+async def test_an_id_that_turns_out_to_be_an_erased_number_s_has_its_wish(
+    erasure: Erasure,
+    contacts: ContactsRepository,
+    records: RecordsRepository,
+    outbox: OutboxRepository,
+) -> None:
+    await records.apply([received("A", "stop", wish="stop")])
+    await erasure.erase(await contact_of(contacts))
+    await records.apply([received("B", "from before", lid=DANA.lid)])
+    assert (await contacts.page()).items == []
+    await records.apply([late_by(received("C", phone=None, lid=DANA.lid), 60)])
+    [hidden] = (await contacts.page()).items
+    with pytest.raises(OptedOut):
+        await outbox.put(Draft(hidden.id, "an offer"))
+
+
+async def test_who_had_not_asked_for_it_gets_messages(
+    erasure: Erasure,
+    contacts: ContactsRepository,
+    records: RecordsRepository,
+    outbox: OutboxRepository,
+) -> None:
+    await records.apply([received("A", "stop", wish="stop"), received("B", wish="start", at=1)])
+    await erasure.erase(await contact_of(contacts))
+    assert (await outbox.put(Draft(CALLER, "an offer"))).is_new
+
+
+def late_by(record: MessageReceived, seconds: float) -> MessageReceived:
+    """The same, told of so long from now."""
+    return record.model_copy(update={"at": now(seconds)})
+
+
+async def forget_all_that_has_an_end(database: Database) -> None:
+    await database.pool.execute("UPDATE tombstones SET until = now() WHERE until < 'infinity'")
+    async with database.connection() as connection:
+        await forget_old(connection)
 
 
 async def test_what_is_remembered_of_the_erased_tells_nobody_who_it_was(

@@ -18,24 +18,28 @@ import asyncpg
 from voiceagent.crm.database import Connection, TransactionConflict
 from voiceagent.crm.identities import contacts_of
 from voiceagent.crm.identity import uuid7
+from voiceagent.crm.lasting_wishes import restore_stops
+from voiceagent.crm.late_records import identities_of
 from voiceagent.crm.message_models import Author, MessageStatus, Provider, Sender
 from voiceagent.crm.paging import storable
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import Conflict, NotFound, VoiceAgentError
 
 IN_FLIGHT_S: Final = 5.0
 """Longer than the first answer under a key can take."""
 
+# By its hash a key is known as well when it went with an erased person.
 _KEY = """
-INSERT INTO message_keys (key, digest, in_flight_until)
-VALUES ($1, $2, now() + $3 * interval '1 second')
-ON CONFLICT (key) DO NOTHING
+INSERT INTO message_keys (key, digest, in_flight_until, key_hash)
+VALUES ($1, $2, now() + $3 * interval '1 second', $4)
+ON CONFLICT DO NOTHING
 RETURNING key
 """
 
 _OF_KEY = """
 SELECT k.digest, k.message_id, m.status, m.error, k.in_flight_until > now() AS in_flight
 FROM message_keys k LEFT JOIN messages m ON m.id = k.message_id
-WHERE k.key = $1
+WHERE k.key = $1 OR k.key_hash = $2
 """
 
 # The lock keeps the messages of a contact in the order in which they were put.
@@ -82,9 +86,9 @@ WITH who AS (
           k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false))
     FOR NO KEY UPDATE OF k
 ), known AS (
-    INSERT INTO message_keys (key, digest, in_flight_until, message_id)
-    SELECT $9, $12, now() + $13 * interval '1 second', $1 FROM contact WHERE $9 <> ''
-    ON CONFLICT (key) DO NOTHING
+    INSERT INTO message_keys (key, digest, in_flight_until, message_id, key_hash)
+    SELECT $9, $12, now() + $13 * interval '1 second', $1, $14::bytea FROM contact WHERE $9 <> ''
+    ON CONFLICT DO NOTHING
     RETURNING key
 ), message AS (
     INSERT INTO messages (id, contact_id, provider, direction, status, text, again_of, created_at,
@@ -154,7 +158,13 @@ class Put:
 
 
 async def put_at_once(
-    connection: Connection, draft: Draft, routes: Routes, message_id: UUID, in_flight_s: float
+    connection: Connection,
+    draft: Draft,
+    routes: Routes,
+    message_id: UUID,
+    *,
+    in_flight_s: float,
+    tombstones: Tombstones | None,
 ) -> bool:
     """Put it if nothing stands in its way; false, and nothing was done, when `put_draft` has to
     look closer. A transaction of its own."""
@@ -175,6 +185,7 @@ async def put_at_once(
         storable(draft.answers),
         draft.digest,
         in_flight_s,
+        _hash_of(draft, tombstones),
     )
     return bool(put)
 
@@ -186,17 +197,23 @@ async def put_draft(
     message_id: UUID | None = None,
     *,
     in_flight_s: float = 0.0,
+    tombstones: Tombstones | None = None,
 ) -> Put:
     """The same as `OutboxRepository.put`, inside a transaction of the caller, who tells the
-    outbox's channel of it."""
-    key = storable(draft.key)
-    if key and not await connection.fetchval(_KEY, key, draft.digest, in_flight_s):
-        return await _put_before(connection, draft, key)
+    outbox's channel of it. Without `tombstones` nothing is known of what the erased wished: only
+    for a contact that is there, and a key that nobody else has."""
+    key, key_hash = storable(draft.key), _hash_of(draft, tombstones)
+    if key and not await connection.fetchval(_KEY, key, draft.digest, in_flight_s, key_hash):
+        return await _put_before(connection, draft, key, key_hash)
     now = datetime.now(UTC)
     contact_id, phone = draft.to, None
     if isinstance(contact_id, str):
         sender, phone = Sender(phone=contact_id), contact_id
         contact_id = (await contacts_of(connection, [(sender, now)]))[sender]
+        if tombstones is not None:
+            # Asked for now, since an erasure of this moment was waited for above.
+            stops = await tombstones.stops(connection, identities_of(sender))
+            await restore_stops(connection, stops)
     contact = await connection.fetchrow(_CONTACT, contact_id)
     if contact is None:
         if phone is not None:
@@ -223,8 +240,14 @@ async def put_draft(
     return Put(message_id, "queued", "", is_new=True)
 
 
-async def _put_before(connection: Connection, draft: Draft, key: str) -> Put:
-    row = await connection.fetchrow(_OF_KEY, key)
+def _hash_of(draft: Draft, tombstones: Tombstones | None) -> bytes | None:
+    return tombstones.hash_of_key(draft.key) if draft.key and tombstones is not None else None
+
+
+async def _put_before(
+    connection: Connection, draft: Draft, key: str, key_hash: bytes | None
+) -> Put:
+    row = await connection.fetchrow(_OF_KEY, key, key_hash)
     if row is None:
         raise TransactionConflict  # whoever had it took it back
     if row["message_id"] is None:

@@ -2,7 +2,8 @@
 
 A contact's id flows in. At once nobody finds the person any more and a call or message from
 the same number is somebody new; then everything goes in batches, which a killed process
-leaves to another one. It touches no backup and nothing that was sent to others.
+leaves to another one. Only a wish for no more messages lasts. It touches no backup and nothing
+that was sent to others.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from voiceagent.crm.deletion import (
     release_appointments,
 )
 from voiceagent.crm.disk_traces import DiskTraces
+from voiceagent.crm.hidden_keys import hide_keys_of, hide_keys_that_name
 from voiceagent.crm.late_records import Subject
 from voiceagent.crm.record_lock import exclude_records
 from voiceagent.crm.tombstones import Tombstones
@@ -58,7 +60,9 @@ _TAKE_CALLS = "UPDATE calls SET contact_id = $1 WHERE call_sid = ANY($2::text[])
 
 _TAKE_IDENTITIES = "DELETE FROM contact_identities WHERE contact_id = $1 RETURNING kind, value"
 _LOCK = """
-SELECT id, phone, id = $1 AND (merged_into IS NOT NULL OR erasing IS NOT NULL) AS gone
+SELECT id, phone, id = $1 AND (merged_into IS NOT NULL OR erasing IS NOT NULL) AS gone,
+       CASE WHEN whatsapp_stop_at > COALESCE(whatsapp_start_at, '-infinity')
+            THEN whatsapp_stop_at END AS stopped_at
 FROM contacts WHERE id = $1 OR merged_into = $1 ORDER BY id FOR UPDATE
 """
 _CALLS = "SELECT call_sid FROM calls WHERE contact_id = $1 ORDER BY call_sid"
@@ -92,6 +96,8 @@ class Traces:
     phones: Sequence[str] = ()
     """E.164."""
     lids: Sequence[str] = ()
+    erased_at: str = ""
+    """ISO 8601, UTC; empty: by an earlier version. What is younger is somebody's who came anew."""
 
 
 class Place(Protocol):
@@ -186,7 +192,7 @@ class Erasure:
         survivor: UUID | None = await connection.fetchval(_SURVIVOR, contact_id)
         if survivor is None:
             return await self._going_or_gone(connection, contact_id)
-        traces = await self._take(connection, survivor, strays)
+        traces, stopped_at = await self._take(connection, survivor, strays)
         subjects: list[Subject] = [
             *(("contact", known) for known in traces.contact_ids),
             *(("call", call_sid) for call_sid in traces.call_sids),
@@ -194,7 +200,8 @@ class Erasure:
             *(("phone", phone) for phone in traces.phones),
             *(("lid", lid) for lid in traces.lids),
         ]
-        await self._tombstones.put(connection, subjects, datetime.now(UTC))
+        erased_at = datetime.fromisoformat(traces.erased_at)
+        await self._tombstones.put(connection, subjects, erased_at, stopped_at)
         await connection.execute(_DIALOGUE, survivor)
         await connection.execute(_SIGNS, survivor)
         await connection.execute(_MARK, survivor, json.dumps(asdict(traces)))
@@ -207,8 +214,11 @@ class Erasure:
             return None
         raise NotFound(f"there is no contact {contact_id}")
 
-    async def _take(self, connection: Connection, survivor: UUID, strays: list[str]) -> Traces:
-        """Lock the contact, have its identities lead nowhere, and note all that it is known by."""
+    async def _take(
+        self, connection: Connection, survivor: UUID, strays: list[str]
+    ) -> tuple[Traces, datetime | None]:
+        """Lock the contact, have its identities lead nowhere, and note all that it is known by;
+        and since when it has wanted no messages."""
         # As who answers for a sender takes them: identities first. Once more, since one may have
         # been added before the contact was locked.
         identities = list(await connection.fetch(_TAKE_IDENTITIES, survivor))
@@ -221,13 +231,16 @@ class Erasure:
         messages = await connection.fetch(_MESSAGES, survivor)
         phones = {row["phone"] for row in rows if row["phone"] is not None}
         phones |= {row["value"] for row in identities if row["kind"] == "phone"}
-        return Traces(
+        traces = Traces(
             contact_ids=[str(row["id"]) for row in rows],
             call_sids=[row["call_sid"] for row in calls],
             message_ids=[str(row["id"]) for row in messages],
             phones=sorted(phones),
             lids=[row["value"] for row in identities if row["kind"] == "lid"],
+            erased_at=datetime.now(UTC).isoformat(),
         )
+        stopped_at = next((row["stopped_at"] for row in rows if row["id"] == survivor), None)
+        return traces, stopped_at
 
     # -- in batches --------------------------------------------------------------------------
 
@@ -245,6 +258,8 @@ class Erasure:
             await connection.execute(_CALLBACKS, contact_id)
             await release_appointments(connection, contact_id, ())
             await delete_notices_that_say(connection, [*traces.contact_ids, *traces.phones])
+            names = [*traces.contact_ids, *traces.lids]
+            await hide_keys_that_name(connection, self._tombstones, traces.phones, names)
         await self._disk.sweep()
         for place in self._places:
             await self._erase_in(place, traces)
@@ -278,6 +293,8 @@ class Erasure:
     async def _delete_some_messages(self, contact_id: UUID) -> bool:
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_SOME_MESSAGES, contact_id, MESSAGES_AT_ONCE)
-            if rows:
-                await delete_messages(connection, [row["id"] for row in rows])
-        return bool(rows)
+            message_ids = [row["id"] for row in rows]
+            if message_ids:
+                await hide_keys_of(connection, self._tombstones, message_ids)
+                await delete_messages(connection, message_ids)
+        return bool(message_ids)

@@ -73,7 +73,9 @@ SECTIONS: Final = (
             {"content", "sha256", "source", "attempts", "next_attempt_at", "transcribe_from"}
         ),
     ),
-    Section("message_keys", f"t.message_id IN {_MESSAGES_OF}", "key", frozenset({"digest"})),
+    Section(
+        "message_keys", f"t.message_id IN {_MESSAGES_OF}", "key", frozenset({"digest", "key_hash"})
+    ),
     Section(
         "outbox",
         "t.contact_id = $1",

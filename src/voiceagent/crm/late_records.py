@@ -5,8 +5,9 @@ flow out. Pure: it knows neither the database nor how an erased number is rememb
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, Literal
 from uuid import UUID
 
@@ -24,6 +25,8 @@ AnyRecord = CallRecord | MessageRecord
 Kind = Literal["call", "message", "contact", "phone", "lid"]
 Subject = tuple[Kind, str]
 """What a record is about: a call's sid, a message's or a contact's id, an E.164 number, a LID."""
+Stops = Mapping[Subject, datetime]
+"""Whose numbers and LIDs are those of somebody who wanted no more messages, and since when."""
 
 Erased = Mapping[Subject, datetime]
 """When each was erased."""
@@ -40,6 +43,8 @@ class Sifted:
     found: Erased
     """What else turns out to be of the erased: calls and messages from before, the LID of an erased
     number. Other records of them do not say so, and may be in the tables by now."""
+    stops: Stops = field(default_factory=dict)
+    """What erased people wished goes on for them, also by what else they are known by."""
 
 
 def subjects_of(record: AnyRecord) -> list[Subject]:
@@ -71,7 +76,9 @@ def identities_of(sender: Sender) -> list[Subject]:
     return identities
 
 
-def sift(records: Sequence[AnyRecord], erased: Erased) -> Sifted:
+def sift(
+    records: Sequence[AnyRecord], erased: Erased, stops: Stops = MappingProxyType({})
+) -> Sifted:
     """Leave out what is of an erased call, message or contact, and what is of an erased number
     or LID from before it was erased."""
     if not erased:
@@ -86,7 +93,18 @@ def sift(records: Sequence[AnyRecord], erased: Erased) -> Sifted:
             continue
         # Never a number: it may have called before, and its contact is another one's till now.
         found |= {s: max(late) for s in subjects if s not in erased and s[0] != "phone"}
-    return Sifted(kept, found)
+    return Sifted(kept, found, _spread(records, stops))
+
+
+def _spread(records: Sequence[AnyRecord], stops: Stops) -> Stops:
+    """A number and a LID that one sender has are one person's."""
+    spread = dict(stops)
+    for record in records:
+        if isinstance(record, MessageReceived):
+            identities = identities_of(record.sender)
+            told = [spread[identity] for identity in identities if identity in spread]
+            spread |= {identity: max(told) for identity in identities if told}
+    return spread
 
 
 def _is_late(record: AnyRecord, subject: Subject, erased: Erased) -> bool:

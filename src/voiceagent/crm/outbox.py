@@ -23,6 +23,7 @@ from voiceagent.crm.identity import uuid7
 from voiceagent.crm.message_models import RISING, Fate, Provider
 from voiceagent.crm.message_records import MESSAGES_CHANNEL, OUTBOX_CHANNEL
 from voiceagent.crm.paging import storable
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import Conflict, NotFound
 
 _ANSWERED = "UPDATE message_keys SET in_flight_until = NULL WHERE key = $1"
@@ -140,12 +141,18 @@ class OutboxRepository:
     """Every method raises `ProviderError` when the database is away."""
 
     def __init__(
-        self, database: Database, routes: Routes, announce: Announce = _nobody_listens
+        self,
+        database: Database,
+        routes: Routes,
+        announce: Announce = _nobody_listens,
+        tombstones: Tombstones | None = None,
     ) -> None:
-        """`announce` is told what was committed, for other processes."""
+        """`announce` is told what was committed, for other processes. By the `tombstones` it is
+        known which of the erased wanted no more messages, and which keys theirs had."""
         self._database = database
         self._routes = routes
         self._announce = announce
+        self._tombstones = tombstones
 
     async def put(
         self,
@@ -166,11 +173,23 @@ class OutboxRepository:
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
                 async with self._database.connection(deadline_s) as connection:
-                    if await put_at_once(connection, draft, self._routes, message_id, in_flight_s):
+                    if await put_at_once(
+                        connection,
+                        draft,
+                        self._routes,
+                        message_id,
+                        in_flight_s=in_flight_s,
+                        tombstones=self._tombstones,
+                    ):
                         return self._told_of(Put(message_id, "queued", "", is_new=True))
                 async with self._database.transaction(deadline_s) as connection:
                     put = await put_draft(
-                        connection, draft, self._routes, message_id, in_flight_s=in_flight_s
+                        connection,
+                        draft,
+                        self._routes,
+                        message_id,
+                        in_flight_s=in_flight_s,
+                        tombstones=self._tombstones,
                     )
                 return self._told_of(put)
             except TransactionConflict:
@@ -206,7 +225,7 @@ class OutboxRepository:
             draft = Draft(
                 row["contact_id"], row["text"], key, author=row["author"], again_of=message_id
             )
-            put = await put_draft(connection, draft, self._routes)
+            put = await put_draft(connection, draft, self._routes, tombstones=self._tombstones)
         return self._told_of(put)
 
     def _told_of(self, put: Put) -> Put:

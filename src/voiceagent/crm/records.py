@@ -1,7 +1,7 @@
 """Applies records of any kind: of calls and of messages, in one transaction.
 
 What the recorder keeps flows in, rows come out, all or none. Records of what was erased
-meanwhile come to nothing, however late they come.
+meanwhile come to nothing, however late they come; what the erased wished goes on.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ from voiceagent.crm.database import (
     TransactionConflict,
 )
 from voiceagent.crm.deletion import delete_messages, erase_lone_calls
-from voiceagent.crm.late_records import Erased
+from voiceagent.crm.lasting_wishes import lift_stops, restore_stops
+from voiceagent.crm.late_records import Sifted
 from voiceagent.crm.message_models import (
     MessageChanged,
     MessageFateKnown,
@@ -59,25 +60,32 @@ class RecordsRepository:
             try:
                 async with self._database.transaction(deadline_s) as connection:
                     late = await self._apply(connection, records)
-                if not late:
+                if late is None:
                     return
                 await self._erase(late, deadline_s)
             except TransactionConflict:
                 if attempt == CONFLICT_ATTEMPTS - 1:
                     raise
 
-    async def _apply(self, connection: Connection, records: Sequence[Record]) -> Erased:
+    async def _apply(self, connection: Connection, records: Sequence[Record]) -> Sifted | None:
         """Apply those that do not come too late.
 
         Nothing is done when it turns out by them what else is of the erased: other records of it
         may have been applied before, and it is to be erased first.
         """
         await hold_people(connection)
-        if self._tombstones is not None:
-            sifted = await self._tombstones.sift(connection, records)
-            if sifted.found:
-                return sifted.found
-            records = sifted.kept
+        if self._tombstones is None:
+            await self._write(connection, records)
+            return None
+        sifted = await self._tombstones.sift(connection, records)
+        if sifted.found:
+            return sifted
+        await self._write(connection, sifted.kept)
+        await restore_stops(connection, sifted.stops)
+        await lift_stops(connection, self._tombstones, sifted.kept)
+        return None
+
+    async def _write(self, connection: Connection, records: Sequence[Record]) -> None:
         messages: list[MessageRecord] = []
         calls: list[CallRecord] = []
         for record in records:
@@ -89,15 +97,15 @@ class RecordsRepository:
             await apply_records(connection, calls)
         if messages:
             await apply_message_records(connection, messages, self._on_new_messages)
-        return {}
 
-    async def _erase(self, late: Erased, deadline_s: float) -> None:
+    async def _erase(self, late: Sifted, deadline_s: float) -> None:
         assert self._tombstones is not None  # noqa: S101 - it has found them
         async with self._database.transaction(deadline_s) as connection:
             await exclude_records(connection)
-            for subject, erased_at in late.items():
-                await self._tombstones.put(connection, [subject], erased_at)
-            calls = [value for kind, value in late if kind == "call"]
+            for subject, erased_at in late.found.items():
+                stopped_at = late.stops.get(subject)
+                await self._tombstones.put(connection, [subject], erased_at, stopped_at)
+            calls = [value for kind, value in late.found if kind == "call"]
             await erase_lone_calls(connection, calls)
-            messages = [UUID(value) for kind, value in late if kind == "message"]
+            messages = [UUID(value) for kind, value in late.found if kind == "message"]
             await delete_messages(connection, messages)

@@ -1,8 +1,9 @@
 """What is remembered of the erased, so that late records do not bring them back.
 
 Sids, ids and numbers flow in and are kept as keyed hashes, for as long as something of them
-may still be on its way; which of others were erased, and when, flows out. Without the key,
-which is not in the database, nobody can tell what a hash stands for.
+may still be on its way; which of others were erased, and when, flows out. For good it is kept
+of a number that its person wanted no more messages. Without the key, which is not in the
+database, nobody can tell what a hash stands for.
 """
 
 import asyncio
@@ -13,7 +14,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from voiceagent.crm.database import Connection
-from voiceagent.crm.late_records import AnyRecord, Sifted, Subject, sift, subjects_of
+from voiceagent.crm.late_records import (
+    PEOPLE,
+    AnyRecord,
+    Erased,
+    Sifted,
+    Stops,
+    Subject,
+    sift,
+    subjects_of,
+)
 from voiceagent.crm.paging import storable
 
 KEPT: Final = timedelta(days=40)
@@ -21,16 +31,27 @@ KEPT: Final = timedelta(days=40)
 journals wait for the next start of their service."""
 DIGEST_BYTES: Final = 16
 
+# What was erased last knows best what its person wished.
 _PUT = """
-INSERT INTO tombstones AS t (digest, erased_at, until)
-SELECT digest, $2, $3 FROM unnest($1::bytea[]) AS erased (digest)
+INSERT INTO tombstones AS t (digest, erased_at, stopped_at, until)
+SELECT digest, $3, stopped_at, CASE WHEN stopped_at IS NULL THEN $4::timestamptz ELSE 'infinity' END
+FROM unnest($1::bytea[], $2::timestamptz[]) AS erased (digest, stopped_at)
 ORDER BY digest
 ON CONFLICT (digest) DO UPDATE
-SET erased_at = GREATEST(t.erased_at, excluded.erased_at), until = GREATEST(t.until, excluded.until)
+SET erased_at = GREATEST(t.erased_at, excluded.erased_at),
+    stopped_at = excluded.stopped_at,
+    until = CASE WHEN t.stopped_at IS NOT NULL THEN excluded.until
+                 ELSE GREATEST(t.until, excluded.until) END
 """
 
 _AMONG = """
-SELECT digest, erased_at FROM tombstones WHERE digest = ANY($1::bytea[]) AND until > now()
+SELECT digest, erased_at, stopped_at FROM tombstones
+WHERE digest = ANY($1::bytea[]) AND until > now()
+"""
+
+_LIFT = """
+UPDATE tombstones SET stopped_at = NULL, until = erased_at + $3::interval
+WHERE digest = ANY($1::bytea[]) AND stopped_at <= $2
 """
 
 _FORGET = "DELETE FROM tombstones WHERE until <= now()"
@@ -46,23 +67,56 @@ class Tombstones:
     async def sift(self, connection: Connection, records: Sequence[AnyRecord]) -> Sifted:
         """The records that do not come too late. The caller holds the people (`record_lock.py`)."""
         subjects = {subject for record in records for subject in subjects_of(record)}
-        return sift(records, await self.among(connection, subjects))
+        return sift(records, *await self._known(connection, subjects))
 
     async def put(
-        self, connection: Connection, subjects: Collection[Subject], erased_at: datetime
+        self,
+        connection: Connection,
+        subjects: Collection[Subject],
+        erased_at: datetime,
+        stopped_at: datetime | None = None,
     ) -> None:
-        """They were erased at that time."""
+        """They were erased at that time. `stopped_at`: since when their person has wanted no more
+        messages, which stays known of numbers and LIDs."""
         # A long thread has thousands: the event loop goes on meanwhile.
         digests = await asyncio.to_thread(lambda: [self._digest(subject) for subject in subjects])
-        await connection.execute(_PUT, digests, erased_at, erased_at + KEPT)
+        stops = [stopped_at if kind in PEOPLE else None for kind, _ in subjects]
+        await connection.execute(_PUT, digests, stops, erased_at, erased_at + KEPT)
 
     async def among(
         self, connection: Connection, subjects: Collection[Subject]
     ) -> Mapping[Subject, datetime]:
         """Those of them that were erased, and when."""
+        erased, _ = await self._known(connection, subjects)
+        return erased
+
+    async def stops(self, connection: Connection, subjects: Collection[Subject]) -> Stops:
+        """Those of them whose person had wanted no more messages when it was erased, and since
+        when."""
+        _, stops = await self._known(connection, subjects)
+        return stops
+
+    async def lift(
+        self, connection: Connection, subjects: Collection[Subject], at: datetime
+    ) -> None:
+        """Their person wanted messages again at that time."""
+        digests = [self._digest(subject) for subject in subjects]
+        await connection.execute(_LIFT, digests, at, KEPT)
+
+    def hash_of_key(self, key: str) -> bytes:
+        """What stays of an `Idempotency-Key` when its person is erased."""
+        return hmac.digest(self._key, f"key {storable(key)}".encode(), hashlib.sha256)
+
+    async def _known(
+        self, connection: Connection, subjects: Collection[Subject]
+    ) -> tuple[Erased, Stops]:
         known = {self._digest(subject): subject for subject in subjects}
         rows = await connection.fetch(_AMONG, list(known))
-        return {known[row["digest"]]: row["erased_at"] for row in rows}
+        erased = {known[row["digest"]]: row["erased_at"] for row in rows}
+        stops = {
+            known[row["digest"]]: row["stopped_at"] for row in rows if row["stopped_at"] is not None
+        }
+        return erased, stops
 
     def _digest(self, subject: Subject) -> bytes:
         # As the tables have it.
