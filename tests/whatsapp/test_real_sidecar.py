@@ -4,6 +4,7 @@ Three processes and real encryption: what the API sends is decrypted at the othe
 written there is in the CRM, and a sidecar that is killed loses nothing and sends nothing twice.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ import pytest
 
 from fixtures_database import _server, database_url  # noqa: F401
 from serving import Server
+from whole_service import on_the_line, talk
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDECAR = ROOT / "node" / "baileys"
@@ -228,3 +230,18 @@ def test_messages_go_out_and_come_in_and_a_killed_sidecar_loses_none(world: Worl
     until(lambda: len(world.arrived()) == 4, "the confirmation")
     assert "התחל" in world.arrived()[-1]["text"]
     assert world.send("more", "three").status_code == 422
+
+
+@pytest.mark.slow
+async def test_a_call_does_not_notice_that_the_sidecar_is_killed(world: World) -> None:
+    async with on_the_line(world, talk(4)) as [line]:
+        await line.answers(2)
+        await asyncio.to_thread(world.kill_sidecar)
+        answer = await asyncio.to_thread(world.send, "שלום", "meanwhile")
+        assert answer.status_code == 202
+        await line.answers(2)
+        result = await line.hang_up()
+    assert (result.ended_by, result.error, result.violations) == ("caller", "", ())
+    world.start_sidecar()
+    world.until_open()
+    until(lambda: [letter["text"] for letter in world.arrived()] == ["שלום"], "what waited")
