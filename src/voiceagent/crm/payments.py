@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -45,6 +45,8 @@ from voiceagent.payments.states import CLOSED, Status, after
 
 TOKEN_BYTES: Final = 32
 REFERENCE_BYTES: Final = 16
+
+_Done = TypeVar("_Done")
 
 OnNews = Callable[[Connection, Payment, News], Awaitable[None]]
 """Writes what follows from a change of the status, in its transaction."""
@@ -121,6 +123,8 @@ WHERE p.paid_at IS NOT NULL AND p.told_at IS NULL ORDER BY p.paid_at LIMIT $1
 """
 _TOLD = "UPDATE payments SET told_at = now() WHERE id = $1 AND told_at IS NULL"
 
+_PAYER = "SELECT phone, name FROM contacts WHERE id = surviving_contact($1)"
+
 
 class PaymentsRepository:
     """Every method raises `ProviderError` when the database is away."""
@@ -180,8 +184,12 @@ class PaymentsRepository:
 
         Raises `NotAllowed` and `NotFound`, and `Conflict` when the proof paid for another payment.
         """
+
+        async def work(connection: Connection, now: Payment) -> Recorded:
+            return await self._record(connection, now, news)
+
         try:
-            return await self._alone(payment_id, lambda *known: self._record(*known, news))
+            return await self._alone(payment_id, work)
         except ContentRejected as error:
             if news.change != "paid":
                 raise
@@ -290,8 +298,8 @@ class PaymentsRepository:
             await connection.execute(_TOLD, payment_id)
 
     async def _alone(
-        self, payment_id: UUID, work: "Callable[[Connection, Payment], Awaitable[Any]]"
-    ) -> Any:
+        self, payment_id: UUID, work: Callable[[Connection, Payment], Awaitable[_Done]]
+    ) -> _Done:
         """Do it with the payment's lock held. Raises `NotFound`."""
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
@@ -420,3 +428,13 @@ async def _save(connection: Connection, payment: Payment) -> Payment:
 
 def _no_payment(payment_id: UUID) -> NotFound:
     return NotFound(f"there is no payment {payment_id}")
+
+
+async def payer_of(
+    connection: Connection, contact_id: UUID | None
+) -> tuple[str | None, str | None]:
+    """The number (E.164) and the name of a payment's contact."""
+    if contact_id is None:
+        return None, None
+    row = await connection.fetchrow(_PAYER, contact_id)
+    return (None, None) if row is None else (row["phone"], row["name"])
