@@ -26,7 +26,7 @@ import uvloop
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
-from voiceagent.brain.agent_file import load_agent  # noqa: E402
+from voiceagent.brain.agent.file import load_agent  # noqa: E402
 from voiceagent.brain.chat import ChatModel  # noqa: E402
 from voiceagent.brains import House, choose_brain, choose_model  # noqa: E402
 from voiceagent.call.parking import Parking  # noqa: E402

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from voiceagent.brain.agent_file import read_agent
-from voiceagent.brain.agent_profile import AgentProfile
-from voiceagent.brain.opening_hours import overlap
+from voiceagent.brain.agent.file import read_agent
+from voiceagent.brain.agent.opening_hours import overlap
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Party
 from voiceagent.brain.tool_ports import Appointment, CallerCard, PaymentLink, Period, SlotTaken
-from voiceagent.brain.tool_setting import ToolSetting
+from voiceagent.brain.tools.setting import ToolSetting
 from voiceagent.errors import ProviderError
 
 CALL = Party("CA00000000000000000000000000000001")

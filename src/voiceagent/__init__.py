@@ -11,6 +11,8 @@ Follow a call, in this order:
 6. `call/playout.py`: when which 20 ms leave, and what was heard of them.
 7. One adapter, e.g. `speech/local_tts.py`, behind `speech/ports.py`.
 
+What the agent says is thought of behind `brain/ports.py`; `brain/__init__.py` goes on there.
+
 A message takes another way: `web/whatsapp.py` takes it, `crm/message_records.py` keeps it,
 `written/agent.py` answers it, `crm/outbox.py` holds the answer and `whatsapp/outbox.py` sends it,
 by `whatsapp/sidecar.py` to `node/baileys/` or by `whatsapp/twilio_sender.py`.

@@ -18,7 +18,7 @@ from fastapi import APIRouter
 
 from voiceagent.aftercall.summariser import Summarise, Summariser
 from voiceagent.aftercall.summary import SummaryWriter
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.crm.agent_switch import AgentSwitch
 from voiceagent.crm.appointments import AppointmentsRepository
 from voiceagent.crm.callbacks import CallbacksRepository

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from voiceagent.brain.agent_file import load_agent
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.file import load_agent
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.chat import ChatModel
-from voiceagent.brain.llm import LLMBrain, LoadCard, spoken, written
-from voiceagent.brain.llm_stream import Deadlines, OpenAIChat
+from voiceagent.brain.llm.brain import LLMBrain, LoadCard, spoken, written
+from voiceagent.brain.llm.openai_chat import Deadlines, OpenAIChat
+from voiceagent.brain.llm.prompt import SpokenPrompt, WrittenPrompt
 from voiceagent.brain.ports import Brain, Party
-from voiceagent.brain.prompt import SpokenPrompt, WrittenPrompt
-from voiceagent.brain.script import ScriptedBrain
+from voiceagent.brain.script.brain import ScriptedBrain
 from voiceagent.brain.takeover import BrainWithScript
 from voiceagent.brain.tool_ports import CallerCard, Cashier, Desk, Messenger
-from voiceagent.brain.tool_setting import ToolSetting
 from voiceagent.brain.toolbox import Toolbox
-from voiceagent.brain.tools import AgentTools, Tool
-from voiceagent.brain.toolsets import voice_tools, written_tools
+from voiceagent.brain.tools.sets import voice_tools, written_tools
+from voiceagent.brain.tools.setting import ToolSetting
+from voiceagent.brain.tools.tool import AgentTools, Tool
 from voiceagent.errors import AgentFileError, SettingsError
 from voiceagent.settings import Settings
 

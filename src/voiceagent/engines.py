@@ -7,7 +7,7 @@ imported later, in each engine's own warm-up: nothing here is slow.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.canned import CannedBrain
 from voiceagent.brain.chat import ChatModel
 from voiceagent.brain.ports import Brain

@@ -4,7 +4,7 @@ Engines and the agent's sentences flow in, a phrase book that sounds at once flo
 second voice where the first does not speak.
 """
 
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party, Say
 from voiceagent.call.speaking import PhraseBook
 from voiceagent.engines import Engines

@@ -7,7 +7,7 @@ out, with its background work and what it has to close. It decides nothing.
 from collections.abc import Awaitable, Callable, Collection
 from uuid import UUID
 
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brains import WRITTEN_DEADLINES, House, choose_model, written_brain
 from voiceagent.crm.agent_switch import AgentSwitch
 from voiceagent.crm.database import Database

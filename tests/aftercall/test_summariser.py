@@ -25,7 +25,7 @@ from crm.records import (
 )
 from voiceagent.aftercall.summariser import Summariser
 from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter
-from voiceagent.brain.agent_file import load_agent
+from voiceagent.brain.agent.file import load_agent
 from voiceagent.crm.appointments import AppointmentsRepository, Booking
 from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.contacts import ContactsRepository

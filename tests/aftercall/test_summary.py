@@ -18,7 +18,7 @@ from voiceagent.aftercall.summary import (
     SummaryWriter,
     fit_answer,
 )
-from voiceagent.brain.agent_file import load_agent, read_agent
+from voiceagent.brain.agent.file import load_agent, read_agent
 from voiceagent.crm.summaries import BookedAppointment, CallbackWish
 
 JERUSALEM = ZoneInfo("Asia/Jerusalem")

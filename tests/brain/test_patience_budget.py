@@ -3,9 +3,9 @@ the telephone allows from one sentence to the next."""
 
 from itertools import pairwise
 
-from voiceagent.brain.llm import spoken
-from voiceagent.brain.llm_stream import Deadlines
-from voiceagent.brain.tools import DEADLINE_S as TOOL_S
+from voiceagent.brain.llm.brain import spoken
+from voiceagent.brain.llm.openai_chat import Deadlines
+from voiceagent.brain.tools.tool import DEADLINE_S as TOOL_S
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.speech.synthesizer_pair import Limits
 

@@ -10,9 +10,9 @@ import pytest
 
 from emulators.openai_rules import Action, Call, Fault, FaultKind, Rule
 from emulators.openai_server import OpenAIEmulator
-from voiceagent.brain.agent_file import read_agent
-from voiceagent.brain.llm import LLMBrain, spoken
-from voiceagent.brain.llm_stream import Deadlines, OpenAIChat
+from voiceagent.brain.agent.file import read_agent
+from voiceagent.brain.llm.brain import LLMBrain, spoken
+from voiceagent.brain.llm.openai_chat import Deadlines, OpenAIChat
 from voiceagent.brain.ports import (
     Began,
     Brain,
@@ -27,7 +27,7 @@ from voiceagent.brain.ports import (
     Say,
     SwitchLanguage,
 )
-from voiceagent.brain.script import ScriptedBrain
+from voiceagent.brain.script.brain import ScriptedBrain
 from voiceagent.brain.takeover import BrainWithScript, ScriptBehind
 from voiceagent.brain.tool_ports import CallerCard
 from voiceagent.brain.toolbox import ToolResult

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from voiceagent.brain.agent_file import load_agent, read_agent
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.file import load_agent, read_agent
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Exchange
 from voiceagent.written.answering import Answer
 from written.threads import NOON

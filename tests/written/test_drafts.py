@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from voiceagent.brain.llm.written_messages import MAX_CHARS
 from voiceagent.brain.ports import Began, Expect, HangUp, PressKeys, Save, Say, Transfer
 from voiceagent.brain.ports import SwitchLanguage as Switch
-from voiceagent.brain.written_messages import MAX_CHARS
 from voiceagent.written.drafts import MAX_FIELDS, MAX_MESSAGES, Reply, Said, joined
 from written.threads import NOON
 

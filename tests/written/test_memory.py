@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from voiceagent.brain.listening import Outcome
-from voiceagent.brain.script import DialogueState
+from voiceagent.brain.script.brain import DialogueState
+from voiceagent.brain.script.listening import Outcome
 from voiceagent.written.memory import Memory, kept, recalled
 from written.agents import shop
 from written.threads import NOON

@@ -13,17 +13,17 @@ import openai.resources.chat  # noqa: F401 - half a second that is no test's to 
 from emulators.openai_rules import Action, Call, Fault, Rule
 from emulators.openai_server import OpenAIEmulator
 from front_desk import DeskInMemory, clinic
-from voiceagent.brain.agent_profile import AgentProfile
-from voiceagent.brain.hand_over_tool import hand_over_tool
-from voiceagent.brain.llm import LLMBrain, written
-from voiceagent.brain.llm_stream import Deadlines, OpenAIChat
+from voiceagent.brain.agent.profile import AgentProfile
+from voiceagent.brain.llm.brain import LLMBrain, written
+from voiceagent.brain.llm.openai_chat import Deadlines, OpenAIChat
+from voiceagent.brain.llm.prompt import WrittenPrompt
+from voiceagent.brain.llm.prompt_rules import HONESTY, SAFETY, SPEECH
+from voiceagent.brain.llm.written_messages import MAX_CHARS
 from voiceagent.brain.ports import Exchange, Party
-from voiceagent.brain.prompt import WrittenPrompt
-from voiceagent.brain.prompt_rules import HONESTY, SAFETY, SPEECH
-from voiceagent.brain.tool_setting import ToolSetting
-from voiceagent.brain.tools import AgentTools
-from voiceagent.brain.toolsets import written_tools
-from voiceagent.brain.written_messages import MAX_CHARS
+from voiceagent.brain.tools.hand_over import hand_over_tool
+from voiceagent.brain.tools.sets import written_tools
+from voiceagent.brain.tools.setting import ToolSetting
+from voiceagent.brain.tools.tool import AgentTools
 from voiceagent.written.memory import Memory
 from voiceagent.written.minds import ThinkingMind
 from voiceagent.written.script_answers import Draft, ScriptAnswers

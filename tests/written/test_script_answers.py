@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceagent.brain.agent_profile import AgentProfile
-from voiceagent.brain.script import DialogueState
+from voiceagent.brain.agent.profile import AgentProfile
+from voiceagent.brain.script.brain import DialogueState
 from voiceagent.written.memory import Memory
 from voiceagent.written.script_answers import Draft, ScriptAnswers
 from written.agents import HELLO, estate_agent, message_taker, shop, wrote

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from warped_time import on_warped_time
 
-from voiceagent.brain.script import DialogueState
+from voiceagent.brain.script.brain import DialogueState
 from voiceagent.written.answering import Answer, Leave, judge
 from voiceagent.written.in_memory import SwitchSet
 from voiceagent.written.memory import Memory

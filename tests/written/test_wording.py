@@ -2,7 +2,7 @@
 
 import pytest
 
-from voiceagent.brain.agent_file import read_agent
+from voiceagent.brain.agent.file import read_agent
 from voiceagent.written.wording import file_reply, for_writing, hand_over
 from written.agents import SHOP, estate_agent, message_taker, shop
 

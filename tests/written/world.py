@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.errors import ProviderError
 from voiceagent.written.agent import WrittenAgent
 from voiceagent.written.answerer import Answerer

@@ -13,8 +13,8 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from voiceagent.aftercall.wording import Missed, length, when, who, wording_of
-from voiceagent.brain.agent_checks import BLANK
-from voiceagent.brain.agent_profile import Question
+from voiceagent.brain.agent.checks import BLANK
+from voiceagent.brain.agent.profile import Question
 from voiceagent.crm.phone import identifying_number
 from voiceagent.crm.summaries import BookedAppointment, CallbackWish
 from voiceagent.crm.views import CallDetailView, ContactView, SummarySource, TurnView

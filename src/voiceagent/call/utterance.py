@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from voiceagent.call import completeness, wording
+from voiceagent.call import wording
 from voiceagent.call.activity import WINDOW_MS, Heard, SpeechRun
+from voiceagent.call.completeness.rule import reads_complete
 from voiceagent.call.transcript import COVERS_SLACK_MS, Transcript
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.speech.ports import Recognition
@@ -167,7 +168,7 @@ class UtteranceTracker:
         in_vain = covered and self._leaves_the_floor(hearing.text)
         if in_vain and silence_ms >= self.policy.listening_noise_ms:
             return self._over(utterance, "silence", now_ms)
-        complete = known and not self.patient and completeness.reads_complete(hearing.text)
+        complete = known and not self.patient and reads_complete(hearing.text)
         # The next window would be past the maximum: now, or too late.
         last_chance = silence_ms + WINDOW_MS > self.policy.eou_max_ms
         if (silence_ms >= self.policy.eou_min_ms and complete) or last_chance:

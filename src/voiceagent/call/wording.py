@@ -1,7 +1,7 @@
 """Recognised texts compared: what counts as a word, what two hearings have in common.
 
 Pure. Who takes the floor by them is `floor_words.py`'s question, whether they read as
-finished `completeness.py`'s.
+finished `completeness/`'s.
 """
 
 import re

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, cast
 
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party
 from voiceagent.brain.ports import Say as Sentence
 from voiceagent.brains import House, choose_brain, choose_model

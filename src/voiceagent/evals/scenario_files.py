@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from voiceagent.brain.agent_file import load_agent
-from voiceagent.brain.agent_profile import AgentProfile
+from voiceagent.brain.agent.file import load_agent
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.errors import AgentFileError
 from voiceagent.evals.scenario import Scenario, ScenarioError, read_scenario
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from voiceagent.brain.plain_text import lines
 from voiceagent.brain.ports import Exchange
-from voiceagent.brain.spelling import spell
+from voiceagent.brain.words.spelling import spell
 from voiceagent.written.loops import is_loop
 from voiceagent.written.ports import SwitchState, WrittenMessage
 

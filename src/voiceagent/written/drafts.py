@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self
 
+from voiceagent.brain.llm.written_messages import MAX_CHARS, WrittenMessages
 from voiceagent.brain.plain_text import lines, one_line
 from voiceagent.brain.ports import BrainEvent, Save, Say, Transfer
-from voiceagent.brain.written_messages import MAX_CHARS, WrittenMessages
 from voiceagent.written.ports import Json
 
 MAX_MESSAGES: Final = 4

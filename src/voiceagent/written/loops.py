@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from voiceagent.brain.spelling import spell
+from voiceagent.brain.words.spelling import spell
 from voiceagent.written.ports import WrittenMessage
 
 MAX_AN_HOUR: Final = 30

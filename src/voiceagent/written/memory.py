@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from voiceagent.brain.agent_profile import AgentProfile
-from voiceagent.brain.script import DialogueState
-from voiceagent.brain.script_memory import from_json, to_json
+from voiceagent.brain.agent.profile import AgentProfile
+from voiceagent.brain.script.brain import DialogueState
+from voiceagent.brain.script.memory import from_json, to_json
 from voiceagent.written.answering import CONVERSATION
 from voiceagent.written.drafts import clean_fields
 from voiceagent.written.ports import Json

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from voiceagent.brain.agent_checks import BLANK
-from voiceagent.brain.agent_profile import AgentProfile, Question
-from voiceagent.brain.asides import Aside, AsideListener
-from voiceagent.brain.listening import Outcome, QuestionListener
+from voiceagent.brain.agent.checks import BLANK
+from voiceagent.brain.agent.profile import AgentProfile, Question
 from voiceagent.brain.ports import BrainEvent, CallerTurn, Say, Transfer
-from voiceagent.brain.script import MAX_WORDS, DialogueState, Script, Step
-from voiceagent.brain.spelling import spell
+from voiceagent.brain.script.brain import MAX_WORDS, DialogueState, Script, Step
+from voiceagent.brain.script.listening import Outcome, QuestionListener
+from voiceagent.brain.words.asides import Aside, AsideListener
+from voiceagent.brain.words.spelling import spell
 from voiceagent.written.answering import Answer
 from voiceagent.written.drafts import Said, joined
 from voiceagent.written.memory import Memory

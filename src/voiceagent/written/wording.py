@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voiceagent.brain.agent_profile import AgentProfile, PhraseTable, Question
+from voiceagent.brain.agent.message_taking import message_taking
+from voiceagent.brain.agent.profile import AgentProfile, PhraseTable, Question
+from voiceagent.brain.agent.wording import default_phrases, with_business
 from voiceagent.brain.languages import primary_of
-from voiceagent.brain.lexicon import lexicon_of
-from voiceagent.brain.message_taking import message_taking
-from voiceagent.brain.wording import default_phrases, with_business
+from voiceagent.brain.words.lexicon import lexicon_of
 
 OPTIONS: Final = 5
 """More possible answers than these are not read."""
