@@ -105,6 +105,7 @@ class SidecarEmulator:
         """`events_to`: the API's address; None: events are kept. `receipts`: the share of messages
         whose delivery is told; those of unknown fate are told always."""
         self.records: dict[str, Record] = {}
+        self.erased: set[str] = set()
         self.requests: list[Request] = []
         self.faults: deque[Fault] = deque()
         self.connected = True
@@ -333,7 +334,11 @@ class SidecarEmulator:
             return await _problem(writer, 401, "unauthorised")
         if (request.method, request.path) == ("POST", "/v1/messages"):
             return await self._post_message(json.loads(request.body), writer)
+        if (request.method, request.path) == ("POST", "/v1/people/erase"):
+            return await self._erase(json.loads(request.body), writer)
         kind, _, id_ = request.path.removeprefix("/v1/").partition("/")
+        if kind == "messages" and id_ in self.erased:
+            return await _problem(writer, 410, "erased")
         if kind == "messages" and id_ in self.records:
             return await _json(writer, 200, self.records[id_].view())
         if kind == "media" and id_ in self.media:
@@ -350,6 +355,8 @@ class SidecarEmulator:
             return await _problem(writer, fault.status, fault.code, fault.retry_after_s)
         if not self.connected:
             return await _problem(writer, 503, "not_connected", 5)
+        if body["id"] in self.erased:
+            return await _problem(writer, 410, "erased")
         record = self.records.get(body["id"])
         if record is not None and (record.to, record.text) != (body["to"], body["text"]):
             return await _problem(writer, 409, "other_body")
@@ -377,6 +384,16 @@ class SidecarEmulator:
             return await _problem(writer, 422, code)
         in_hand = record.status in {"queued", "sending", "unknown"}
         return await _json(writer, 202 if in_hand else 200, record.view())
+
+    async def _erase(self, body: Mapping[str, Any], writer: asyncio.StreamWriter) -> bool:
+        fault = self.faults.popleft() if self.faults else Fault()
+        if fault.status:
+            return await _problem(writer, fault.status, fault.code, fault.retry_after_s)
+        sent = {id_ for id_, record in self.records.items() if record.to in body["phones"]}
+        self.erased |= sent | set(body["message_ids"])
+        gone = [self.records.pop(id_) for id_ in self.erased & set(self.records)]
+        counts = {"messages_in": 0, "events": 0, "numbers": 0, "keys": 0}
+        return await _json(writer, 200, {"erased": {"messages_out": len(gone), **counts}})
 
 
 def wire_of(memory: Path) -> list[dict[str, str]]:

@@ -47,10 +47,13 @@ export class Erasing {
   /** @param {ErasureRequest} request @returns {Promise<Counts>} */
   async eraseNow({ jids, ids, beforeMs }) {
     const person = new Person({ jids: await this.idsOf(jids), ids, beforeMs });
-    for (const id of await this.outgoing.idsTo(person)) person.ids.add(id);
     await this.erased.remember(person);
+    const sent = await this.outgoing.records.idsTo(person);
+    const others = sent.filter((id) => !person.ids.has(id));
+    for (const id of others) person.ids.add(id);
+    await this.erased.remember(new Person({ jids: [], ids: others, beforeMs }));
     const counts = {
-      messages_out: await this.outgoing.erase(person),
+      messages_out: await this.outgoing.erase(sent),
       messages_in: await this.inbox.erase(person),
       events: await this.events.erase(person),
       numbers: await this.wire.forget(person),

@@ -118,25 +118,14 @@ export class Outgoing {
     return this.records.find(id);
   }
 
-  /** The ids of all messages to a person. @param {import('./person.js').Person} person */
-  idsTo(person) {
-    return this.records.idsTo(person);
-  }
-
   /** Deletes the messages of these ids, which are known as erased, whatever becomes of them.
-   * @param {import('./person.js').Person} person @returns {Promise<number>} how many */
-  async erase({ ids }) {
-    let erased = 0;
-    const all = [...ids];
-    for (let at = 0; at < all.length; at += ERASED_AT_ONCE) {
-      const some = await Promise.all(all.slice(at, at + ERASED_AT_ONCE).map((id) => this.records.erase(id)));
-      erased += some.filter(Boolean).length;
+   * @param {string[]} ids @returns {Promise<number>} how many */
+  async erase(ids) {
+    for (let at = 0; at < ids.length; at += ERASED_AT_ONCE) {
+      await Promise.all(ids.slice(at, at + ERASED_AT_ONCE).map((id) => this.records.erase(id)));
     }
-    for (const id of all) {
-      const job = this.jobs.get(id);
-      if (job?.onWire) this.finish(id, job);
-    }
-    return erased;
+    for (const [id, job] of this.jobs) if (job.onWire && this.erased.has(id)) this.finish(id, job);
+    return ids.length;
   }
 
   /** By its id on WhatsApp. @param {string} messageId */

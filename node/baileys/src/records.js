@@ -109,13 +109,13 @@ export class Records {
     return ids;
   }
 
-  /** Deletes one that is known as erased; whether there was one. @param {string} id */
+  /** Deletes one that is known as erased. @param {string} id */
   erase(id) {
     return this.changes.run(id, async () => {
       const kept = this.recent.get(id) ?? (await this.store.read(TABLE, [id])).get(id);
       this.notSent.delete(id);
       this.owed.delete(id);
-      if (kept === undefined) return false;
+      if (kept === undefined) return;
       this.recent.delete(id);
       this.ids.delete(kept.message_id);
       await this.store.write([
@@ -123,7 +123,6 @@ export class Records {
         { table: IDS_TABLE, key: kept.message_id, value: null },
         { table: OPEN_TABLE, key: id, value: null },
       ]);
-      return true;
     });
   }
 
@@ -145,6 +144,11 @@ export class Records {
     if (this.erased.has(record.id)) throw gone();
     const ids = { table: IDS_TABLE, key: record.message_id, value: record.id, expiresAt: this.now() + KEPT_MS };
     await this.store.write([...this.puts(record), ids, ...puts]);
+    if (this.erased.has(record.id)) {
+      // Its person was erased while it was being written.
+      await this.erase(record.id);
+      throw gone();
+    }
     this.remember(record);
   }
 

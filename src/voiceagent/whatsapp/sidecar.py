@@ -107,6 +107,8 @@ class Sidecar:
         # Any other server on that port would not know the message either, but not say so.
         if response.status_code == HTTPStatus.NOT_FOUND and _fault(response).code == "not_found":
             return NotSent("the sidecar has no record of it")
+        if response.status_code == HTTPStatus.GONE:
+            return _refusal(response)
         return Unclear(f"the sidecar answered {response.status_code}", everyone=True)
 
     async def fetch(self, source: str) -> File:
@@ -152,6 +154,9 @@ def _refusal(response: HttpResponse) -> Outcome:
         case HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.CONFLICT | HTTPStatus.BAD_REQUEST:
             return Settled("failed", error=why)
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Settled("failed", error=why)
+        case HTTPStatus.GONE if fault.code == "erased":
+            # Of somebody who was erased while it was on its way.
             return Settled("failed", error=why)
         case HTTPStatus.UNAUTHORIZED:
             _log.error(
