@@ -93,7 +93,7 @@ def choose_brain(
     settings: Settings, profile: AgentProfile, house: House, model: ChatModel | None
 ) -> Brain:
     """The brain of telephone calls: the model's, with the script behind it."""
-    script = ScriptedBrain(profile, lambda: _transfer_to(profile))
+    script = ScriptedBrain(profile, lambda: _transfer_to(profile, house))
     if model is None:
         return script
     languages = engine_languages(settings)
@@ -162,8 +162,10 @@ def _card_loader(house: House) -> LoadCard:
     return load
 
 
-def _transfer_to(profile: AgentProfile) -> str:
+def _transfer_to(profile: AgentProfile, house: House) -> str:
     """Where callers can be connected to a person now; empty: nowhere."""
+    if not house.can_transfer:
+        return ""
     hours = profile.opening_hours if profile.transfer_when == "open" else None
     return profile.transfer_number if hours is None or hours.is_open(_now()) else ""
 
