@@ -21,11 +21,14 @@ from voiceagent.crm.message_models import MediaNote
 from voiceagent.crm.message_records import NewMessage
 from voiceagent.crm.models import CallbackRequested
 from voiceagent.crm.outbox import OutboxRepository
+from voiceagent.crm.payments import PaymentsRepository
 from voiceagent.crm.records import Record, RecordsRepository
 from voiceagent.crm.summaries import SummariesRepository, keep_summary
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.crm.written_dialogues import WrittenDialogues
 from voiceagent.notices.notices import Outgoing, queue_notice
+from voiceagent.payments.money import Money
+from voiceagent.payments.ports import NewPayment, News, Order
 from voiceagent.whatsapp.message_notice import message_notice
 from voiceagent.whatsapp.messenger import OwnerMessenger
 
@@ -105,6 +108,7 @@ async def settle(database: Database, person: Person) -> Person:
     await records.apply([wish_in_writing(person)])
     await _summarise(database, person)
     await _book(database, person)
+    await _pay(database, person)
     await _write(database, person)
     return person
 
@@ -154,6 +158,26 @@ async def _book(database: Database, person: Person) -> None:
                 contact_id=None if n else person.contact_id,
             )
         )
+
+
+async def _pay(database: Database, person: Person) -> None:
+    """One payment of the call that nobody went to pay, one of the contact that is paid."""
+    payments = PaymentsRepository(database)
+    for n in range(2):
+        new = NewPayment(
+            provider="paypal",
+            money=Money(100 + n, "ILS"),
+            what_for=f"advice for {person.word}",
+            author="agent",
+            key=f"{person.sid} pay {n}",
+            expires_at=datetime.now(UTC) + timedelta(days=3),
+            contact_id=person.contact_id if n else None,
+            call_sid="" if n else person.sid,
+        )
+        payment = (await payments.create(new)).payment
+    await payments.opened(payment, Order(f"order {payment.id}", "https://pay.example.com"))
+    await payments.record(payment.id, News("declined", "1", f"the card of {person.word}"))
+    await payments.record(payment.id, News("paid", f"proof {payment.id}"))
 
 
 async def _write(database: Database, person: Person) -> None:

@@ -14,7 +14,7 @@ TABLES = {
     *("contacts", "calls", "turns", "webhook_answers", "call_fields"),
     *("callbacks", "appointments", "notices", "written_dialogues", "schema_migrations"),
     *("contact_identities", "messages", "message_changes", "message_keys", "message_media"),
-    *("outbox", "tombstones"),
+    *("outbox", "tombstones", "payments", "payment_events"),
 }
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm.messages import edited, received
-from crm.people import DANA, KEY, OWNER, ROUTES, dump, settle
+from crm.people import DANA, KEY, OWNER, ROUTES, dump, found_in, settle
 from crm.records import CALLER, NOON, announced, ended, learnt, turn, webhook, whole_call
 from voiceagent.crm.appointments import AppointmentsRepository, Booking
 from voiceagent.crm.callbacks import CallbacksRepository
@@ -72,14 +72,18 @@ async def test_old_calls_and_messages_go_with_everything_of_them(
                                n * interval '1 h' + timestamptz '2026-03-01 10:00Z')
         FROM (VALUES (0), (1)) AS v (n) WHERE right(key, 1)::int = n
         """,
+        "UPDATE payments SET expires_at = '2026-03-01 12:00Z'",
     ):
         await database.pool.execute(statement)
     await retention.round(days_on(29.9))
     assert len((await dump(database))["calls"]) == 1
     assert await retention.round(days_on(30.1))
     left = {table: rows for table, rows in (await dump(database)).items() if rows}
-    # A key stays known as long as other things of its time.
-    assert set(left) <= {"message_keys"}
+    # A key stays known as long as other things of its time, and money that was taken for good.
+    assert set(left) <= {"message_keys", "payments", "payment_events"}
+    [paid] = left["payments"]
+    assert '"status": "paid"' in paid
+    assert found_in({"payments": [paid, *left["payment_events"]]}, DANA.marks) == {}
 
 
 async def test_what_is_younger_stays(

@@ -1,7 +1,7 @@
 """Conversations: who was heard of last, and what happened between one person and the business.
 
-A person's calls, messages, wishes to be called back and appointments flow out in one order,
-the newest first; and all people by their last activity, each with the last words and how
+A person's calls, messages, wishes to be called back, appointments and payments flow out in one
+order, the newest first; and all people by their last activity, each with the last words and how
 much is unread.
 """
 
@@ -60,6 +60,16 @@ items AS (
      WHERE (contact_id = $1 OR call_sid IN (SELECT call_sid FROM mine))
        AND ($2 IS NULL OR created_at <= $2 AND
             (created_at, ('appointment ' || id) COLLATE "C") < ($2, $3))
+     ORDER BY created_at DESC, id DESC LIMIT $4)
+    UNION ALL
+    (SELECT 'payment', id::text, created_at, NULL, status, what_for,
+            currency || ' ' || CASE currency WHEN 'JPY' THEN amount_minor::text
+                               ELSE (amount_minor::numeric / 100)::numeric(14, 2)::text END,
+            NULL, NULL, call_sid
+     FROM payments
+     WHERE (contact_id = $1 OR call_sid IN (SELECT call_sid FROM mine))
+       AND ($2 IS NULL OR created_at <= $2 AND
+            (created_at, ('payment ' || id) COLLATE "C") < ($2, $3))
      ORDER BY created_at DESC, id DESC LIMIT $4)
 )
 SELECT * FROM items ORDER BY at DESC, (kind || ' ' || id) COLLATE "C" DESC LIMIT $4

@@ -27,6 +27,26 @@ _APPOINTMENTS = """
 DELETE FROM appointments WHERE contact_id = $1 OR call_sid = ANY($2::text[])
 """
 
+# What nobody went to pay leaves nothing. Of the rest stays what books need, and what finds money
+# that comes late: how much, when, by which provider and under which ids of its own.
+_PAYMENTS = """
+DELETE FROM payments WHERE (contact_id = $1 OR call_sid = ANY($2::text[])) AND attempt = 0
+"""
+_UNLINK_PAYMENTS = """
+WITH unlinked AS (
+    UPDATE payments
+    SET contact_id = NULL, call_sid = NULL, what_for = '', problem = '', link = NULL, digest = '',
+        key = 'erased ' || id, token = 'erased ' || id, updated_at = now(),
+        status = CASE WHEN status IN ('created', 'sent', 'approved', 'failed')
+                      THEN 'cancelled' ELSE status END,
+        closed_at = CASE WHEN paid_at IS NULL THEN COALESCE(closed_at, now()) ELSE closed_at END,
+        told_at = CASE WHEN paid_at IS NULL THEN told_at ELSE COALESCE(told_at, now()) END
+    WHERE contact_id = $1 OR call_sid = ANY($2::text[])
+    RETURNING id
+)
+UPDATE payment_events e SET detail = '' FROM unlinked WHERE e.payment_id = unlinked.id
+"""
+
 # Who writes the summary of one of them, and tells of it, is waited for.
 _LOCK_CALLS = "SELECT FROM calls WHERE call_sid = ANY($1::text[]) ORDER BY call_sid FOR UPDATE"
 _WEBHOOKS = "DELETE FROM webhook_answers WHERE call_sid = ANY($1::text[])"
@@ -47,6 +67,7 @@ NOTHING_HANGS_ON: Final = """
 NOT EXISTS (SELECT FROM calls x WHERE x.contact_id = k.id)
 AND NOT EXISTS (SELECT FROM callbacks x WHERE x.contact_id = k.id)
 AND NOT EXISTS (SELECT FROM appointments x WHERE x.contact_id = k.id)
+AND NOT EXISTS (SELECT FROM payments x WHERE x.contact_id = k.id)
 AND NOT EXISTS (SELECT FROM messages x WHERE x.contact_id = k.id)
 """
 """A condition on a contact `k`."""
@@ -84,6 +105,7 @@ async def erase_lone_calls(connection: Connection, call_sids: Collection[str]) -
     known of."""
     rows = await connection.fetch(_CONTACTS_OF_CALLS, sorted(map(storable, call_sids)))
     await release_appointments(connection, None, call_sids)
+    await unlink_payments(connection, None, call_sids)
     await delete_calls(connection, call_sids)
     await connection.execute(_NOBODY, [row["contact_id"] for row in rows])
 
@@ -109,6 +131,15 @@ async def release_appointments(
     sids = sorted(map(storable, call_sids))
     await connection.execute(_RELEASE, contact_id, sids)
     await connection.execute(_APPOINTMENTS, contact_id, sids)
+
+
+async def unlink_payments(
+    connection: Connection, contact_id: UUID | None, call_sids: Collection[str]
+) -> None:
+    """Of this contact and these calls: money that moved, or still may, stays, and is nobody's."""
+    sids = sorted(map(storable, call_sids))
+    await connection.execute(_PAYMENTS, contact_id, sids)
+    await connection.execute(_UNLINK_PAYMENTS, contact_id, sids)
 
 
 async def _delete_notices_about(connection: Connection, subjects: list[str]) -> None:

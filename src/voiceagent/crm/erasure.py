@@ -27,9 +27,10 @@ from voiceagent.crm.deletion import (
     delete_messages,
     delete_notices_that_say,
     release_appointments,
+    unlink_payments,
 )
 from voiceagent.crm.disk_traces import DiskTraces
-from voiceagent.crm.hidden_keys import hide_keys_of, hide_keys_that_name
+from voiceagent.crm.hidden_keys import hide_keys_about, hide_keys_of
 from voiceagent.crm.late_records import Subject
 from voiceagent.crm.record_lock import exclude_records
 from voiceagent.crm.tombstones import Tombstones
@@ -257,9 +258,10 @@ class Erasure:
             await connection.execute(_OUTBOX, contact_id)
             await connection.execute(_CALLBACKS, contact_id)
             await release_appointments(connection, contact_id, ())
+            await unlink_payments(connection, contact_id, ())
             await delete_notices_that_say(connection, [*traces.contact_ids, *traces.phones])
-            names = [*traces.contact_ids, *traces.lids]
-            await hide_keys_that_name(connection, self._tombstones, traces.phones, names)
+        names = [*traces.contact_ids, *traces.lids]
+        await hide_keys_about(self._database, self._tombstones, traces.phones, names)
         await self._disk.sweep()
         for place in self._places:
             await self._erase_in(place, traces)
@@ -287,6 +289,7 @@ class Erasure:
             call_sids = [row["call_sid"] for row in rows]
             if call_sids:
                 await release_appointments(connection, None, call_sids)
+                await unlink_payments(connection, None, call_sids)
                 await delete_calls(connection, call_sids)
         return bool(call_sids)
 

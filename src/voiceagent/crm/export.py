@@ -24,6 +24,7 @@ FILE_PIECE_BYTES: Final = 3 * 256 * 1024
 """A multiple of three, so that the pieces' base64 can be put together."""
 
 _CALLS_OF = "(SELECT call_sid FROM calls WHERE contact_id = $1)"
+_PAYMENTS_OF = f"(SELECT id FROM payments WHERE contact_id = $1 OR call_sid IN {_CALLS_OF})"  # noqa: S608
 _MESSAGES_OF = "(SELECT id FROM messages WHERE contact_id = $1)"
 
 
@@ -63,6 +64,13 @@ SECTIONS: Final = (
         "created_at, id",
         frozenset({"token"}),
     ),
+    Section(
+        "payments",
+        f"(t.contact_id = $1 OR t.call_sid IN {_CALLS_OF})",
+        "created_at, id",
+        frozenset({"digest", "token", "reference", "link", "next_look_at", "told_at"}),
+    ),
+    Section("payment_events", f"t.payment_id IN {_PAYMENTS_OF}", "payment_id, seq"),
     Section("messages", "t.contact_id = $1", "created_at, id"),
     Section("message_changes", f"t.message_id IN {_MESSAGES_OF}", "message_id, at, change"),
     Section(

@@ -22,7 +22,7 @@ from voiceagent.errors import Conflict, NotFound
 
 DEADLINE_S: Final = 20.0
 
-MOVED: Final = ("calls", "callbacks", "appointments", "outbox", "messages")
+MOVED: Final = ("calls", "callbacks", "appointments", "payments", "outbox", "messages")
 """Tables whose rows go to the other contact as they are. Identities and the memory of what was
 written go as well."""
 

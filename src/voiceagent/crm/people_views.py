@@ -10,7 +10,7 @@ from voiceagent.crm.views import AgentMode
 
 Way = Literal["in", "out"]
 """`in`: from the person, `out`: from the business."""
-ItemKind = Literal["call", "message", "callback", "appointment"]
+ItemKind = Literal["call", "message", "callback", "appointment", "payment"]
 HitKind = Literal["contact", "call", "message"]
 
 
@@ -23,11 +23,15 @@ class TimelineItem(_View):
 
     kind: ItemKind
     id: str = Field(description="A call's sid, else an id.")
-    at: datetime = Field(description="When it rang, was written, was wished for or was booked.")
+    at: datetime = Field(
+        description="When it rang, was written, was wished for, booked or asked for."
+    )
     direction: Way | None = Field(description="`in`: from the person. Null for what was agreed on.")
-    status: str = Field(description="As the call, message, call-back or appointment has it.")
+    status: str = Field(description="As the call, message, appointment, … has it.")
     text: str = Field(description="The call's summary, what was written, or what it is about.")
-    content: str | None = Field(description="Of a message: `text`, `image`, `audio`, …")
+    content: str | None = Field(
+        description="Of a message: `text`, `image`, `audio`, …; of a payment: `ILS 149.90`."
+    )
     starts_at: datetime | None = Field(description="Of a call; when to call; of an appointment.")
     ends_at: datetime | None
     call_sid: str | None = Field(description="The call itself, or the one in which it was agreed.")

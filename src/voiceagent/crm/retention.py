@@ -42,6 +42,11 @@ UPDATE appointments a SET contact_id = c.contact_id
 FROM calls c
 WHERE c.call_sid = ANY($1::text[]) AND a.call_sid = c.call_sid AND a.contact_id IS NULL
 """
+_KEEP_PAYMENTS = """
+UPDATE payments p SET contact_id = c.contact_id
+FROM calls c
+WHERE c.call_sid = ANY($1::text[]) AND p.call_sid = c.call_sid AND p.contact_id IS NULL
+"""
 _OLD_CALLS = """
 SELECT call_sid FROM calls WHERE GREATEST(started_at, ended_at) < $1
 ORDER BY started_at, call_sid LIMIT 50
@@ -61,6 +66,24 @@ _OLD_ROWS: Final = (
     """
     DELETE FROM appointments WHERE id IN (
         SELECT id FROM appointments WHERE upper(period) < $1 LIMIT 500)
+    """,
+    # Books are kept longer than conversations: what stays is nobody's.
+    """
+    DELETE FROM payments WHERE id IN (
+        SELECT id FROM payments WHERE expires_at < $1 AND attempt = 0 LIMIT 500)
+    """,
+    """
+    WITH unlinked AS (
+        UPDATE payments
+        SET contact_id = NULL, call_sid = NULL, what_for = '', problem = '', link = NULL,
+            digest = '', key = 'erased ' || id, token = 'erased ' || id
+        WHERE id IN (
+            SELECT id FROM payments
+            WHERE expires_at < $1
+              AND (contact_id IS NOT NULL OR call_sid IS NOT NULL OR what_for <> '') LIMIT 500)
+        RETURNING id
+    )
+    UPDATE payment_events e SET detail = '' FROM unlinked WHERE e.payment_id = unlinked.id
     """,
     """
     DELETE FROM written_dialogues WHERE contact_id IN (
@@ -202,6 +225,7 @@ def _calls(since: datetime) -> Work:
         call_sids = [row["call_sid"] for row in rows]
         if call_sids:
             await connection.execute(_KEEP_APPOINTMENTS, call_sids)
+            await connection.execute(_KEEP_PAYMENTS, call_sids)
             await delete_calls(connection, call_sids)
         return len(call_sids)
 
