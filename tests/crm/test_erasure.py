@@ -38,6 +38,7 @@ from voiceagent.crm.dead_letters import DeadLetter, DeadLetters
 from voiceagent.crm.disk_traces import DiskTraces
 from voiceagent.crm.drafts import Draft, KeyMismatch, OptedOut
 from voiceagent.crm.erasure import Erasure, Place, Traces
+from voiceagent.crm.hidden_keys import hide_keys_about
 from voiceagent.crm.journal import Journal
 from voiceagent.crm.late_records import Subject
 from voiceagent.crm.merging import Merging
@@ -455,6 +456,19 @@ async def test_a_key_that_names_the_person_is_hidden_and_does_its_work(
     keys = {row["message_id"]: row["key"] for row in rows}
     assert keys[other.message_id] == "lead 0501112222"
     assert number not in keys[put.message_id]
+
+
+async def test_however_many_keys_there_are_they_are_all_looked_through(
+    database: Database, outbox: OutboxRepository
+) -> None:
+    keys = [f"{word} {n}" for n in range(5) for word in ("lead 0541234567", "order", "שלום")]
+    for key in keys:
+        await outbox.put(Draft(GIL.phone, "hello", key=key))
+    await hide_keys_about(database, tombstones(), [CALLER], ["order 3"], step=2)
+    left = {row["key"] for row in await database.pool.fetch("SELECT key FROM message_keys")}
+    clear = {key for key in left if not key.startswith("erased ")}
+    assert clear == {key for key in keys if not key.startswith("lead") and key != "order 3"}
+    assert len(left) == len(keys)
 
 
 # -- a wish lasts ----------------------------------------------------------------------------

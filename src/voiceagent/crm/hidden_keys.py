@@ -17,18 +17,14 @@ from voiceagent.crm.tombstones import Tombstones
 _OF_MESSAGES: Final = "SELECT key FROM message_keys WHERE message_id = ANY($1::uuid[])"
 
 # However the number is written in it: with signs, with the zero of the country or without.
-_SOME_ABOUT: Final = """
-WITH some AS MATERIALIZED (
+_PAGE_ABOUT: Final = """
+WITH page AS MATERIALIZED (
     SELECT key FROM message_keys WHERE key > $1 ORDER BY key LIMIT $2
 )
-SELECT (SELECT max(key) FROM some) AS last, ARRAY(
-    SELECT key FROM some
+SELECT (SELECT max(key) FROM page) AS last, ARRAY(
+    SELECT key FROM page
     WHERE key LIKE ANY($3::text[]) OR regexp_replace(key, '[^0-9]', '', 'g') LIKE ANY($4::text[])
 ) AS found
-"""
-_THAT_NAME: Final = """
-SELECT key FROM message_keys
-WHERE key LIKE ANY($1::text[]) OR regexp_replace(key, '[^0-9]', '', 'g') LIKE ANY($2::text[])
 """
 
 _HIDE: Final = """
@@ -64,24 +60,10 @@ async def hide_keys_about(
     last: str | None = ""
     while last is not None:
         async with database.transaction() as connection:
-            row = await connection.fetchrow(_SOME_ABOUT, last, step, texts, numbers)
+            row = await connection.fetchrow(_PAGE_ABOUT, last, step, texts, numbers)
             assert row is not None  # noqa: S101 - the statement always has one
             await _hide(connection, tombstones, row["found"])
         last = row["last"]
-
-
-async def hide_keys_that_name(
-    connection: Connection,
-    tombstones: Tombstones,
-    phones: Collection[str],
-    names: Collection[str],
-) -> None:
-    """Those in which one of these E.164 numbers stands, in whatever form, or one of the names
-    (ids, sids: without a sign of LIKE's), whoever the message went to."""
-    texts = [f"%{name}%" for name in names]
-    numbers = [f"%{digits}%" for digits in map(_national, phones) if len(digits) >= _LEAST_DIGITS]
-    rows = await connection.fetch(_THAT_NAME, texts, numbers)
-    await _hide(connection, tombstones, [row["key"] for row in rows])
 
 
 async def _hide(connection: Connection, tombstones: Tombstones, keys: Collection[str]) -> None:
