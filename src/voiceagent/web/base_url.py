@@ -30,7 +30,7 @@ def public_base_url(scope: Scope, settings: Settings) -> str:
     """
     if settings.public_base_url is not None:
         return settings.public_base_url
-    return f"https://{_host(scope, settings)}"
+    return f"https://{host_of(scope, settings)}"
 
 
 def signed_urls(scope: Scope, settings: Settings) -> tuple[str, ...]:
@@ -61,7 +61,11 @@ def _path_and_query(scope: Scope) -> str:
     return f"{path}?{query.decode('latin-1')}"
 
 
-def _host(scope: Scope, settings: Settings) -> str:
+def host_of(scope: Scope, settings: Settings) -> str:
+    """The host that was asked, with its port unless that is the scheme's own.
+
+    Raises `ProtocolError` when the request names no proper host.
+    """
     host = None
     if _came_through_trusted_proxy(scope, settings.forwarded_allow_ips):
         # A proxy that appends leaves its own word last.

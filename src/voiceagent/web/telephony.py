@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -19,12 +20,13 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from voiceagent.call.registry import CallRegistry
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.models import WebhookAnswered
+from voiceagent.crm.models import CallAnnounced, WebhookAnswered
 from voiceagent.errors import ProtocolError
 from voiceagent.settings import Settings
 from voiceagent.twilio import media_stream as twilio
 from voiceagent.twilio.twiml import MEDIA_PATH
 from voiceagent.web.security import websocket_signature_ok
+from voiceagent.web.tickets import BROWSER_CALLER, Tickets, from_own_page, ticket_in
 from voiceagent.web.websocket_protocol import CALL_SID_STATE
 
 SUBPROTOCOL: Final = "audio.twilio.com"
@@ -75,31 +77,53 @@ def media_router(
     registry: CallRegistry,
     services: CallServices,
     call_ended: Callable[[], None],
+    tickets: Tickets | None = None,
 ) -> APIRouter:
-    """`WS /ws/twilio-media`: Twilio Media Streams. `call_ended` is told of each call's end."""
+    """`WS /ws/twilio-media`: Twilio Media Streams. `call_ended` is told of each call's end.
+
+    An upgrade that offers one of the `tickets` is the browser's phone: it needs no signature.
+    None: no ticket is good.
+    """
     router = APIRouter()
 
     @router.websocket(MEDIA_PATH)
     async def twilio_media(websocket: WebSocket) -> None:
-        if not websocket_signature_ok(websocket.scope, settings):
-            raise WebSocketException(1008, "signature")  # before accept: HTTP 403
         offered = websocket.scope.get("subprotocols", ())
+        ticket = ticket_in(offered)
+        browsers_call = None if ticket is None else _call_of(websocket, ticket)
+        if ticket is None and not websocket_signature_ok(websocket.scope, settings):
+            raise WebSocketException(1008, "signature")  # before accept: HTTP 403
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
         socket = _Socket(websocket)
         try:
-            held = await registry.hold_socket(lambda: _serve(websocket, socket))
+            held = await registry.hold_socket(lambda: _serve(websocket, socket, browsers_call))
             if not held:
                 await socket.close(1013, "no room for another call")
         finally:
             await socket.close(1011, "internal error")
 
-    async def _serve(websocket: WebSocket, socket: _Socket) -> None:
+    def _call_of(websocket: WebSocket, ticket: str) -> str:
+        """The call that the ticket admits to; whoever has none that is good ends in a 403."""
+        if not from_own_page(websocket.scope, settings):
+            _log.warning("A ticket came from a page of another origin: refused")
+            raise WebSocketException(1008, "origin")
+        call_sid = tickets.spend(ticket) if tickets is not None else None
+        if call_sid is None:
+            raise WebSocketException(1008, "ticket")
+        return call_sid
+
+    async def _serve(websocket: WebSocket, socket: _Socket, browsers_call: str | None) -> None:
         start = await _await_start(socket)
         if start is None:
+            return
+        if browsers_call not in (None, start.call_sid):
+            await socket.close(1008, "not the call of the ticket")
             return
         setattr(websocket.state, CALL_SID_STATE, start.call_sid)
         _keep(start.call_sid, HTTPStatus.SWITCHING_PROTOCOLS, "stream started")
         if registry.has_room:
+            if browsers_call is not None:
+                start = _from_browser(start)
             session = CallSession(socket, start, services)
             await registry.hold_call(session, session.run)
             call_ended()
@@ -131,6 +155,14 @@ def media_router(
             _log.debug("malformed message before start: %s", error)
             return None
         return decoded if isinstance(decoded, twilio.Start) else None
+
+    def _from_browser(start: twilio.Start) -> twilio.Start:
+        """Nobody's real call, whatever the page says; no webhook has told of it."""
+        announced = CallAnnounced(
+            call_sid=start.call_sid, at=datetime.now(UTC), caller=BROWSER_CALLER, called=""
+        )
+        services.recorder.record(announced)
+        return replace(start, parameters={"simulated": "1"})
 
     def _keep(call_sid: str, status: int, detail: str) -> None:
         services.recorder.record(

@@ -1,0 +1,81 @@
+"""One-time tickets: how a browser's phone gets onto the media socket.
+
+The sid of a call flows in, a ticket for it flows out, and is spent by the upgrade that
+brings it: within a minute, once, from a page of this service. It admits to that call
+only. Tickets live in the process that made them and are kept as hashes.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from voiceagent.errors import ProtocolError
+from voiceagent.settings import Settings
+from voiceagent.web.base_url import host_of
+
+TICKET_S: Final = 60.0
+SUBPROTOCOL_PREFIX: Final = "ticket."
+"""A browser can give an upgrade no header of its own but the subprotocols it offers, and unlike
+an address these stand in no access log."""
+BROWSER_CALLER: Final = "client:browser"
+"""Who calls, in the words that Twilio has for callers without a number."""
+_MAX_OPEN: Final = 1000
+"""More tickets than this are not waiting to be used: the oldest go."""
+
+_ORIGIN: Final = re.compile(rb"https?://(?P<host>[^/?#@\s]+?)(?::80|:443)?")
+
+
+class Tickets:
+    """The tickets of one process. Loop thread only; `now_s` is a clock that only goes forward."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._open: dict[bytes, tuple[str, float]] = {}
+
+    def issue(self, call_sid: str) -> str:
+        """A ticket for that call."""
+        ticket = secrets.token_urlsafe(32)
+        while len(self._open) >= _MAX_OPEN:
+            del self._open[next(iter(self._open))]
+        self._open[_hash(ticket)] = (call_sid, self._now_s() + TICKET_S)
+        return ticket
+
+    def spend(self, ticket: str) -> str | None:
+        """The call that it admits to; None when it is unknown, spent or too old."""
+        # By its hash: how long the search takes tells nothing of other tickets.
+        call_sid, until_s = self._open.pop(_hash(ticket), ("", 0.0))
+        return call_sid if self._now_s() < until_s else None
+
+
+def ticket_in(subprotocols: Iterable[str]) -> str | None:
+    """The ticket among the offered subprotocols; None when there is none."""
+    for offered in subprotocols:
+        if offered.startswith(SUBPROTOCOL_PREFIX):
+            return offered.removeprefix(SUBPROTOCOL_PREFIX)
+    return None
+
+
+def from_own_page(scope: Any, settings: Settings) -> bool:
+    """Whether a browser sent this from a page of this service.
+
+    `scope` is the ASGI scope of a request or an upgrade. True only with an Origin, whose host
+    must be the one that was asked or that of `PUBLIC_BASE_URL`.
+    """
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    match = _ORIGIN.fullmatch(origins[0]) if len(origins) == 1 else None
+    if match is None:
+        return False
+    own = set()
+    with suppress(ProtocolError):
+        own.add(host_of(scope, settings))
+    if settings.public_base_url is not None:
+        own.add(urlsplit(settings.public_base_url).netloc)
+    return match["host"].decode("latin-1").lower() in {host.lower() for host in own}
+
+
+def _hash(ticket: str) -> bytes:
+    return hashlib.sha256(ticket.encode(errors="replace")).digest()
