@@ -12,6 +12,8 @@ import pytest
 from faults import bad_peers as bad
 from whole_service import Service, on_the_line, speech, talk, until
 
+pytestmark = pytest.mark.alone
+
 BENCH = {"BENCH_ENGINES": "1", "BENCH_REPLY_SECONDS": "0.6"}
 SEED = 20
 

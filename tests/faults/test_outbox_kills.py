@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from faults.outbox_kills import Plan, run
+
+pytestmark = pytest.mark.alone
 
 
 async def test_api_sidecar_and_database_are_killed_while_messages_come_and_go(

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from voiceagent.simulator.behaviour import Answer, AwaitGoodbye, Step
 from whole_service import (
     Line,
@@ -24,6 +26,8 @@ from whole_service import (
     talk,
     until,
 )
+
+pytestmark = pytest.mark.alone
 
 BENCH = {"BENCH_ENGINES": "1", "BENCH_REPLY_SECONDS": "0.6"}
 QUESTIONS = 3

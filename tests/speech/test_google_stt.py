@@ -462,6 +462,7 @@ async def test_the_limit_of_a_stream_amid_speech(google: tuple[SpeechEmulator, s
     assert [stream.ended for stream in emulator.streams].count("OUT_OF_RANGE") >= 2
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_sixteen_minutes(google: tuple[SpeechEmulator, str]) -> None:
     """The product's own times of rotation; only the clock of the audio runs faster."""

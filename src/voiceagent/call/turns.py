@@ -363,10 +363,15 @@ class Turns:
     def _current(self, reply: int) -> Reply | None:
         return self._reply if self._reply and self._reply.id == reply else None
 
+    def _in_the_making(self, reply: int) -> Reply | None:
+        """The same, if it has words: of one that stands for a transfer nothing is made."""
+        current = self._current(reply)
+        return None if current is None or current.connecting else current
+
     def _on_sentence(
         self, event: on.ReplySentence | on.ReplyKeys, actions: list[on.Action]
     ) -> None:
-        reply = self._current(event.reply)
+        reply = self._in_the_making(event.reply)
         if reply is None or reply.brain_done:
             return
         reply.sentences += 1
@@ -379,7 +384,7 @@ class Turns:
     def _on_reply_ended(
         self, event: on.ReplyEnded, now_ms: float, actions: list[on.Action]
     ) -> None:
-        reply = self._current(event.reply)
+        reply = self._in_the_making(event.reply)
         if reply is None or reply.brain_done:
             return
         reply.brain_done = True
@@ -394,7 +399,7 @@ class Turns:
                 self._on_reply_failed(reply.id, now_ms, actions)
 
     def _on_reply_failed(self, reply_id: int, now_ms: float, actions: list[on.Action]) -> None:
-        reply = self._current(reply_id)
+        reply = self._in_the_making(reply_id)
         if reply is None:
             return
         if self._held:
@@ -428,8 +433,8 @@ class Turns:
         actions += [on.SpeakPhrase(reply.id, phrase, index), on.FinishReply(reply.id)]
 
     def _on_audio_released(self, event: on.AudioReleased, now_ms: float) -> None:
-        reply = self._current(event.reply)
-        if reply is None or reply.connecting:
+        reply = self._in_the_making(event.reply)
+        if reply is None:
             return
         reply.released_until_ms = event.until_ms
         reply.deadline_ms = max(event.until_ms, now_ms) + self.policy.speak_slack_ms

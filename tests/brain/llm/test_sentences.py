@@ -254,6 +254,7 @@ def dealt_out(text: str, cuts: Sequence[int], splitter: Splitter) -> list[str]:
 
 
 @given(TEXTS, st.lists(st.integers(1, 600), max_size=40))
+@example("We open at 9 a.m. and close at 5 p.m. today. Yes.", [])
 @example("a" * 249 + ". B", [250])
 @example("word " * 49 + "Dr.    x and more words behind it", [248, 249, 250])
 def test_the_cuts_do_not_depend_on_how_the_text_was_dealt_out(text: str, cuts: list[int]) -> None:
