@@ -33,6 +33,11 @@ def public_base_url(scope: Scope, settings: Settings) -> str:
     return f"https://{host_of(scope, settings)}"
 
 
+def is_host(text: str) -> bool:
+    """Whether it is a host's name or address, perhaps with a port, and nothing else."""
+    return _HOST.fullmatch(text) is not None
+
+
 def signed_urls(scope: Scope, settings: Settings) -> tuple[str, ...]:
     """The addresses that Twilio may have signed for this request or upgrade.
 
@@ -75,7 +80,7 @@ def host_of(scope: Scope, settings: Settings) -> str:
     if not host and scope.get("server"):
         name, port = scope["server"]
         host = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-    if not host or not _HOST.fullmatch(host):
+    if not host or not is_host(host):
         raise ProtocolError("the Host header is not a host name")
     # These are the ports of a scheme, not of this address: TLS may end at a proxy.
     return re.sub(r":(80|443)$", "", host)

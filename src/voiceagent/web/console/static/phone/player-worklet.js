@@ -41,6 +41,8 @@ class Player extends AudioWorkletProcessor {
       this._giveBack(this._playback.due());
     } else if (asked.event === 'clear') {
       this._giveBack(this._playback.clear());
+    } else if (asked.event === 'latency') {
+      this._playback.latency = Math.round(asked.latencyS * SAMPLE_RATE_HZ);
     } else if (asked.event === 'closed') {
       this._open = false;
     }

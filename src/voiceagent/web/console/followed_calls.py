@@ -1,0 +1,106 @@
+"""What is said in the calls of the browser's phone, as it is recorded: a tap on the recorder.
+
+Records flow through to the recorder at once; of the few calls that somebody follows, the turns
+are kept in memory as well, and whoever waits for news is woken. It never waits, never looks
+into the database and forgets the oldest calls first.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from voiceagent.crm.models import CallEnded, CallRecord, CallStarted, TurnSpoken
+from voiceagent.crm.ports import Recorder
+from voiceagent.crm.views import CallDetailView, TurnView
+
+MAX_FOLLOWED: Final = 50
+MAX_TURNS: Final = 400
+"""Of one call; what is said after that is in the database only."""
+
+
+class CallNow(BaseModel):
+    """A call as far as it has come."""
+
+    version: int = Field(description="Greater when more has become known: ask `after` it.")
+    status: str = Field(description="`waiting`, `live` or `over`.")
+    end_reason: str | None
+    turns: list[TurnView]
+
+
+@dataclass(slots=True)
+class _Followed:
+    version: int = 0
+    status: str = "waiting"
+    end_reason: str | None = None
+    turns: dict[int, TurnView] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, record: CallRecord) -> bool:
+        """Whether that is news."""
+        if isinstance(record, CallStarted):
+            self.status = "live"
+        elif isinstance(record, CallEnded):
+            self.status, self.end_reason = "over", record.reason
+        elif isinstance(record, TurnSpoken):
+            if record.seq not in self.turns and len(self.turns) >= MAX_TURNS:
+                return False
+            self.turns[record.seq] = TurnView(**record.model_dump(exclude={"kind", "call_sid"}))
+        else:
+            return False
+        self.version += 1
+        return True
+
+
+class FollowedCalls:
+    """A `Recorder` before another one. Loop thread only."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._calls: dict[str, _Followed] = {}
+
+    def follow(self, call_sid: str) -> None:
+        """Keep what is said in that call, which has not begun."""
+        while len(self._calls) >= MAX_FOLLOWED:
+            self._calls.pop(next(iter(self._calls))).news.set()
+        self._calls[call_sid] = _Followed()
+
+    def record(self, record: CallRecord) -> None:
+        """Hand it over, and keep it if it is of a call that is followed."""
+        self._recorder.record(record)
+        call = self._calls.get(record.call_sid)
+        if call is not None and call.take(record):
+            # Whoever waits now is woken; whoever comes next waits for the next news.
+            call.news.set()
+            call.news = asyncio.Event()
+
+    async def now(self, call_sid: str, after: int, within_s: float) -> CallNow | None:
+        """The call, as soon as its version is beyond `after`, or as it is when the time is up.
+
+        None: nobody follows it here.
+        """
+        call = self._calls.get(call_sid)
+        if call is None:
+            return None
+        try:
+            async with asyncio.timeout(within_s):
+                while call.version <= after and call.status != "over":
+                    await call.news.wait()
+        except TimeoutError:
+            pass
+        turns = [call.turns[seq] for seq in sorted(call.turns)]
+        return CallNow(
+            version=call.version, status=call.status, end_reason=call.end_reason, turns=turns
+        )
+
+
+def as_recorded(call: CallDetailView) -> CallNow:
+    """The same of what is in the database, which another process may have written."""
+    return CallNow(
+        # Each look is a new one: what has changed is not known.
+        version=0,
+        status="over" if call.ended_at is not None else "live",
+        end_reason=call.end_reason,
+        turns=call.turns,
+    )
