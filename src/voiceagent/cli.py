@@ -1,4 +1,5 @@
-"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`, `eval`, `chat`.
+"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`, `eval`, `chat`, and those of
+whoever runs the service (`cli_operations.py`).
 
 Arguments flow in, an exit code flows out: 0 done, 1 it did not work, 2 it was
 asked wrongly (arguments or environment). Each command imports only what it
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from voiceagent import cli_operations
 from voiceagent.errors import SettingsError, VoiceAgentError
 
 FAILED = 1
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_eval(commands)
     _add_chat(commands)
+    cli_operations.add_to(commands)
     return parser
 
 

@@ -88,7 +88,7 @@ export function routes({ supervisor, outgoing, inbox, events, erasing, metrics }
         if (qr === null || qr.expiresMs < supervisor.now()) {
           throw new Problem(404, 'not_found', `there is no QR code now: the session is ${supervisor.state}`);
         }
-        return { status: 200, body: { qr: qr.text, svg: svg(qr.text), expires_at: new Date(qr.expiresMs).toISOString() } };
+        return { status: 200, body: { qr: qr.text, ...drawn(qr.text), expires_at: new Date(qr.expiresMs).toISOString() } };
       },
     },
     {
@@ -156,10 +156,14 @@ function refused({ error, ...record }) {
   return new Problem(422, error?.code ?? 'refused', error?.detail ?? 'WhatsApp refused the message', { more });
 }
 
-/** @param {string} text */
-function svg(text) {
+/** The code as a picture, and as the modules of it for who draws by other means. @param {string} text */
+function drawn(text) {
   const code = qrcode(0, 'L');
   code.addData(text, 'Byte');
   code.make();
-  return code.createSvgTag({ cellSize: 4, margin: 16, scalable: true });
+  const modules = Array.from({ length: code.getModuleCount() }, (_, place) => place);
+  return {
+    svg: code.createSvgTag({ cellSize: 4, margin: 16, scalable: true }),
+    rows: modules.map((row) => modules.map((column) => Number(code.isDark(row, column))).join('')),
+  };
 }

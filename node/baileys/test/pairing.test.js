@@ -19,11 +19,14 @@ describe('pairing', () => {
     assert.equal(headers.get('content-type'), 'application/problem+json');
   });
 
-  test('the QR code comes as text and as a picture', async () => {
+  test('the QR code comes as text, as a picture and as modules', async () => {
     const { status, body } = await world.sidecar.get('/v1/session/qr');
     assert.equal(status, 200);
     assert.match(body.qr, /#2@ref/);
     assert.match(body.svg, /^<svg[^>]+>.*<\/svg>$/s);
+    const finder = ['1111111', '1000001', '1011101', '1011101', '1011101', '1000001', '1111111'];
+    assert.deepEqual(body.rows.slice(0, 7).map((row) => row.slice(0, 7)), finder);
+    assert.ok(body.rows.every((row) => row.length === body.rows.length && /^[01]+$/.test(row)));
     assert.ok(Date.parse(body.expires_at) > Date.now());
   });
 

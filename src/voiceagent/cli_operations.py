@@ -1,0 +1,71 @@
+"""The command line of whoever runs the service: `voiceagent whatsapp`.
+
+Arguments flow in, an exit code flows out: 0 done and well, 1 not. Each command imports only
+what it needs; nothing here knows how a command does its work.
+"""
+
+import argparse
+import asyncio
+import os
+
+FAILED = 1
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Offer these commands."""
+    _add_whatsapp(commands)
+
+
+def _add_whatsapp(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    whatsapp = commands.add_parser(
+        "whatsapp",
+        help="link a phone to the WhatsApp sidecar, unlink it, or tell how it stands",
+        description="Talks to the sidecar at BAILEYS_URL with BAILEYS_TOKEN, or the token in"
+        " DATA_DIR. Exit code 0: linked (status, pair), unlinked (logout).",
+    )
+    whatsapp.add_argument(
+        "action", nargs="?", choices=("status", "pair", "logout"), default="status"
+    )
+    whatsapp.add_argument(
+        "--phone",
+        metavar="+972…",
+        type=_number,
+        help="pair: show a code to type on the phone with this number, not a QR code to scan",
+    )
+    whatsapp.set_defaults(run=_whatsapp)
+
+
+def _number(text: str) -> str:
+    from voiceagent.whatsapp.numbers import e164  # noqa: PLC0415
+
+    number = e164(text)
+    if number is None:
+        raise argparse.ArgumentTypeError("must be a number such as +972501234567")
+    return number
+
+
+def _whatsapp(arguments: argparse.Namespace) -> int:
+    from voiceagent.settings import (  # noqa: PLC0415
+        DEFAULT_BAILEYS_URL,
+        ensure_baileys_token,
+        load_settings,
+    )
+    from voiceagent.whatsapp import pairing  # noqa: PLC0415
+    from voiceagent.whatsapp.sidecar_session import SidecarSession  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    url = settings.baileys_url or DEFAULT_BAILEYS_URL
+    token = ensure_baileys_token(settings)
+
+    async def do() -> bool:
+        terminal = pairing.PairingTerminal()
+        async with SidecarSession(url, token) as sidecar:
+            match arguments.action:
+                case "pair":
+                    return await pairing.pair(sidecar, terminal, arguments.phone)
+                case "logout":
+                    return await pairing.log_out(sidecar, terminal)
+                case _:
+                    return await pairing.tell_status(sidecar, terminal)
+
+    return 0 if asyncio.run(do()) else FAILED
