@@ -10,10 +10,10 @@ import logging
 from collections.abc import Collection
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Protocol
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from voiceagent.errors import NotFound, ProviderError, VoiceAgentError
@@ -59,7 +59,6 @@ _BACK: Final[dict[int | str, dict[str, Any]]] = {
     404: _PAGES[404],
     503: _PAGES[503],
 }
-Came = Literal["", "thanks", "failed"]
 
 _log = logging.getLogger(__name__)
 
@@ -113,15 +112,19 @@ def pay_page_router(house: PayHouse, business: str) -> APIRouter:
             await house.look_soon(payment.id)
         return payment
 
-    @router.api_route(
+    @router.head("/pay/{token}", include_in_schema=False)
+    @router.get(
         "/pay/{token}",
-        methods=["GET", "HEAD"],
         summary="The page for the payer",
         response_class=HTMLResponse,
         responses=_PAGES,
-        operation_id="pay_page",
     )
-    async def page(request: Request, token: str, came: str = "", looks: int = 0) -> Response:
+    async def page(
+        request: Request,
+        token: str,
+        came: str = "",
+        looks: Annotated[int, Query(ge=0, le=1000)] = 0,
+    ) -> Response:
         try:
             payment = await house.by_token(token)
             if came == "thanks" and looks > 0:
@@ -131,7 +134,7 @@ def pay_page_router(house: PayHouse, business: str) -> APIRouter:
         language = _language(request, house.settings)
         view = _view(payment, came)
         refresh_to = ""
-        if view == "confirming" and 0 <= looks < MAX_LOOKS:
+        if view == "confirming" and looks < MAX_LOOKS:
             refresh_to = f"{pay_path(token)}?came=thanks&looks={looks + 1}&lang={language}"
         return shown(
             Page(
