@@ -12,6 +12,7 @@ from emulators.sidecar import SidecarEmulator
 from fixtures_database import _server, database, database_url
 from voiceagent.correspondence import Correspondence
 from voiceagent.crm.database import Database
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.settings import load_settings
 from whatsapp.world import PHONE, house, until
 
@@ -38,7 +39,9 @@ async def test_which_ways_out_there_are_and_which_is_the_first(
     tmp_path: Path, environ: dict[str, str], available: tuple[str, ...], first: str
 ) -> None:
     settings = load_settings({"DATA_DIR": str(tmp_path)} | environ)
-    office = Correspondence(settings, Database("postgresql://x@127.0.0.1:1/x", tmp_path))
+    office = Correspondence(
+        settings, Database("postgresql://x@127.0.0.1:1/x", tmp_path), Tombstones(b"key")
+    )
     assert (tuple(office._routes.available), office._routes.first) == (available, first)
     assert (office.owner is None) == (settings.owner_whatsapp is None)
     async with AsyncExitStack() as stack:
@@ -57,7 +60,9 @@ async def test_voice_notes_are_listened_to_where_google_hears_callers(
     tmp_path: Path, environ: dict[str, str], hears: bool
 ) -> None:
     settings = load_settings({"DATA_DIR": str(tmp_path)} | environ)
-    office = Correspondence(settings, Database("postgresql://x@127.0.0.1:1/x", tmp_path))
+    office = Correspondence(
+        settings, Database("postgresql://x@127.0.0.1:1/x", tmp_path), Tombstones(b"key")
+    )
     assert (office._fetching._transcriber is not None) == hears
     async with AsyncExitStack() as stack:
         office.close_with(stack)
@@ -87,7 +92,7 @@ async def test_others_are_told_what_is_new_and_who_wrote(
 
 async def test_its_work_ends_when_it_is_told_to(database: Database, tmp_path: Path) -> None:
     settings = load_settings({"DATA_DIR": str(tmp_path)})
-    office = Correspondence(settings, database)
+    office = Correspondence(settings, database, Tombstones(b"key"))
     work = asyncio.create_task(office.run())
     await asyncio.sleep(0.05)
     work.cancel()

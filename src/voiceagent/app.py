@@ -137,6 +137,7 @@ def _assemble(settings: Settings) -> FastAPI:
     post = Correspondence(
         settings,
         database,
+        tombstones,
         told=told_of_messages,
         base_url=lambda: office.public_base_url,
         on_written=somebody_wrote,
@@ -170,7 +171,7 @@ def _assemble(settings: Settings) -> FastAPI:
         if settings.whatsapp_agent
         else None
     )
-    people = PeopleOffice(settings, database, tombstones, profile.zone)
+    people = PeopleOffice(settings, database, tombstones, profile.zone, [post.erasure])
     configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)

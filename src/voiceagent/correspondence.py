@@ -20,6 +20,7 @@ from voiceagent.crm.messages import MessagesRepository
 from voiceagent.crm.notifications import Handler, Notifications
 from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.ports import DurableRecorder
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.crm.written_threads import CrmThreads
 from voiceagent.errors import ProviderError
 from voiceagent.metrics import Metrics
@@ -39,6 +40,7 @@ from voiceagent.whatsapp.news import MessageNews
 from voiceagent.whatsapp.outbox import Outbox
 from voiceagent.whatsapp.ports import Carrier, Transcriber
 from voiceagent.whatsapp.sidecar import Sidecar, webhook_key
+from voiceagent.whatsapp.sidecar_erasure import SidecarErasure, always, kept_here
 from voiceagent.whatsapp.twilio_media import TwilioMedia
 from voiceagent.whatsapp.twilio_sender import TwilioSender
 
@@ -50,6 +52,7 @@ class Correspondence:
         self,
         settings: Settings,
         database: Database,
+        tombstones: Tombstones,
         *,
         told: Collection[Target] = (),
         base_url: Callable[[], str | None] = lambda: None,
@@ -57,20 +60,30 @@ class Correspondence:
         on_message: Callable[[str], None] = lambda _: None,
         on_written: Callable[[UUID | None], None] = lambda _: None,
     ) -> None:
-        """`told`: by what the owner is told of messages. `base_url`: where Twilio reaches this
-        service, as far as others know by then; its own signed webhooks tell it, too.
-        `on_message` is given the id of each message, of any process, that is new or has changed;
-        empty: some were missed. `on_written` is given the contact of each message that somebody
-        wrote to the business; None: some were missed. `transcriber`: None: Google, where it hears
-        callers, else nobody.
+        """By the `tombstones` whoever was erased is known. `told`: by what the owner is told of
+        messages. `base_url`: where Twilio reaches this service, as far as others know by then;
+        its own signed webhooks tell it, too. `on_message` is given the id of each message, of any
+        process, that is new or has changed; empty: some were missed. `on_written` is given the
+        contact of each message that somebody wrote to the business; None: some were missed.
+        `transcriber`: None: Google, where it hears callers, else nobody.
 
         Raises `SettingsError`.
         """
         self._settings = settings
         token = ensure_baileys_token(settings)
         self._key = webhook_key(token)
-        self._sidecar = Sidecar(settings.baileys_url or DEFAULT_BAILEYS_URL, token)
-        self._closers: list[Callable[[], Awaitable[None]]] = [self._sidecar.close]
+        url = settings.baileys_url or DEFAULT_BAILEYS_URL
+        self._sidecar = Sidecar(url, token)
+        self.erasure = SidecarErasure(
+            url,
+            token,
+            always if settings.baileys_url else kept_here(database, settings.data_dir),
+        )
+        """What the sidecar keeps of people."""
+        self._closers: list[Callable[[], Awaitable[None]]] = [
+            self._sidecar.close,
+            self.erasure.close,
+        ]
         carriers: dict[Provider, Carrier] = {"baileys": self._sidecar}
         sources: dict[Provider, MediaSource] = {"baileys": self._sidecar}
         self._others_know_base_url = base_url
@@ -89,7 +102,7 @@ class Correspondence:
             MEDIA_CHANNEL: lambda _: self._fetching.wake(),
         }
         self._notifications = Notifications(database, handlers)
-        self.outbox = OutboxRepository(database, self._routes, self._notifications.tell)
+        self.outbox = OutboxRepository(database, self._routes, self._notifications.tell, tombstones)
         self.messages = MessagesRepository(database)
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""

@@ -20,6 +20,7 @@ from emulators.sidecar import TOKEN, SidecarEmulator
 from voiceagent.correspondence import Correspondence
 from voiceagent.crm.database import Database
 from voiceagent.crm.recorder import CallRecorder
+from voiceagent.crm.tombstones import Tombstones
 from voiceagent.metrics import Metrics
 from voiceagent.settings import load_settings
 from voiceagent.web.problems import install_problem_handlers
@@ -49,7 +50,7 @@ class House:
         )
         self.settings = settings
         self.database = database
-        self.office = Correspondence(settings, database, **parts)
+        self.office = Correspondence(settings, database, Tombstones(b"key"), **parts)
         self.recorder = CallRecorder(
             database,
             data_dir,

@@ -13,6 +13,8 @@ _MAX_CHARS: Final = 40
 _WRITTEN: Final = re.compile(r"\+[0-9 ().\-/]+")
 # What pages and telephones put around a number so that it reads from left to right.
 _INVISIBLE: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_OF_A_CONTACT: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+"""Some plans have shorter ones: services that nobody is written to at."""
 _WHOLE: Final = phonenumbers.ValidationResult.IS_POSSIBLE
 
 
@@ -32,4 +34,5 @@ def e164(text: str) -> str | None:
         return None
     if phonenumbers.is_possible_number_with_reason(parsed) != _WHOLE:
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return number if _OF_A_CONTACT.fullmatch(number) else None
