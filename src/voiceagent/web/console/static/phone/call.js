@@ -64,15 +64,16 @@ export class BrowserCall {
         this._tell.state('asking');
         this._voice = await openMicrophone();
       }
-      this._tell.state('connecting');
+      if (!this._ended) this._tell.state('connecting');
       await this._openAudio();
       await this._openSocket();
     } catch (error) {
       this._close();
       throw error instanceof CallFault ? error : new CallFault('failed');
     }
-    if (this._ended) return;
-    this._tell.state('live');
+    // Hung up meanwhile: what came up after that goes as well.
+    if (this._ended) this._close();
+    else this._tell.state('live');
   }
 
   /** @param {boolean} muted */

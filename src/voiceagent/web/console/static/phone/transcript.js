@@ -1,0 +1,134 @@
+/**
+ * The conversation beside the phone: asks for what was said and keeps the list in step with it.
+ *
+ * Turns of one call flow in, as soon as there are more; list items flow out. It knows nothing
+ * of sound.
+ */
+
+import { lineOf, summaryOf } from './turns.js';
+
+const AGAIN_MS = 700;
+const TRIES = 20;
+/** The sum of a way's parts that fills the whole bar. */
+const BAR_MS = 1500;
+
+export class Transcript {
+  /**
+   * @param {Record<string, string>} words
+   * @param {{list: HTMLElement, empty: HTMLElement, summary: HTMLElement, trouble: HTMLElement}} places
+   */
+  constructor(words, places) {
+    this._words = words;
+    this._places = places;
+    this._items = new Map();
+    this._callSid = '';
+  }
+
+  /** Begin anew with that call; what was there of another one goes. Never throws. */
+  async follow(callSid) {
+    this._callSid = callSid;
+    this._items.clear();
+    this._places.list.replaceChildren();
+    this._places.summary.hidden = true;
+    let version = -1;
+    let failed = 0;
+    while (this._callSid === callSid && failed < TRIES) {
+      const now = await look(callSid, version);
+      if (this._callSid !== callSid) return;
+      failed = now === null ? failed + 1 : 0;
+      this._say(this._places.trouble, failed > 2 ? this._words.no_turns : '');
+      if (now !== null) this._show(now.turns.map(lineOf));
+      if (now?.status === 'over') return;
+      // Another process has the call, or none yet: nobody tells when there is news.
+      if (now === null || now.version === 0) await new Promise((done) => setTimeout(done, AGAIN_MS));
+      version = now?.version ?? version;
+    }
+  }
+
+  _show(lines) {
+    const { list, empty, summary } = this._places;
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    empty.hidden = lines.length > 0;
+    for (const line of lines) this._put(line);
+    if (atEnd) list.scrollTop = list.scrollHeight;
+    const sum = summaryOf(lines);
+    if (sum === null) return;
+    const words = sum.count === 1 ? this._words.summary_one : this._words.summary;
+    const values = { count: sum.count, median: whole(sum.medianMs), longest: whole(sum.longestMs) };
+    this._say(summary, filled(words, values));
+  }
+
+  _put(line) {
+    const known = this._items.get(line.seq);
+    const as = JSON.stringify(line);
+    if (known?.as === as) return;
+    const item = known?.item ?? element('li', 'line-item');
+    item.dataset.who = line.who;
+    item.dataset.status = line.status;
+    item.replaceChildren(...this._parts(line));
+    if (known === undefined) this._places.list.append(item);
+    this._items.set(line.seq, { as, item });
+  }
+
+  _parts(line) {
+    const words = this._words;
+    const head = element('p', 'who', line.keyed ? `${words[line.who]} · ${words.keyed}` : words[line.who]);
+    if (line.status !== 'complete') head.append(' · ', element('span', 'mood', words[line.status]));
+    const text = element('p', 'text');
+    text.dir = 'auto';
+    text.append(line.said);
+    if (line.unheard !== '') {
+      text.append(element('span', 'hidden', ` ${words.unheard} `), element('s', 'unheard', line.unheard));
+    }
+    const parts = [head, text];
+    if (line.waitedMs !== null) {
+      parts.push(element('p', 'timing', filled(words.waited, { ms: whole(line.waitedMs) })));
+    }
+    if (line.responseMs !== null) {
+      parts.push(element('p', 'timing', filled(words.response, { ms: whole(line.responseMs) })));
+    }
+    if (line.way.length > 0) parts.push(this._way(line.way));
+    return parts;
+  }
+
+  /** A bar of the response's parts; each is told as a text as well. */
+  _way(way) {
+    const bar = element('ul', 'way');
+    const whole_ms = Math.max(BAR_MS, way.reduce((sum, { ms }) => sum + ms, 0));
+    for (const { name, ms } of way) {
+      const told = filled(this._words.way_part, { name: this._words[`way_${name}`], ms: whole(ms) });
+      const part = element('li', `way-${name}`);
+      part.append(element('span', 'hidden', told));
+      part.title = told;
+      part.style.inlineSize = `${(100 * ms) / whole_ms}%`;
+      bar.append(part);
+    }
+    return bar;
+  }
+
+  _say(place, text) {
+    if (place.textContent !== text) place.textContent = text;
+    place.hidden = text === '';
+  }
+}
+
+/** The call as it is now; null: nobody can tell. */
+async function look(callSid, version) {
+  try {
+    const answer = await fetch(`/console/phone/calls/${callSid}?after=${version}`);
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+function element(name, className, text = '') {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+const whole = (ms) => String(Math.round(ms));
+
+const filled = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name]);

@@ -1,0 +1,154 @@
+"""The browser's phone: whole calls in a real browser, with a WAV for a microphone.
+
+The service checks signatures, so that only the ticket lets the browser in. What the agent says
+is measured where it goes to the ear; marks, clears and frames are those on the wire.
+"""
+
+import asyncio
+import base64
+import json
+import wave
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from browser.chromium import Chromium, Page
+from voiceagent.call.audio import FRAME_BYTES, SAMPLE_RATE_HZ, frame_levels_dbfs, ulaw_to_pcm16
+from voiceagent.twilio import media_stream as twilio
+from whole_service import Service, agent_of, speech, until
+
+MICROPHONE_HZ = 48_000
+FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+LOUD = 0.02
+"""RMS of full scale: -34 dBFS."""
+
+# Whatever goes to the ear goes to an analyser as well.
+MEASURE = """
+window.heard = [];
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (target instanceof AudioDestinationNode && target.context.measuring === undefined) {
+    const analyser = new AnalyserNode(target.context, { fftSize: 2048 });
+    const samples = new Float32Array(analyser.fftSize);
+    target.context.measuring = analyser;
+    setInterval(() => {
+      analyser.getFloatTimeDomainData(samples);
+      const energy = samples.reduce((sum, sample) => sum + sample * sample, 0);
+      window.heard.push([performance.now(), Math.sqrt(energy / samples.length)]);
+    }, 40);
+  }
+  if (target instanceof AudioDestinationNode) connect.call(this, target.context.measuring);
+  return connect.call(this, target, ...rest);
+};
+"""
+
+LONG_GREETING = (
+    "Hello and welcome. This is a long greeting, which goes on for quite a while, so that there is"
+    " time enough to talk before it has come to its end. It tells of our opening hours, of our"
+    " houses and of our gardens, and of everything else that nobody wants to hear."
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("phone")
+
+
+@pytest.fixture(scope="module")
+def service(place: Path) -> Iterator[Service]:
+    agent = place / "agent.toml"
+    agent.write_text(agent_of(2))
+    environ = {"AGENT_FILE": str(agent), "TWILIO_AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}
+    with Service(place / "data", **environ) as running:
+        asyncio.run(running.until_ready())
+        yield running
+
+
+def microphone(path: Path, *, before_s: float, after_s: float, text: str) -> str:
+    """A microphone before which that is said again and again."""
+    ulaw = b"".join(frame.ulaw for frame in speech(text).frames)
+    spoken = np.repeat(ulaw_to_pcm16(ulaw), MICROPHONE_HZ // SAMPLE_RATE_HZ)
+    silences = [np.zeros(round(s * MICROPHONE_HZ), np.int16) for s in (before_s, after_s)]
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(MICROPHONE_HZ)
+        file.writeframes(np.concatenate([silences[0], spoken, silences[1]]).tobytes())
+    return f"--use-file-for-fake-audio-capture={path}"
+
+
+@asynccontextmanager
+async def signed_in(service: Service, *options: str) -> AsyncIterator[Page]:
+    """The phone's page of somebody who has come by the sign-in page."""
+    key = (service.data_dir / "api_key").read_text().strip()
+    with Chromium(*options) as chromium:
+        async with chromium.page(MEASURE) as page:
+            await page.send("Page.navigate", url=f"{service.url}/console/phone?lang=en")
+            await page.write("#key", key)
+            await page.click("button.main")
+            await page.until("location.pathname === '/console/phone' && !!document.title")
+            await page.until("document.readyState === 'complete'")
+            yield page
+
+
+def payload(message: dict[str, Any]) -> bytes:
+    return base64.b64decode(message["media"]["payload"])
+
+
+def marks(messages: list[tuple[float, dict[str, Any]]]) -> list[str]:
+    return [message["mark"]["name"] for _, message in messages if message["event"] == "mark"]
+
+
+async def test_a_whole_call(service: Service, place: Path) -> None:
+    wav = microphone(place / "answer.wav", before_s=5, after_s=3, text="tomorrow morning")
+    async with signed_in(service, *FAKE, wav) as page:
+        await page.click("#call")
+        await page.until("document.querySelector('#phone').dataset.state === 'live'")
+        assert await page.text("#state") == "On the line"
+        await page.until("document.querySelectorAll('[data-who=caller]').length === 2", 90)
+        await page.until("document.querySelector('#phone').dataset.state === 'idle'", 90)
+        assert await page.text("#state") == "The agent has ended the call"
+        call_sid = await page.evaluate("document.querySelector('#phone').dataset.call")
+        shown = await page.until(
+            "document.querySelectorAll('[data-status=complete]').length >= 5 &&"
+            " [...document.querySelectorAll('.line-item .text')].map((text) => text.innerText)"
+        )
+        assert "answers" in await page.text("#summary")
+        heard = await page.evaluate("window.heard")
+        sent, received = page.sockets("Sent"), page.sockets("Received")
+        assert page.complaints() == []
+
+    # What goes out is what Twilio would send.
+    decoded = [twilio.decode(json.dumps(message)) for _, message in sent]
+    assert isinstance(decoded[0], twilio.Connected)
+    assert isinstance(decoded[1], twilio.Start)
+    assert decoded[1].call_sid == call_sid
+    numbers = [message["sequenceNumber"] for _, message in sent[1:]]
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    frames = [(at, m) for at, m in sent if m["event"] == "media"]
+    assert {len(payload(message)) for _, message in frames} == {FRAME_BYTES}
+    assert [m["media"]["timestamp"] for _, m in frames] == [
+        str(20 * number) for number in range(len(frames))
+    ]
+    assert max(frame_levels_dbfs(b"".join(payload(m) for _, m in frames))) > -30
+
+    # What comes in is heard, and each of its marks goes back, in order, once it was.
+    assert max(rms for _, rms in heard) > LOUD
+    assert min(rms for _, rms in heard) < LOUD / 10
+    assert marks(received)
+    assert marks(sent) == marks(received)[: len(marks(sent))]
+    assert len(marks(received)) - len(marks(sent)) <= 1
+
+    # What was said is shown, and the record is that of a trial call, complete.
+    await until(lambda: service.call_record(call_sid).get("status") == "completed")
+    record = service.call_record(call_sid)
+    assert record["simulated"] is True
+    assert record["from"] == "client:browser"
+    assert [turn["text"] for turn in record["turns"]] == shown
+    assert [t["text"] for t in record["turns"] if t["who"] == "caller"] == ["tomorrow morning"] * 2
+    assert all(t["heard"] == t["text"] for t in record["turns"])
+    assert [w["status"] for w in record["webhooks"]] == [101, 1000]
