@@ -14,15 +14,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
 
 from fastapi import Depends, FastAPI
 
 from voiceagent.admission import Admission
-from voiceagent.aftercall.llm_summary import summarise_with
-from voiceagent.back_office import BackOffice, keep_running
 from voiceagent.brain.ports import Brain
-from voiceagent.brains import House, load_profile
+from voiceagent.brains import load_profile
+from voiceagent.business import Business
 from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
@@ -30,26 +28,18 @@ from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity
-from voiceagent.correspondence import Correspondence
-from voiceagent.crm.calls import CallsRepository
-from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.migrate import migrate
-from voiceagent.crm.recorder import CallRecorder
-from voiceagent.crm.tombstones import Tombstones
 from voiceagent.drain import Drain
 from voiceagent.engines import choose_engines
 from voiceagent.errors import SettingsError
 from voiceagent.metrics import Metrics
-from voiceagent.notices.notices import Target
-from voiceagent.people_office import PeopleOffice
-from voiceagent.settings import Settings, ensure_api_key, ensure_erasure_key, load_settings
+from voiceagent.settings import Settings, ensure_api_key, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.voice_warm_up import VoiceWarmUp
 from voiceagent.warm_up import WarmUp
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
-from voiceagent.web.crm import crm_router
 from voiceagent.web.docs import install_docs
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
@@ -57,7 +47,6 @@ from voiceagent.web.security import api_key_required
 from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
-from voiceagent.written_agent import WrittenOffice
 
 _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""
@@ -126,52 +115,18 @@ def _assemble(settings: Settings) -> FastAPI:
         if database.embedded:
             await migrate(database)
 
-    def somebody_wrote(contact_id: UUID | None) -> None:
-        if writing is not None:
-            writing.message_came(contact_id)
-        office.wake_senders()
-
-    tombstones = Tombstones(ensure_erasure_key(settings))
-    # Each message by a program's webhook only: the owner has WhatsApp of their own.
-    told_of_messages: list[Target] = ["webhook"] if settings.owner_webhook_url else []
-    post = Correspondence(
+    business = Business(
         settings,
         database,
-        tombstones,
-        told=told_of_messages,
-        base_url=lambda: office.public_base_url,
-        on_written=somebody_wrote,
-    )
-    recorder = CallRecorder(
-        database,
-        settings.data_dir,
+        profile,
         revive=start_database,
-        on_new_messages=post.arrivals,
-        tombstones=tombstones,
+        on_brain_failure=lambda why: warm_up.report_failure("brain", why),
     )
-    office = BackOffice(settings, database, recorder, tombstones, post.owner)
-    house = House(
-        office.desk,
-        post.messenger,
-        on_failure=lambda why: warm_up.report_failure("brain", why),
-        can_transfer=office.rest is not None,
+    recorder, rest = business.recorder, business.rest
+    engines = choose_engines(
+        settings, profile, business.house, lambda works, _why: tell("tts", works)
     )
-    engines = choose_engines(settings, profile, house, lambda works, _why: tell("tts", works))
-    office.summarise(profile, summarise_with(engines.model) if engines.model else None)
-    writing = (
-        WrittenOffice(
-            settings,
-            profile,
-            house,
-            database,
-            post.threads,
-            told=office.targets,
-            on_told=office.wake_senders,
-        )
-        if settings.whatsapp_agent
-        else None
-    )
-    people = PeopleOffice(settings, database, tombstones, profile.zone, [post.erasure])
+    business.think_with(engines.model)
     configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)
@@ -219,8 +174,8 @@ def _assemble(settings: Settings) -> FastAPI:
     behind = {}
     if engines.model is not None:
         behind["brain"] = engines.model.warm_up
-    if office.rest is not None:
-        behind["twilio"] = office.rest.warm_up
+    if rest is not None:
+        behind["twilio"] = rest.warm_up
     warm_up = WarmUp(parts, tell, first_warm_up_ended, behind=behind)
     services = CallServices(
         recognizer=engines.recognizer,
@@ -237,7 +192,7 @@ def _assemble(settings: Settings) -> FastAPI:
         ),
         language=settings.stt_language,
         expected=engines.expected,
-        control=office.rest,
+        control=rest,
         parking=Parking(time.monotonic),
         report_failure=warm_up.report_failure,
         words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
@@ -276,10 +231,7 @@ def _assemble(settings: Settings) -> FastAPI:
             drain.install()
             stack.push_async_callback(drain.close)
             stack.push_async_callback(database.close)
-            office.close_with(stack)
-            post.close_with(stack)
-            for close in writing.closers if writing is not None else ():
-                stack.push_async_callback(close)
+            business.close_with(stack)
             await recorder.start()
             stack.push_async_callback(recorder.close, _RECORDS_S)
             stack.push_async_callback(engines.synthesizer.close)
@@ -287,11 +239,7 @@ def _assemble(settings: Settings) -> FastAPI:
             stack.push_async_callback(voice_activity.close)
             if engines.model is not None:
                 stack.push_async_callback(engines.model.close)
-            works = [keep_warm(), watch(), office.run(), people.run()]
-            works.append(keep_running("messages", post.run))
-            if writing is not None:
-                works.append(keep_running("answers in writing", writing.run))
-            for work in works:
+            for work in (keep_warm(), watch(), business.run()):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
@@ -316,7 +264,7 @@ def _assemble(settings: Settings) -> FastAPI:
             metrics,
             busy_phrase=phrases.busy,
             busy_language=brain.language,
-            seen_at=office.rest.reached_at if office.rest else _nobody,
+            seen_at=rest.reached_at if rest else _nobody,
         )
     )
     app.include_router(
@@ -325,27 +273,18 @@ def _assemble(settings: Settings) -> FastAPI:
             recorder,
             admission,
             metrics,
-            orders=office.orders,
-            machines=office.rest,
+            orders=business.orders,
+            machines=rest,
             busy_phrase=phrases.busy,
             voicemail_phrase=profile.phrases.voicemail,
             language=brain.language,
         )
     )
-    app.include_router(media_router(settings, registry, services, office.call_ended))
-    for router in (
-        crm_router(CallsRepository(database), ContactsRepository(database)),
-        calls_router(settings, office.rest, admission, recorder),
-        *office.routers(writing.switched if writing is not None else _nobody),
-        *post.routers(),
-        people.router(),
-    ):
-        app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
-    for router in (
-        *office.open_routers(profile.business),
-        *post.open_routers(recorder, metrics),
-    ):
+    app.include_router(media_router(settings, registry, services, business.call_ended))
+    for router in business.open_routers(metrics):
         app.include_router(router)
+    for router in (calls_router(settings, rest, admission, recorder), *business.routers()):
+        app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
     return app
 
 
