@@ -39,6 +39,7 @@ class PageWords:
     unknown_more: str
     trouble: str
     trouble_more: str
+    again: str
     other_language: str
 
 
@@ -62,7 +63,8 @@ HEBREW: Final = PageWords(
     unknown="הקישור אינו נכון",
     unknown_more="כדאי לבדוק שהקישור הועתק בשלמותו.",
     trouble="אי אפשר לשלם כרגע",
-    trouble_more="לא חויבתם. כדאי לנסות שוב בעוד כמה דקות.",
+    trouble_more="כדאי לנסות שוב בעוד כמה דקות. אם כבר שילמתם, נעדכן כשהתשלום יתקבל.",
+    again="לנסות שוב",
     other_language="English",
 )
 
@@ -87,7 +89,9 @@ ENGLISH: Final = PageWords(
     unknown="This link is not right",
     unknown_more="Please check that all of it was copied.",
     trouble="You cannot pay right now",
-    trouble_more="You were not charged. Please try again in some minutes.",
+    trouble_more="Please try again in some minutes. If you have paid already, we will tell you when"
+    " the payment has come.",
+    again="Try again",
     other_language="עברית",
 )
 

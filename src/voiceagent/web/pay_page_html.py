@@ -176,7 +176,7 @@ def _sign(page: Page, heading: str, more: str) -> str:
     if more:
         parts.append(f'<p class="more">{escape(more)}</p>')
     if page.view == "trouble" and page.action:
-        again = escape(WORDS[page.language].title)
+        again = escape(WORDS[page.language].again)
         parts.append(
             f'<p class="more"><a class="again" href="{escape(page.action)}">{again}</a></p>'
         )
