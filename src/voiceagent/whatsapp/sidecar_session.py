@@ -38,7 +38,7 @@ class QrCode(BaseModel):
 
 
 class SidecarSession:
-    """One sidecar's session. Use it as an async context manager."""
+    """One sidecar's session. Close it at the end, or use it as an async context manager."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
@@ -54,6 +54,10 @@ class SidecarSession:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
         await self._client.aclose()
 
     async def state(self) -> Session:
