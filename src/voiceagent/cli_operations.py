@@ -1,4 +1,4 @@
-"""The command line of whoever runs the service: `voiceagent whatsapp`.
+"""The command line of whoever runs the service: `voiceagent whatsapp`, `doctor`.
 
 Arguments flow in, an exit code flows out: 0 done and well, 1 not. Each command imports only
 what it needs; nothing here knows how a command does its work.
@@ -7,6 +7,7 @@ what it needs; nothing here knows how a command does its work.
 import argparse
 import asyncio
 import os
+import sys
 
 FAILED = 1
 
@@ -14,6 +15,7 @@ FAILED = 1
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Offer these commands."""
     _add_whatsapp(commands)
+    _add_doctor(commands)
 
 
 def _add_whatsapp(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,6 +35,28 @@ def _add_whatsapp(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="pair: show a code to type on the phone with this number, not a QR code to scan",
     )
     whatsapp.set_defaults(run=_whatsapp)
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="tell what is configured, what is missing, what does not work, and what to do",
+        description="Reads the environment as the service does and tries every outside part."
+        " Exit code 0: nothing is broken.",
+    )
+    doctor.add_argument(
+        "--fix",
+        action="store_true",
+        help="point the voice webhook of TWILIO_PHONE_NUMBER at PUBLIC_BASE_URL",
+    )
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    doctor.set_defaults(run=_doctor)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from voiceagent.doctor import command  # noqa: PLC0415
+
+    return command.run(os.environ, sys.stdout, fix=arguments.fix, machine=arguments.json)
 
 
 def _number(text: str) -> str:

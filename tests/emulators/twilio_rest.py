@@ -29,7 +29,9 @@ from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
+
+from emulators.twilio_account import AccountPages
 
 HOST = "127.0.0.1"
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
@@ -40,6 +42,7 @@ OVER = {"completed", "canceled", "busy", "no-answer", "failed"}
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/Calls(?:/([\w-]+))?\.json")
+_ACCOUNT = re.compile(r"/2010-04-01/Accounts/(AC\w+?)((?:/.+)?\.json)")
 _MESSAGES = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages\.json")
 _MEDIA = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages/\w+/Media/(\w+)")
 _WHATSAPP = re.compile(r"whatsapp:\+[1-9][0-9]{6,14}")
@@ -82,6 +85,7 @@ class TwilioRestEmulator:
 
     def __init__(self, own_numbers: Iterable[str] = (OWN_NUMBER,), port: int = 0) -> None:
         self.own_numbers = set(own_numbers)
+        self.pages = AccountPages(self.own_numbers)
         self.forbidden_prefixes: set[str] = set()
         """Where the account may not call, e.g. `+1876`."""
         self.requests: list[Request] = []
@@ -178,7 +182,7 @@ class TwilioRestEmulator:
             return 201, self._create_message(request.form)
         match = _PATH.fullmatch(request.path)
         if match is None:
-            raise _not_found(request.path)
+            return self._account_page(request, authorization)
         account_sid, call_sid = match.groups()
         self._check(account_sid, authorization)
         if call_sid is None:
@@ -190,6 +194,17 @@ class TwilioRestEmulator:
         if request.method == "POST":
             self._update(self.calls[call_sid], request.form)
         return 200, self.calls[call_sid]
+
+    def _account_page(self, request: Request, authorization: str) -> tuple[int, dict[str, Any]]:
+        url = urlsplit(request.path)
+        match = _ACCOUNT.fullmatch(url.path)
+        if match is None:
+            raise _not_found(request.path)
+        self._check(match[1], authorization)
+        page = self.pages.answer(request.method, match[2], dict(parse_qsl(url.query)), request.form)
+        if page is None:
+            raise _not_found(request.path)
+        return page
 
     def _create(self, form: Mapping[str, str]) -> dict[str, Any]:
         to, caller_id = form.get("To", ""), form.get("From", "")

@@ -1,0 +1,149 @@
+"""Looks at the parts outside this process: Twilio, the sidecar, the public address, the disk.
+
+Settings flow in, what was seen flows out. One thing may be changed, when it is asked for: where
+the number's voice webhook points. No secret is kept in what was seen.
+"""
+
+import os
+import shutil
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Final
+
+from voiceagent.doctor.facts import (
+    ClockSeen,
+    DirectorySeen,
+    Facts,
+    NumberSeen,
+    Outcome,
+    TwilioSeen,
+)
+from voiceagent.errors import ProviderError
+from voiceagent.http_clients import HttpDeadlines, HttpError, http_client
+from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
+from voiceagent.twilio.account import Resource, TwilioAccount
+from voiceagent.twilio.twiml import INCOMING_CALL_PATH
+from voiceagent.whatsapp.sidecar_session import SidecarSession
+
+_DEADLINES: Final = HttpDeadlines(connect_s=3.0, send_s=3.0, receive_s=5.0)
+_MAX_TOKEN_BYTES: Final = 4096
+
+
+async def probe_twilio(settings: Settings, facts: Facts, *, fix: bool) -> None:
+    """The account and the business's number; with `fix` its webhook is pointed here."""
+    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+        return
+    async with TwilioAccount(
+        settings.twilio_account_sid,
+        settings.twilio_auth_token.get_secret_value(),
+        settings.twilio_base_url,
+    ) as twilio:
+        try:
+            account = await twilio.account()
+        except ProviderError as error:
+            told = Outcome(works=False, said=str(error), retryable=error.retryable)
+            facts.twilio = TwilioSeen(told)
+            return
+        note_clock(facts, "Twilio", twilio.date)
+        status = str(account.get("status"))
+        if status != "active":
+            facts.twilio = TwilioSeen(Outcome(works=False, said=f"it is {status}", retryable=False))
+            return
+        number, fault = await _number(settings, twilio, fix=fix)
+        facts.twilio = TwilioSeen(Outcome(works=True, said=status), number, fault)
+
+
+async def _number(
+    settings: Settings, twilio: TwilioAccount, *, fix: bool
+) -> tuple[NumberSeen | None, Outcome | None]:
+    if settings.twilio_phone_number is None:
+        return None, None
+    try:
+        found = await twilio.number(settings.twilio_phone_number)
+        if found is None:
+            return None, Outcome(works=False, said="The account has no such number.")
+        seen = _seen(found)
+        if not fix or settings.public_base_url is None or seen.taken_by:
+            return seen, None
+        wanted = settings.public_base_url + INCOMING_CALL_PATH
+        if (seen.voice_url, seen.voice_method) == (wanted, "POST"):
+            return seen, None
+        return _seen(await twilio.point_voice(seen.sid, wanted), changed=True), None
+    except ProviderError as error:
+        return None, Outcome(works=False, said=f"{error}.", retryable=error.retryable)
+
+
+def _seen(number: Resource, *, changed: bool = False) -> NumberSeen:
+    taken_by = ""
+    for field, name in (("trunk_sid", "A SIP trunk"), ("voice_application_sid", "A TwiML app")):
+        if number.get(field):
+            taken_by = name
+    return NumberSeen(
+        sid=str(number.get("sid") or ""),
+        voice_url=str(number.get("voice_url") or ""),
+        voice_method=str(number.get("voice_method") or ""),
+        taken_by=taken_by,
+        changed=changed,
+    )
+
+
+async def probe_public_address(settings: Settings, facts: Facts) -> None:
+    """Whether the service answers where Twilio would look for it."""
+    if settings.public_base_url is None:
+        return
+    try:
+        async with http_client(_DEADLINES, connections=1) as client:
+            answer = await client.get(f"{settings.public_base_url}/healthz")
+    except HttpError as error:
+        said = f"it cannot be reached ({type(error).__name__})"
+        facts.public = Outcome(works=False, said=said)
+        return
+    if answer.status_code == 200 and answer.text == "ok":
+        facts.public = Outcome(works=True)
+        note_clock(facts, "the public address", answer.headers.get("date", ""))
+    else:
+        said = f"/healthz was answered {answer.status_code}, not `ok`"
+        facts.public = Outcome(works=False, said=said)
+
+
+async def probe_sidecar(settings: Settings, facts: Facts) -> None:
+    """How the sidecar's session stands."""
+    url = settings.baileys_url or DEFAULT_BAILEYS_URL
+    try:
+        async with SidecarSession(url, _baileys_token(settings)) as sidecar:
+            facts.sidecar = await sidecar.state()
+    except ProviderError as error:
+        facts.sidecar = Outcome(works=False, said=str(error), retryable=error.retryable)
+
+
+def _baileys_token(settings: Settings) -> str:
+    """The shared secret, if there is one yet: looking makes none."""
+    if settings.baileys_token is not None:
+        return settings.baileys_token.get_secret_value()
+    try:
+        with (settings.data_dir / "baileys_token").open() as file:
+            return file.read(_MAX_TOKEN_BYTES).strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def look_at_directory(path: Path) -> DirectorySeen:
+    """DATA_DIR. Blocks; makes nothing."""
+    shown = path.resolve()
+    nearest = next(folder for folder in (shown, *shown.parents) if folder.exists())
+    if not nearest.is_dir():
+        return DirectorySeen(shown, f"{nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return DirectorySeen(shown, f"{nearest} cannot be written")
+    return DirectorySeen(shown, free_bytes=shutil.disk_usage(nearest).free)
+
+
+def note_clock(facts: Facts, source: str, date: str) -> None:
+    """Another clock, as a `Date` header has it (whole seconds)."""
+    try:
+        there_s = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return
+    # The header is cut to seconds: half a second later on average.
+    facts.clocks.append(ClockSeen(source, time.time() - there_s - 0.5))

@@ -1,0 +1,134 @@
+"""One Twilio account as its owner sees it: its state, its numbers, what a call did.
+
+Questions flow in, plain JSON objects of Twilio's REST API flow out, each within a deadline. It
+changes one thing only, the voice webhook of a number, and never places or ends a call.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from voiceagent.errors import EngineTimeout, ProviderError
+from voiceagent.http_clients import HttpDeadlines, HttpError, HttpResponse, http_client
+from voiceagent.twilio.rest_faults import fault_of
+
+DEADLINE_S: Final = 10.0
+_PAGE: Final = 100
+_MAX_PAGES: Final = 20
+
+Resource = Mapping[str, Any]
+
+
+class TwilioAccount:
+    """Use it as an async context manager. Every method raises `ProviderError`."""
+
+    def __init__(self, account_sid: str, auth_token: str, base_url: str) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._path = f"/2010-04-01/Accounts/{quote(account_sid, safe='')}"
+        self._auth = (account_sid, auth_token)
+        self._client = http_client(
+            HttpDeadlines(connect_s=3.0, send_s=3.0, receive_s=DEADLINE_S), connections=4
+        )
+        self.date = ""
+        """The `Date` header of the last answer."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def account(self) -> Resource:
+        """The account itself; `status` is `active`, `suspended` or `closed`."""
+        return await self._resource("GET", f"{self._path}.json")
+
+    async def number(self, phone: str) -> Resource | None:
+        """The account's number in E.164; None when it has no such number."""
+        page = await self._resource(
+            "GET", f"{self._path}/IncomingPhoneNumbers.json", query={"PhoneNumber": phone}
+        )
+        numbers = page.get("incoming_phone_numbers")
+        return next(
+            (one for one in numbers or () if isinstance(one, dict)),
+            None,
+        )
+
+    async def point_voice(self, number_sid: str, url: str) -> Resource:
+        """Have calls to that number announced there, by POST."""
+        path = f"{self._path}/IncomingPhoneNumbers/{quote(number_sid, safe='')}.json"
+        return await self._resource("POST", path, form={"VoiceUrl": url, "VoiceMethod": "POST"})
+
+    async def call_events(self, call_sid: str) -> Sequence[Resource]:
+        """Every request that Twilio made for a call, with the answer that it got."""
+        return await self._list(f"/Calls/{quote(call_sid, safe='')}/Events.json", "events")
+
+    async def call_notifications(self, call_sid: str) -> Sequence[Resource]:
+        """Every error and warning that Twilio noted of a call; `error_code` is its number."""
+        path = f"/Calls/{quote(call_sid, safe='')}/Notifications.json"
+        return await self._list(path, "notifications")
+
+    async def _list(self, path: str, name: str) -> Sequence[Resource]:
+        found: list[Resource] = []
+        url: str | None = f"{self._path}{path}"
+        query: Mapping[str, str] | None = {"PageSize": str(_PAGE)}
+        for _ in range(_MAX_PAGES):
+            if url is None:
+                break
+            page = await self._resource("GET", url, query=query)
+            found += [one for one in page.get(name) or () if isinstance(one, dict)]
+            following = page.get("next_page_uri")
+            url, query = (following if isinstance(following, str) else None), None
+        return found
+
+    async def _resource(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Resource:
+        answer = await self._ask(method, path, query, form)
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise ProviderError(
+                f"Twilio's answer {answer.status_code} cannot be read", retryable=True
+            )
+        if not answer.is_success:
+            raise fault_of(answer.status_code, body.get("code"), str(body.get("message") or ""))
+        return body
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        form: Mapping[str, str] | None,
+    ) -> HttpResponse:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                answer = await self._client.request(
+                    method,
+                    self._base_url + path,
+                    params=query,
+                    data=form,
+                    auth=self._auth,
+                )
+        except TimeoutError:
+            raise EngineTimeout("Twilio did not answer in time") from None
+        except HttpError as error:
+            raise ProviderError(
+                f"Twilio cannot be reached ({type(error).__name__})", retryable=True
+            ) from None
+        self.date = answer.headers.get("date", "")
+        return answer
