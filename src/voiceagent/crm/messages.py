@@ -6,7 +6,7 @@ Filters and cursors flow in, views flow out. Messages come here as records
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -52,6 +52,7 @@ LIMIT $11
 """  # noqa: S608 - our own constant
 
 _ONE = f"{_VIEW} WHERE m.id = $1"
+_SOME = f"{_VIEW} WHERE m.id = ANY($1::uuid[])"
 
 _MEDIA = """
 SELECT message_id, position, mime_type, file_name, size_bytes, seconds, voice_note, state,
@@ -130,6 +131,15 @@ class MessagesRepository:
         """One message. Raises `NotFound`."""
         async with self._database.connection() as connection:
             return await read_message(connection, message_id)
+
+    async def some(self, message_ids: Collection[UUID]) -> Mapping[UUID, MessageView]:
+        """Those of them that there are, by their ids."""
+        if not message_ids:
+            return {}
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_SOME, list(message_ids))
+            views = await _views(connection, rows)
+        return {view.id: view for view in views}
 
     async def file(self, message_id: UUID, position: int) -> StoredFile:
         """A file that came with it. Raises `NotFound`, also while it has not been fetched."""

@@ -55,6 +55,7 @@ class Session(_Told):
     account: Account | None = None
     reason: Reason | None = None
     advice: str | None = None
+    last_inbound_at: str | None = None
     next_attempt_at: str | None = None
     new_chats_paused_until: str | None = None
     events: Waiting = Field(default_factory=Waiting)

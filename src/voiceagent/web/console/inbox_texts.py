@@ -36,6 +36,7 @@ class InboxTexts:
     write_hint: str
     send: str
     empty: str
+    too_long: str
     opted_out: str
     no_number: str
     send_again: str
@@ -98,6 +99,7 @@ INBOX_HE: Final = InboxTexts(
     write_hint="כתבו הודעה…",
     send="שליחה",
     empty="אין מה לשלוח: ההודעה ריקה.",
+    too_long="ההודעה ארוכה מדי: עד 4096 תווים.",
     opted_out="ההודעה לא נשלחה: האדם ביקש לא לקבל עוד הודעות.",
     no_number="אין מספר שאפשר לכתוב אליו.",
     send_again="לשלוח שוב",
@@ -202,6 +204,7 @@ INBOX_EN: Final = InboxTexts(
     write_hint="Write a message…",
     send="Send",
     empty="Nothing to send: the message is empty.",
+    too_long="The message is too long: up to 4096 characters.",
     opted_out="Not sent: this person has asked for no more messages.",
     no_number="There is no number to write to.",
     send_again="Send again",

@@ -1,4 +1,4 @@
-"""Times, amounts and names as the pages show them, in both languages.
+"""Times, amounts and numbers as the pages show them, in both languages.
 
 Moments flow in, short words in the business's own time flow out. Pure: the day that it is, is
 handed in.
@@ -6,6 +6,8 @@ handed in.
 
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
+
+import phonenumbers
 
 from voiceagent.web.console.texts import Language
 
@@ -22,6 +24,7 @@ _MONTHS: Final[dict[Language, tuple[str, ...]]] = {
 }
 _TODAY: Final[dict[Language, str]] = {"he": "היום", "en": "Today"}
 _YESTERDAY: Final[dict[Language, str]] = {"he": "אתמול", "en": "Yesterday"}
+_INTERNATIONAL: Final = phonenumbers.PhoneNumberFormat.INTERNATIONAL
 _SIGNS: Final = {"ILS": "₪", "USD": "$", "EUR": "€", "GBP": "£"}
 
 
@@ -75,3 +78,11 @@ def money(text: str) -> str:
     """`ILS 149.90` as `₪149.90`."""
     currency, _, amount = text.partition(" ")
     return f"{_SIGNS[currency]}{amount}" if currency in _SIGNS else text
+
+
+def number(e164: str) -> str:
+    """`+972501234567` as `+972 50-123-4567`."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(e164), _INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return e164

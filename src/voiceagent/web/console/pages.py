@@ -21,7 +21,7 @@ from voiceagent.errors import Conflict, InvalidCursor, NotFound, ProviderError
 from voiceagent.settings import Settings
 from voiceagent.web.base_url import is_host
 from voiceagent.web.console.door import PATH, Door
-from voiceagent.web.console.moments import Moments
+from voiceagent.web.console.moments import Moments, duration, money, number
 from voiceagent.web.console.sessions import Session
 from voiceagent.web.console.static_files import StaticFiles
 from voiceagent.web.console.texts import DIRECTIONS, TEXTS, Language, Texts, language_of
@@ -62,6 +62,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals["static"] = self.static.url
+        self._templates.filters.update(duration=duration, money=money, number=number)
 
     def warm_up(self) -> None:
         """Read and compile all templates; may block for a while."""

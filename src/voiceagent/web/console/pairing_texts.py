@@ -54,8 +54,7 @@ class PairingTexts:
     code: str
     code_steps: tuple[str, ...]
     bad_number: str
-    no_socket: str
-    wrong_state: str
+    no_code: str
     start: str
     log_out: str
     log_out_lead: str
@@ -138,8 +137,8 @@ PAIRING_HE: Final = PairingTexts(
         "הקלידו את הקוד.",
     ),
     bad_number="צריך מספר שלם במבנה בינלאומי, למשל ‎+972501234567.",
-    no_socket="עדיין אין חיבור לשרת של וואטסאפ. נסו שוב בעוד כמה שניות.",
-    wrong_state="במצב הנוכחי אי אפשר לבקש קוד.",
+    no_code="כרגע אי אפשר לקבל קוד: או שכבר מחובר טלפון, או שעדיין אין חיבור לוואטסאפ. נסו שוב"
+    " בעוד כמה שניות.",
     start="התחלה",
     log_out="ניתוק המכשיר",
     log_out_lead="העסק יפסיק לקבל ולשלוח הודעות וואטסאפ עד שיחובר טלפון מחדש.",
@@ -227,8 +226,8 @@ PAIRING_EN: Final = PairingTexts(
         "Type the code.",
     ),
     bad_number="A whole number in international form is needed, such as +972501234567.",
-    no_socket="There is no connection to WhatsApp's server yet. Try again in a few seconds.",
-    wrong_state="In this state no code can be asked for.",
+    no_code="No code can be had now: a phone is linked already, or there is no connection to"
+    " WhatsApp yet. Try again in a few seconds.",
     start="Start",
     log_out="Unlink this device",
     log_out_lead=(
