@@ -173,6 +173,11 @@ class World:
     def messages(self, **params: str) -> list[dict[str, Any]]:
         return list(self.api("/api/crm/messages", **params)["items"])
 
+    def file(self, path: str) -> bytes | None:
+        """What is kept there, if it is there yet."""
+        answer = self._http.get(self.url + path, headers={"Authorization": f"Bearer {KEY}"})
+        return answer.content if answer.status_code == 200 else None
+
     def api(self, path: str, **params: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {KEY}"}
         answer = self._http.get(self.url + path, params=params, headers=headers)

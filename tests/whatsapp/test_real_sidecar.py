@@ -5,6 +5,7 @@ that is killed loses nothing and sends nothing twice.
 """
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,18 @@ def test_messages_go_out_and_come_in_and_a_killed_sidecar_loses_none(world: Worl
     assert (written["text"], written["status"]) == ("אפשר לקבוע פגישה?", "received")
     assert written["contact_id"] == read["contact_id"]
 
+    # A picture, fetched and decrypted.
+    picture = bytes(range(256)) * 40
+    data = base64.b64encode(picture).decode()
+    world.fake("picture", number="972521111111", data=data, caption="הסלון")
+    shown = until(
+        lambda: [one for one in world.messages(direction="in") if one["text"] == "הסלון"],
+        "the picture",
+    )
+    path = f"/api/crm/messages/{shown[0]['id']}/media/0"
+    kept = until(lambda: world.file(path), "its content")
+    assert kept == picture
+
     # With the sidecar gone messages wait; it comes back, and each is sent once and in order.
     world.kill_sidecar()
     answers = [world.send(f"number {n}", f"away-{n}").status_code for n in range(2)]
@@ -54,7 +67,7 @@ def test_messages_go_out_and_come_in_and_a_killed_sidecar_loses_none(world: Worl
     world.until_open()
     until(lambda: len(world.arrived()) >= 3, "what waited")
     assert [letter["text"] for letter in world.arrived()] == ["שלום עולם", "number 0", "number 1"]
-    until(lambda: len(world.messages(direction="in")) == 2, "what was written meanwhile")
+    until(lambda: len(world.messages(direction="in")) == 3, "what was written meanwhile")
     until(lambda: not world.messages(status="queued"), "their fates")
 
     # STOP is confirmed, and ends it.

@@ -7,12 +7,14 @@
  *   POST /scan {"qr"}                     the phone scans the code of GET /v1/session/qr
  *   POST /people {"numbers": ["97252…"]}  these have WhatsApp
  *   POST /write {"number", "text" | "message"}  somebody writes; {"id"}
+ *   POST /picture {"number", "data", "caption"}  somebody sends a JPEG (base64); {"id"}
  *   POST /receipt {"number", "id", "type"}      `delivered`, `read`
  *   POST /set {"acks", "receipts"}        as the fields of FakeWhatsApp
  *   POST /close {"code"}                  the connection ends
  *   GET /state[?since=n]                  online, pending, frames per message id, what was decrypted since the n-th, faults
  */
 
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 
 import { FakeWhatsApp } from './whatsapp.js';
@@ -23,6 +25,12 @@ const commands = {
   scan: ({ qr }) => fake.scan(qr),
   people: ({ numbers }) => numbers.forEach((number) => fake.person(number)),
   write: async ({ number, text, message = { conversation: text } }) => ({ id: await fake.write(fake.person(number), message) }),
+  picture: async ({ number, data, caption }) => {
+    const picture = Buffer.from(data, 'base64');
+    const fileSha256 = createHash('sha256').update(picture).digest();
+    const file = { ...fake.putFile(picture), fileSha256, mimetype: 'image/jpeg', caption };
+    return { id: await fake.write(fake.person(number), { imageMessage: file }) };
+  },
   receipt: ({ number, id, type }) => fake.receipt(fake.person(number), id, type),
   set: ({ acks = fake.acks, receipts = fake.receipts }) => Object.assign(fake, { acks, receipts }) && {},
   close: ({ code }) => fake.closeWith(code),
