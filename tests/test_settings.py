@@ -449,3 +449,36 @@ class TestErasureKey:
         (tmp_path / "erasure_key").mkdir()
         with pytest.raises(SettingsError, match="neither read nor made"):
             ensure_erasure_key(settings)
+
+
+class TestPayments:
+    def test_without_any_key_all_of_them_are_missing(self) -> None:
+        settings = load_settings({})
+        assert settings.missing_for_paypal == ("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET")
+        assert settings.missing_for_tranzila == (
+            "TRANZILA_TERMINAL",
+            "TRANZILA_APP_KEY",
+            "TRANZILA_SECRET",
+        )
+        assert settings.paypal_base_url == "https://api-m.paypal.com"
+
+    def test_secrets_may_come_from_files_and_are_never_printed(self, tmp_path: Path) -> None:
+        environ = {"PAYPAL_CLIENT_ID": "id", "TRANZILA_TERMINAL": "t", "TRANZILA_APP_KEY": "hush0"}
+        names = ("PAYPAL_CLIENT_SECRET", "TRANZILA_SECRET", "TRANZILA_PASSWORD")
+        for number, name in enumerate(names, 1):
+            (tmp_path / name).write_text(f"hush{number}\n")
+            environ[f"{name}_FILE"] = str(tmp_path / name)
+        settings = load_settings(environ)
+        assert (settings.missing_for_paypal, settings.missing_for_tranzila) == ((), ())
+        assert "hush" not in repr(settings)
+
+    @pytest.mark.parametrize("name", ["PAYPAL_BASE_URL", "TRANZILA_BASE_URL"])
+    def test_secrets_go_nowhere_in_clear_but_to_this_machine(self, name: str) -> None:
+        (fault,) = faults(**{name: "http://api.example.com"})
+        assert fault.startswith(name)
+        for url in ("http://127.0.0.1:9001", "http://localhost:9001", "https://api.example.com"):
+            assert getattr(load_settings({name: url}), name.lower()) == url
+
+    def test_a_terminals_name_is_one_word(self) -> None:
+        (fault,) = faults(TRANZILA_TERMINAL="a/b")
+        assert fault.startswith("TRANZILA_TERMINAL")
