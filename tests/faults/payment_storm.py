@@ -479,9 +479,10 @@ async def run(place: Path, plan: Plan) -> Found:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--payments", type=int, default=Plan.payments)
-    parser.add_argument("--kills", type=int, default=Plan.kills)
-    parser.add_argument("--seed", type=int, default=Plan.seed)
+    plan = Plan()
+    parser.add_argument("--payments", type=int, default=plan.payments)
+    parser.add_argument("--kills", type=int, default=plan.kills)
+    parser.add_argument("--seed", type=int, default=plan.seed)
     given = parser.parse_args()
     plan = Plan(payments=given.payments, kills=given.kills, seed=given.seed)
     with tempfile.TemporaryDirectory() as place:

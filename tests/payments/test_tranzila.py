@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,32 @@ async def test_the_sweep_reads_the_report_once_for_all(
     assert await one.sweep() == 10
     assert {await one.status(payment) for payment in payments} == {"paid"}
     assert [asked.json()["page"] for asked in tranzila.asked if asked.path == REPORT] == [1, 2, 3]
+
+
+async def test_in_a_report_that_is_too_long_the_younger_half_is_found(
+    one: House, tranzila: TranzilaEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceagent.payments.tranzila.PAGE_ROWS", 2)
+    monkeypatch.setattr("voiceagent.payments.tranzila.MAX_PAGES", 2)
+    old, young = await one.opened("tranzila"), await one.opened("tranzila")
+    await one.database.pool.execute(
+        "UPDATE payments SET opened_at = now() - interval '9 days' WHERE id = $1::text::uuid",
+        old["id"],
+    )
+    for _ in range(4):
+        tranzila.charge(query_of(old["link"]))
+    for row in tranzila.rows(query_of(old["link"])["voiceagent_token"]):
+        row["transaction_date"] = _days_ago(8)
+    tranzila.charge(query_of(young["link"]))
+    for payment in (old, young):
+        await one.due_now(payment)
+    await one.sweep()
+    assert await one.status(young) == "paid"
+    assert await one.status(old) == "sent", "not found, and nobody says that it is not paid"
+
+
+def _days_ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).date().isoformat()
 
 
 async def test_a_terminal_without_the_token_field_leaves_it_open(

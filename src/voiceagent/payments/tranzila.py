@@ -37,7 +37,14 @@ from voiceagent.payments.ports import (
     RefundRefused,
     Unanswered,
 )
-from voiceagent.payments.tranzila_report import APPROVED, Charge, carries, charge_of, finding_of
+from voiceagent.payments.tranzila_report import (
+    APPROVED,
+    Charge,
+    carries,
+    charge_of,
+    finding_of,
+    tokens_in,
+)
 from voiceagent.payments.tranzila_requests import (
     CURRENCY_CODES,
     handshake_body,
@@ -47,10 +54,11 @@ from voiceagent.payments.tranzila_requests import (
 )
 
 REQUEST_S: Final = 12.0
-PAGE_ROWS: Final = 500
-MAX_PAGES: Final = 40
-"""Of one report; a terminal with more charges in these days is asked about by index only."""
-MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+PAGE_ROWS: Final = 250
+"""Read within a few milliseconds."""
+MAX_PAGES: Final = 80
+"""Of one report; if more were charged since, only younger payments are looked for."""
+MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 
 PAGES_HOST: Final = "https://directng.tranzila.com"
 API_HOST: Final = "https://api.tranzila.com"
@@ -117,14 +125,22 @@ class Tranzila:
         return Order(payment.reference, link)
 
     async def look(self, payments: Sequence[Payment]) -> Mapping[UUID, Finding]:
-        """What the report of the days since the oldest of these says of each."""
-        if not payments:
-            return {}
+        """What the report of the days since the oldest of these was opened says of each."""
         try:
-            rows = await self._rows_since(min(payment.created_at for payment in payments))
+            rows = await self._rows_of(payments)
+        except _TooLong as error:
+            # Who was charged lately is not to wait for what is old.
+            in_order = sorted(payments, key=_opened_at)
+            half = len(in_order) // 2
+            findings = await self.look(in_order[half:]) if half else {}
+            unanswered = Unanswered(str(error))
+            return {payment.id: unanswered for payment in payments} | dict(findings)
         except ProviderError as error:
             return {payment.id: Unanswered(str(error)) for payment in payments}
-        return {payment.id: finding_of(rows, payment, self._terminal.name) for payment in payments}
+        return {
+            payment.id: finding_of(rows[payment.reference], payment, self._terminal.name)
+            for payment in payments
+        }
 
     async def look_at(self, payment: Payment, hint: str) -> Finding:
         """What the report says of the charge with this index."""
@@ -195,11 +211,14 @@ class Tranzila:
             raise ProviderError(f"handshake: Tranzila answered error {code}", retryable=False)
         return handshake
 
-    async def _rows_since(self, since: datetime) -> list[Mapping[str, Any]]:
-        """All the terminal's rows, from the day before, in Israel's dates."""
+    async def _rows_of(
+        self, payments: Sequence[Payment]
+    ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """The terminal's rows by the payments' tokens, from the day before, in Israel's dates."""
+        since = min(map(_opened_at, payments))
         first = (since - timedelta(days=1)).astimezone(_ISRAEL).date().isoformat()
         last = (datetime.now(UTC) + timedelta(days=1)).astimezone(_ISRAEL).date().isoformat()
-        rows: list[Mapping[str, Any]] = []
+        rows: dict[str, list[Mapping[str, Any]]] = {p.reference: [] for p in payments}
         for page in range(1, MAX_PAGES + 1):
             wanted = {
                 "transaction_start_date": first,
@@ -209,11 +228,13 @@ class Tranzila:
                 "order_direction": "desc",
             }
             found = await self._report(wanted)
-            rows += found
+            for row in found:
+                for token in tokens_in(row, rows.keys()):
+                    rows[token].append(row)
             if len(found) < PAGE_ROWS:
                 return rows
         # A part of the report would say of the rest that it is not paid.
-        raise ProviderError("Tranzila's report is too long", retryable=False)
+        raise _TooLong("Tranzila's report is too long", retryable=False)
 
     async def _report(self, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         body = json.dumps({"terminal_name": self._terminal.name} | dict(wanted))
@@ -271,6 +292,16 @@ class Tranzila:
 
     def _host(self, host: str) -> str:
         return self._terminal.base_url or host
+
+
+class _TooLong(ProviderError):
+    """There were more charges in these days than are read at once."""
+
+
+def _opened_at(payment: Payment) -> datetime:
+    """Nothing was charged before; and what was charged before it was opened once more was found
+    by then."""
+    return payment.opened_at or payment.created_at
 
 
 def _may_heal(status: int) -> bool:

@@ -6,7 +6,7 @@ change the page's address, so that a hold, a check of the card or instalments co
 approved as well. Source: docs.tranzila.com, "Transaction Reports API".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,6 +63,11 @@ def carries(row: Mapping[str, Any], token: str) -> bool:
     """Whether the token stands in any of the row's fields: in which one is the terminal's
     choice, and nobody else can have written it."""
     return any(value == token for value in row.values())
+
+
+def tokens_in(row: Mapping[str, Any], tokens: Collection[str]) -> set[str]:
+    """Those of the tokens that stand in one of the row's fields."""
+    return {value for value in row.values() if isinstance(value, str) and value in tokens}
 
 
 def charge_of(row: Mapping[str, Any]) -> Charge | None:
