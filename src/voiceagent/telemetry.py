@@ -17,10 +17,11 @@ import re
 import sys
 import threading
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal, TextIO
+from typing import Final, Literal, Protocol, TextIO
 
 LogFormat = Literal["logfmt", "json"]
 Value = str | int | float | bool | None
@@ -115,11 +116,29 @@ _UNSAFE_IN_SID: Final = re.compile(r"[^A-Za-z0-9_.:-]")
 _words = logging.getLogger("voiceagent.words")
 
 
+class WordListener(Protocol):
+    """Is told of every log word; must answer at once and never raise."""
+
+    def heard(
+        self, name: str, value: object, call_sid: str, fields: Mapping[str, object]
+    ) -> None: ...
+
+
+_listeners: "weakref.WeakSet[WordListener]" = weakref.WeakSet()
+
+
+def listen_to_words(listener: WordListener) -> None:
+    """Tell it of every word from now on, for as long as somebody else holds it."""
+    _listeners.add(listener)
+
+
 def word(name: str, /, value: int | str | None = None, *, call_sid: str, **fields: Value) -> None:
     """Log one of the words of a call, e.g. `word("EoU_ms", 320, call_sid=sid, turn=3)`.
 
     Fields that are `None` are left out. Never blocks and never raises.
     """
+    for listener in _listeners:
+        listener.heard(name, value, call_sid, fields)
     if _words.isEnabledFor(logging.INFO):
         # Made by hand: `_words.info` would walk the stack for a file name nobody reads.
         _words.handle(

@@ -22,6 +22,7 @@ from voiceagent.simulator import messages
 from voiceagent.simulator.behaviour import Answer, HangUp, Interrupt
 from voiceagent.simulator.evidence_log import TURN_ORDER
 from voiceagent.simulator.webhooks import signature
+from voiceagent.word_record import read_words
 from whole_service import Service, on_the_line, speech, until
 
 BENCH = {"BENCH_ENGINES": "1", "BENCH_REPLY_SECONDS": "1.5", "MAX_CALLS": "2"}
@@ -228,7 +229,7 @@ class TestCall:
 
         def is_settled() -> bool:
             told = service.call_record(line.call_sid)
-            return told.get("status") == "completed" and len(told["webhooks"]) >= 6
+            return told.get("status") == "completed" and len(told["webhooks"]) >= 7
 
         await until(is_settled)
         record = service.call_record(line.call_sid)
@@ -248,6 +249,10 @@ class TestCall:
         }
         events = [w["event"] for w in record["webhooks"] if w["route"].endswith("stream_status")]
         assert events == ["stream-started", "stream-stopped"]
+        (told,) = (w["detail"] for w in record["webhooks"] if w["event"] == "log-words")
+        names = [word.name for word in read_words(told)]
+        order = [names.index(name) for name in ("WS_START", *TURN_ORDER, "WS_STOP")]
+        assert order == sorted(order), told
 
     async def test_a_call_that_no_webhook_announced_is_admitted(self, service: Service) -> None:
         async with media_socket(service) as peer:

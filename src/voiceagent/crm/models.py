@@ -30,9 +30,11 @@ class WebhookAnswered(_Record):
     status: int
     """HTTP status of the answer; 101 for an upgrade; a close code (1000-4999) for a close."""
     event: str = ""
-    """Twilio's own event name where there is one, e.g. `stream-started`."""
+    """Twilio's own event name where there is one, e.g. `stream-started`; `log-words` for the log
+    words of a call that is over."""
     detail: str = ""
-    """One short sentence, e.g. Twilio's StreamError; never a secret or a number in clear."""
+    """One short sentence, e.g. Twilio's StreamError, or the words; never a secret or a number in
+    clear."""
 
 
 class CallAnnounced(_Record):

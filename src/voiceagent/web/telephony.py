@@ -23,11 +23,13 @@ from voiceagent.crm.identity import uuid7
 from voiceagent.crm.models import CallAnnounced, WebhookAnswered
 from voiceagent.errors import ProtocolError
 from voiceagent.settings import Settings
+from voiceagent.telemetry import listen_to_words
 from voiceagent.twilio import media_stream as twilio
 from voiceagent.twilio.twiml import MEDIA_PATH
 from voiceagent.web.security import websocket_signature_ok
 from voiceagent.web.tickets import BROWSER_CALLER, Tickets, from_own_page, ticket_in
 from voiceagent.web.websocket_protocol import CALL_SID_STATE
+from voiceagent.word_record import WordRecord
 
 SUBPROTOCOL: Final = "audio.twilio.com"
 _START_S: Final = 10.0
@@ -36,6 +38,8 @@ _MAX_BEFORE_START: Final = 100
 """Messages that may come before `start`, most of which would be malformed."""
 _CLOSED_BY_US: Final = 1005
 """RFC 6455: no status code was present."""
+LOG_WORDS: Final = "log-words"
+"""The event under which a call's log words are in its record."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +89,8 @@ def media_router(
     None: no ticket is good.
     """
     router = APIRouter()
+    words = WordRecord()
+    listen_to_words(words)
 
     @router.websocket(MEDIA_PATH)
     async def twilio_media(websocket: WebSocket) -> None:
@@ -129,7 +135,9 @@ def media_router(
             call_ended()
         else:
             await socket.close(1013, "no room for another call")
-        _keep(start.call_sid, socket.close_code or _CLOSED_BY_US, "socket closed")
+        closed = socket.close_code or _CLOSED_BY_US
+        _keep(start.call_sid, closed, "socket closed")
+        _keep(start.call_sid, closed, words.take(start.call_sid), LOG_WORDS)
 
     async def _await_start(socket: _Socket) -> twilio.Start | None:
         """The `start` message; None when the peer left, or was closed for never sending it."""
@@ -164,7 +172,7 @@ def media_router(
         services.recorder.record(announced)
         return replace(start, parameters={"simulated": "1"})
 
-    def _keep(call_sid: str, status: int, detail: str) -> None:
+    def _keep(call_sid: str, status: int, detail: str, event: str = "") -> None:
         services.recorder.record(
             WebhookAnswered(
                 call_sid=call_sid,
@@ -172,6 +180,7 @@ def media_router(
                 id=str(uuid7()),
                 route=MEDIA_PATH,
                 status=status,
+                event=event,
                 detail=detail,
             )
         )
