@@ -49,7 +49,7 @@ class PayPalEmulator(ProviderServer):
         self.captures: dict[str, dict[str, Any]] = {}
         self.webhooks: list[Webhook] = []
         self.declines: set[str] = set()
-        """Orders whose next capture is refused: the payer's card is not good."""
+        """Orders whose capture is refused: the payer's card is not good."""
         self.capture_status = "COMPLETED"
         """Of the captures to come; `PENDING` and `DECLINED` are others."""
         self.refund_status = "COMPLETED"
@@ -202,7 +202,6 @@ class PayPalEmulator(ProviderServer):
         if order["status"] != "APPROVED":
             return _issue(422, "ORDER_NOT_APPROVED")
         if order["id"] in self.declines:
-            self.declines.discard(order["id"])
             return _issue(422, "INSTRUMENT_DECLINED")
         [unit] = order["purchase_units"]
         capture = {

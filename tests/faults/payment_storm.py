@@ -84,6 +84,7 @@ class Found:
     """Paid payments of which the owner is not told exactly once."""
     thanks_wrong: int = 0
     """Paid payments whose payer is not thanked exactly once."""
+    declined_but_paid: int = 0
     missing: int = 0
     killed: int = 0
     words: Counter[str] = field(default_factory=Counter)
@@ -105,6 +106,7 @@ class Found:
             "taken twice": self.taken_twice,
             "notices": self.notices_wrong,
             "thanks": self.thanks_wrong,
+            "declined but paid": self.declined_but_paid,
             "missing": self.missing,
         }
         return [f"{what}: {count}" for what, count in counts.items() if count]
@@ -211,6 +213,7 @@ class Driver:
         self._kills_over = False
         self._contacts: list[str] = []
         self._storm_over = False
+        self._declined: set[str] = set()
         self.found = Found()
 
     async def run(self) -> Found:
@@ -275,6 +278,8 @@ class Driver:
         [fate] = self._random.choices(list(WEIGHTS), list(WEIGHTS.values()))
         self.found.fates[fate] += 1
         payment = await self._ask(client, number, provider)
+        if fate == "declined":
+            self._declined.add(payment["id"])
         page = f"{self._house.url}{urlsplit(payment['pay_url']).path}"
         if fate == "forges":
             await self._forge(client, payment, "")
@@ -466,6 +471,7 @@ class Driver:
             found.without_proof += is_paid and payment["proof"] not in really
             found.not_found += bool(really) and not is_paid
             found.notices_wrong += payment["notices"] != is_paid
+            found.declined_but_paid += is_paid and payment["id"] in self._declined
             found.thanks_wrong += payment["thanks"] != is_paid
             if payment["provider"] == "paypal":
                 found.taken_twice += len(really) > 1

@@ -386,6 +386,9 @@ def _changed(now: Payment, status: Status, news: News) -> Payment:
         case "refunded":
             proof = storable(news.reference)
             return replace(changed, refund=None, refund_proof=proof, refunded_at=at, problem="")
+        case "declined":
+            # Whoever tries again has another order.
+            return replace(changed, link=None)
         case "cancelled" | "expired":
             return replace(changed, closed_at=at)
         case _:

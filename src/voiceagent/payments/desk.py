@@ -157,8 +157,7 @@ class PaymentDesk:
             case Agreed(detail):
                 return (await self._tell(payment, News("approved", "", detail))).payment
             case Declined(reference, reason):
-                payment = (await self._tell(payment, News("declined", reference, reason))).payment
-                return await self._payments.order_gone(payment)
+                return (await self._tell(payment, News("declined", reference, reason))).payment
             case Gone():
                 return await self._payments.order_gone(payment)
             case Wrong(reference, reason):

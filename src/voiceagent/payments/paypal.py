@@ -31,6 +31,7 @@ from voiceagent.payments.ports import (
     Finding,
     Gone,
     NotAsked,
+    NotYet,
     Order,
     Payment,
     ProviderName,
@@ -200,6 +201,9 @@ class PayPal:
             return Gone()
         if status != HTTPStatus.OK:
             raise _fault("reading an order", status, order)
+        if order.get("status") == "APPROVED" and payment.link is None:
+            # It was declined, and the payer was told so: taking the money now would be a surprise.
+            return NotYet()
         if payment.status not in OPEN or not is_to_be_captured(order, payment):
             return finding_of(order, payment)
         status, answer = await self._ask(
@@ -214,7 +218,7 @@ class PayPal:
                     raise _fault("reading an order", status, order)
                 return finding_of(order, payment)
             case "INSTRUMENT_DECLINED" | "PAYER_CANNOT_PAY" | "TRANSACTION_REFUSED" as issue:
-                # The payer may choose another means at the same order; each refusal is its own.
+                # The payer may try again by another order; each refusal is its own.
                 return Declined(str(answer.get("debug_id", "")), issue)
             case "ORDER_NOT_APPROVED":
                 return Agreed()

@@ -117,7 +117,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The provider took no money; the payer may try again."""
+    """The provider took no money, and takes none for this order any more; the payer may try again
+    by another one."""
 
     reference: str
     reason: str
