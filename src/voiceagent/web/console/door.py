@@ -49,9 +49,13 @@ class Door:
         self.now = now
         self._always_secure = settings.public_base_url is not None
 
+    def session_of(self, request: Request) -> Session | None:
+        """Who has sent this; None: nobody who has signed in."""
+        return self.sessions.of(request.cookies.get(_COOKIE, ""), self.now())
+
     async def signed_in(self, request: Request) -> Session:
         """A dependency. Raises what leads to the sign-in page, or a 401 for a script."""
-        session = self.sessions.of(request.cookies.get(_COOKIE, ""), self.now())
+        session = self.session_of(request)
         if session is None:
             raise _refused(request)
         request.state.console_session = session

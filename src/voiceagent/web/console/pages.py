@@ -135,7 +135,7 @@ class Pages:
 
     def problem(self, request: Request, status: int) -> Response:
         """What went wrong, as a page."""
-        session: Session | None = getattr(request.state, "console_session", None)
+        session = self._door.session_of(request)
         texts = self.texts(request)
         words = texts.problems.get(status, texts.problem)
         return self.show(request, "problem.html", session, status=status, words=words, at=PATH)
