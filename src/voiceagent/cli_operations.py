@@ -1,4 +1,5 @@
-"""The command line of whoever runs the service: `voiceagent whatsapp`, `doctor`.
+"""The command line of whoever runs the service: `voiceagent whatsapp`, `doctor`,
+`evidence`.
 
 Arguments flow in, an exit code flows out: 0 done and well, 1 not. Each command imports only
 what it needs; nothing here knows how a command does its work.
@@ -8,6 +9,7 @@ import argparse
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 FAILED = 1
 
@@ -16,6 +18,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Offer these commands."""
     _add_whatsapp(commands)
     _add_doctor(commands)
+    _add_evidence(commands)
 
 
 def _add_whatsapp(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,6 +60,59 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from voiceagent.doctor import command  # noqa: PLC0415
 
     return command.run(os.environ, sys.stdout, fix=arguments.fix, machine=arguments.json)
+
+
+def _add_evidence(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evidence = commands.add_parser(
+        "evidence",
+        help="make the delivery checks against a running service and write the report",
+        description="Asks the service as Twilio and people do, signed when TWILIO_AUTH_TOKEN is"
+        " set; places one call with the simulated phone, or reads a real one; reads its record"
+        " with API_KEY or the key in DATA_DIR. Exit code 0: every check passed.",
+    )
+    evidence.add_argument("--base-url", required=True, help="where the service is reached")
+    evidence.add_argument(
+        "--public-base-url",
+        help="the address that Twilio signs; default: PUBLIC_BASE_URL for a service that is near,"
+        " else --base-url",
+    )
+    evidence.add_argument("--expect-deploy-id", metavar="ID", help="what /version must tell")
+    evidence.add_argument(
+        "--whatsapp-to", metavar="+972…", type=_number, help="who is really written to"
+    )
+    evidence.add_argument(
+        "--no-whatsapp", action="store_true", help="the service has none: leave those checks out"
+    )
+    evidence.add_argument("--call-sid", metavar="CA…", help="read this call instead of placing one")
+    evidence.add_argument("--language", help="what the caller speaks; default: STT_LANGUAGE")
+    evidence.add_argument(
+        "--say", action="append", default=[], metavar="TEXT", help="what to say; repeatable"
+    )
+    evidence.add_argument(
+        "--out", type=Path, default=Path("var/evidence"), help="where the report goes"
+    )
+    evidence.set_defaults(run=_evidence)
+
+
+def _evidence(arguments: argparse.Namespace) -> int:
+    from voiceagent.evidence import command  # noqa: PLC0415
+    from voiceagent.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    wanted = command.wanted(
+        settings,
+        base_url=arguments.base_url,
+        public_base_url=arguments.public_base_url,
+        out=arguments.out,
+        expect_deploy_id=arguments.expect_deploy_id,
+        whatsapp_to=arguments.whatsapp_to,
+        whatsapp=not arguments.no_whatsapp,
+        call_sid=arguments.call_sid,
+        language=arguments.language,
+        say=arguments.say,
+    )
+    return asyncio.run(command.run(wanted, sys.stdout, colour=colour))
 
 
 def _number(text: str) -> str:

@@ -26,6 +26,8 @@ WEBHOOK_DEADLINE_S: Final = 15.0
 """Twilio gives up on a webhook after 15 s."""
 
 _MAX_TWIML_BYTES: Final = 64 * 1024
+_MAX_BODY_CHARS: Final = 4_000
+"""So much of an answer is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class WebhookAnswer:
     event: str
     status: int
     took_ms: float
+    body: str = ""
+    """The beginning of what was answered, e.g. the TwiML."""
 
 
 def signature(token: str, url: str, form: Mapping[str, str] | None = None) -> str:
@@ -191,7 +195,8 @@ class TwilioWebhooks:
                 f"{path}: {error or type(error).__name__}", retryable=True
             ) from error
         took_ms = answer.elapsed.total_seconds() * 1000
-        self.answers.append(WebhookAnswer(path, event, answer.status_code, took_ms))
+        body = answer.text[:_MAX_BODY_CHARS]
+        self.answers.append(WebhookAnswer(path, event, answer.status_code, took_ms, body))
         return answer
 
 
