@@ -24,7 +24,7 @@ from voiceagent.crm.retention import Retention
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import Conflict, InvalidCursor, NotFound
 from voiceagent.payments.money import Money
-from voiceagent.payments.ports import KeyMismatch, NewPayment, News, Order, Payment
+from voiceagent.payments.ports import KeyMismatch, NewPayment, News, Order, Payment, Recorded
 from voiceagent.payments.states import NotAllowed
 
 
@@ -62,6 +62,14 @@ async def opened(payments: PaymentsRepository, key: str = "k", **changes: Any) -
 async def contact(database: Database, phone: str = CALLER) -> UUID:
     async with database.transaction() as connection:
         return await contact_of_number(connection, phone, datetime.now(UTC))
+
+
+async def side_by_side(database: Database) -> None:
+    """From now on what is asked at the same time is done at the same time: who has to connect
+    first comes after the others."""
+    held = [await database.pool.acquire() for _ in range(10)]
+    for connection in held:
+        await database.pool.release(connection)
 
 
 async def changes(lists: PaymentLists, payment: Payment) -> list[str]:
@@ -131,6 +139,7 @@ async def test_it_is_settled_once_by_many_at_the_same_time(
 
     payments = PaymentsRepository(database, on_news=on_news)
     payment = await opened(payments)
+    await side_by_side(database)
     recorded = await asyncio.gather(
         *(payments.record(payment.id, News("paid", "C1")) for _ in range(10)),
         *(payments.record(payment.id, News("declined", f"D{n}")) for n in range(5)),
@@ -204,6 +213,23 @@ async def test_what_was_told_before_is_not_told_again_after_another_attempt(
     assert (await payments.record(payment.id, News("declined", "D2"))).is_new
 
 
+async def test_money_and_a_cancellation_at_the_same_time_end_as_paid(
+    payments: PaymentsRepository, database: Database
+) -> None:
+    await side_by_side(database)
+    for n in range(10):
+        payment = await opened(payments, str(n))
+        told = await asyncio.gather(
+            payments.record(payment.id, News("cancelled")),
+            payments.record(payment.id, News("paid", f"C{n}")),
+            payments.record(payment.id, News("expired")),
+            payments.record(payment.id, News("declined", f"D{n}")),
+            return_exceptions=True,
+        )
+        assert (await payments.get(payment.id)).status == "paid"
+        assert all(isinstance(one, Recorded | NotAllowed) for one in told), told
+
+
 async def test_two_orders_at_once_are_one(payments: PaymentsRepository) -> None:
     payment = await created(payments)
     await payments.opened(payment, Order("O1", "https://pay.example.com/1"))
@@ -235,7 +261,10 @@ async def test_it_is_known_by_all_its_names(payments: PaymentsRepository) -> Non
 # -- refunds ---------------------------------------------------------------------------------
 
 
-async def test_a_refund_is_asked_for_by_one_at_a_time(payments: PaymentsRepository) -> None:
+async def test_a_refund_is_asked_for_by_one_at_a_time(
+    payments: PaymentsRepository, database: Database
+) -> None:
+    await side_by_side(database)
     payment = await opened(payments)
     with pytest.raises(NotAllowed):
         await payments.ask_refund(payment.id)

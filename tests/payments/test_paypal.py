@@ -229,6 +229,7 @@ async def test_a_card_that_is_declined_can_be_tried_again(
     assert await one.status(payment) == "failed"
     assert "לא אושר" in await one.page(payment)
     # The payer was told that nothing was taken: nobody takes it behind their back.
+    paypal.declines.clear()
     await one.deliver(paypal.webhooks[0])
     await one.due_now(payment)
     await one.sweep()
