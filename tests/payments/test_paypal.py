@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from emulators.paypal import PayPalEmulator
+from emulators.paypal import CLIENT_ID, SECRET, WEBHOOK_ID, PayPalEmulator
 from emulators.provider_server import Fault
+from payments.payment import payment as a_payment
 from payments.world import House, house, order_of, paypal_environ
 from voiceagent.crm.database import Database
+from voiceagent.errors import EngineTimeout
+from voiceagent.http_clients import http_client
+from voiceagent.payments.paypal import Account, PayPal
+from voiceagent.payments.ports import Addresses, Gone, Unanswered
 
 
 @pytest.fixture
@@ -425,6 +430,23 @@ async def test_whatever_fails_it_is_paid_in_the_end(
     await one.sweep()
     assert await one.status(payment) == "paid"
     assert len(paypal.captures) == 1
+
+
+async def test_a_paypal_that_says_nothing_is_waited_for_until_the_deadline(
+    paypal: PayPalEmulator,
+) -> None:
+    account = Account(CLIENT_ID, SECRET, paypal.base_url, WEBHOOK_ID)
+    slow = PayPal(account, http_client, request_s=0.2)
+    opened = a_payment(provider="paypal")
+    paypal.fail("/", Fault.HANG)
+    with pytest.raises(EngineTimeout):
+        await slow.open(opened, Addresses("https://a", "https://b", "https://c"))
+    paypal.release()
+    paypal.fail("/v2/", Fault.HANG)
+    assert await slow.look([opened]) == {opened.id: Unanswered("PayPal did not answer")}
+    paypal.release()
+    assert await slow.look([opened]) == {opened.id: Gone()}
+    await slow.close()
 
 
 async def test_no_secret_comes_into_a_log(

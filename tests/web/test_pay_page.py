@@ -227,10 +227,7 @@ async def test_a_browser_loads_nothing_and_sends_the_form_to_nobody_else(
 async def test_the_real_paypal_is_where_payers_of_the_real_one_are_sent(
     database: Database, tmp_path: Path
 ) -> None:
-    for api, page in (
-        ("https://api-m.paypal.com", "https://www.paypal.com"),
-        ("https://api-m.sandbox.paypal.com", "https://www.sandbox.paypal.com"),
-    ):
+    for api in ("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com"):
         environ = {
             "PAYPAL_CLIENT_ID": "x",
             "PAYPAL_CLIENT_SECRET": "y",
@@ -240,7 +237,20 @@ async def test_the_real_paypal_is_where_payers_of_the_real_one_are_sent(
             "TRANZILA_SECRET": "s",
         }
         async with house(database, tmp_path, environ) as one:
-            assert set(one.office.payer_origins) == {page, "https://directng.tranzila.com"}
+            assert set(one.office.payer_origins) == {
+                "https://*.paypal.com",
+                "https://*.tranzila.com",
+            }
+            assert one.office.paypal is not None
+            for link, is_own in (
+                ("https://www.paypal.com/checkoutnow?token=1", True),
+                ("https://www.sandbox.paypal.com/checkoutnow?token=1", True),
+                ("http://www.paypal.com/checkoutnow", False),
+                ("https://paypal.com.example.net/", False),
+                ("https://evilpaypal.com/", False),
+                ("", False),
+            ):
+                assert one.office.paypal._is_own(link) == is_own
 
 
 @given(

@@ -50,12 +50,7 @@ AT_ONCE: Final = 4
 """Orders that are asked about at a time."""
 MAX_ANSWER_BYTES: Final = 512 * 1024
 
-_PAYER_HOSTS: Final = {
-    "api-m.paypal.com": "https://www.paypal.com",
-    "api.paypal.com": "https://www.paypal.com",
-    "api-m.sandbox.paypal.com": "https://www.sandbox.paypal.com",
-    "api.sandbox.paypal.com": "https://www.sandbox.paypal.com",
-}
+_DOMAIN: Final = ".paypal.com"
 _SIGNATURE_HEADERS: Final = {
     "auth_algo": "paypal-auth-algo",
     "cert_url": "paypal-cert-url",
@@ -106,7 +101,9 @@ class PayPal:
     def payer_origins(self) -> Sequence[str]:
         """Where payers are sent."""
         url = urlsplit(self._account.base_url)
-        return (_PAYER_HOSTS.get(url.hostname or "", f"{url.scheme}://{url.netloc}"),)
+        if (url.hostname or "").endswith(_DOMAIN):
+            return (f"https://*{_DOMAIN}",)
+        return (f"{url.scheme}://{url.netloc}",)
 
     def takes(self, money: Money) -> bool:
         """All the currencies that there are here."""
@@ -123,7 +120,7 @@ class PayPal:
         order_id, link = str(body.get("id", "")), payer_link(body)
         if status not in {HTTPStatus.OK, HTTPStatus.CREATED} or not order_id:
             raise _fault("making an order", status, body)
-        if not any(link.startswith(f"{origin}/") for origin in self.payer_origins):
+        if not self._is_own(link):
             raise ProviderError("PayPal's link for the payer leads elsewhere", retryable=False)
         return Order(order_id, link)
 
@@ -186,6 +183,13 @@ class PayPal:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    def _is_own(self, link: str) -> bool:
+        """Whether a link for a payer leads to PayPal, or to its emulator."""
+        url, api = urlsplit(link), urlsplit(self._account.base_url)
+        if (api.hostname or "").endswith(_DOMAIN):
+            return url.scheme == "https" and (url.hostname or "").endswith(_DOMAIN)
+        return (url.scheme, url.netloc) == (api.scheme, api.netloc)
 
     async def _look(self, payment: Payment) -> Finding:
         try:

@@ -194,7 +194,8 @@ class Provider(Protocol):
 
     @property
     def payer_origins(self) -> Sequence[str]:
-        """Scheme and host of the pages that payers are sent to."""
+        """Scheme and host of the pages that payers are sent to and led on to there; `*.` stands for
+        any host of a domain."""
 
     @property
     def an_order_is_paid_once(self) -> bool:

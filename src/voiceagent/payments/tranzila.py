@@ -108,7 +108,9 @@ class Tranzila:
     @property
     def payer_origins(self) -> Sequence[str]:
         """Where payers are sent."""
-        url = urlsplit(self._host(PAGES_HOST))
+        if self._terminal.base_url is None:
+            return ("https://*.tranzila.com",)
+        url = urlsplit(self._terminal.base_url)
         return (f"{url.scheme}://{url.netloc}",)
 
     def takes(self, money: Money) -> bool:
