@@ -35,6 +35,7 @@ OPTIONS = (
     "--mute-audio",
     "--remote-debugging-port=0",
     "--lang=en-US",
+    "--window-size=1280,900",
 )
 
 
@@ -109,8 +110,9 @@ class Page:
         place = await self.until(f"""(() => {{
             const element = document.querySelector({selector!r});
             element?.scrollIntoView({{ block: 'center' }});
-            const box = element?.getBoundingClientRect();
-            return box?.width > 0 && [box.x + box.width / 2, box.y + box.height / 2];
+            const box = element?.getBoundingClientRect() ?? new DOMRect();
+            const at = [box.x + box.width / 2, box.y + box.height / 2];
+            return element?.contains(document.elementFromPoint(...at)) && at;
         }})()""")
         at = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
         await self.send("Input.dispatchMouseEvent", type="mousePressed", **at)

@@ -9,7 +9,7 @@ import base64
 import json
 import wave
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,21 @@ import numpy as np
 import pytest
 
 from browser.chromium import Chromium, Page
-from voiceagent.call.audio import FRAME_BYTES, SAMPLE_RATE_HZ, frame_levels_dbfs, ulaw_to_pcm16
+from voiceagent.call.audio import (
+    FRAME_BYTES,
+    SAMPLE_RATE_HZ,
+    ULAW_SILENCE,
+    frame_levels_dbfs,
+    ulaw_to_pcm16,
+)
 from voiceagent.twilio import media_stream as twilio
 from whole_service import Service, agent_of, speech, until
 
 MICROPHONE_HZ = 48_000
+TOKEN = "0123456789abcdef0123456789abcdef"
+LIVE = "document.querySelector('#phone').dataset.state === 'live'"
+OVER = "document.querySelector('#phone').dataset.state === 'idle'"
+CALL_SID = "document.querySelector('#phone').dataset.call"
 FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 LOUD = 0.02
 """RMS of full scale: -34 dBFS."""
@@ -60,9 +70,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(place: Path) -> Iterator[Service]:
-    agent = place / "agent.toml"
-    agent.write_text(agent_of(2))
-    environ = {"AGENT_FILE": str(agent), "TWILIO_AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}
+    with _service(place / "short", agent_of(2)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def talkative(place: Path) -> Iterator[Service]:
+    """One whose greeting is long."""
+    agent = agent_of(2).replace('greeting = "Hello."', f'greeting = "{LONG_GREETING}"')
+    with _service(place / "long", agent) as running:
+        yield running
+
+
+@contextmanager
+def _service(place: Path, agent: str) -> Iterator[Service]:
+    place.mkdir()
+    (place / "agent.toml").write_text(agent)
+    environ = {"AGENT_FILE": str(place / "agent.toml"), "TWILIO_AUTH_TOKEN": TOKEN}
     with Service(place / "data", **environ) as running:
         asyncio.run(running.until_ready())
         yield running
@@ -88,6 +112,9 @@ async def signed_in(service: Service, *options: str) -> AsyncIterator[Page]:
     with Chromium(*options) as chromium:
         async with chromium.page(MEASURE) as page:
             await page.send("Page.navigate", url=f"{service.url}/console/phone?lang=en")
+            await page.until(
+                "document.readyState === 'complete' && !!document.querySelector('#key')"
+            )
             await page.write("#key", key)
             await page.click("button.main")
             await page.until("location.pathname === '/console/phone' && !!document.title")
@@ -107,12 +134,12 @@ async def test_a_whole_call(service: Service, place: Path) -> None:
     wav = microphone(place / "answer.wav", before_s=5, after_s=3, text="tomorrow morning")
     async with signed_in(service, *FAKE, wav) as page:
         await page.click("#call")
-        await page.until("document.querySelector('#phone').dataset.state === 'live'")
+        await page.until(LIVE)
         assert await page.text("#state") == "On the line"
         await page.until("document.querySelectorAll('[data-who=caller]').length === 2", 90)
-        await page.until("document.querySelector('#phone').dataset.state === 'idle'", 90)
+        await page.until(OVER, 90)
         assert await page.text("#state") == "The agent has ended the call"
-        call_sid = await page.evaluate("document.querySelector('#phone').dataset.call")
+        call_sid = await page.evaluate(CALL_SID)
         shown = await page.until(
             "document.querySelectorAll('[data-status=complete]').length >= 5 &&"
             " [...document.querySelectorAll('.line-item .text')].map((text) => text.innerText)"
@@ -151,4 +178,133 @@ async def test_a_whole_call(service: Service, place: Path) -> None:
     assert [turn["text"] for turn in record["turns"]] == shown
     assert [t["text"] for t in record["turns"] if t["who"] == "caller"] == ["tomorrow morning"] * 2
     assert all(t["heard"] == t["text"] for t in record["turns"])
-    assert [w["status"] for w in record["webhooks"]] == [101, 1000]
+    socket = [w["status"] for w in record["webhooks"] if not w["event"]]
+    assert socket == [101, 1000]
+
+
+async def test_talking_into_the_agents_words_stops_them(talkative: Service, place: Path) -> None:
+    wav = microphone(place / "early.wav", before_s=4, after_s=20, text="tomorrow morning")
+    async with signed_in(talkative, *FAKE, wav) as page:
+        await page.click("#call")
+        await page.until("!!document.querySelector('[data-status=interrupted] .unheard')")
+        unheard = await page.text("[data-status=interrupted] .unheard")
+        await page.until("document.querySelectorAll('[data-who=caller]').length === 1")
+        call_sid = await page.evaluate(CALL_SID)
+        await page.click("#hang-up")
+        await page.until(OVER)
+        assert await page.text("#state") == "You have hung up"
+        sent, received = page.sockets("Sent"), page.sockets("Received")
+    assert unheard
+    assert LONG_GREETING.endswith(unheard) or unheard.endswith("question number 1?")
+
+    # Every mark that was asked for before the clear has come back, in its order.
+    clear = next(at for at, (_, message) in enumerate(received) if message["event"] == "clear")
+    before = marks(received[:clear])
+    assert marks(sent)[: len(before)] == before
+
+    await until(lambda: talkative.call_record(call_sid).get("end_reason"))
+    record = talkative.call_record(call_sid)
+    assert record["end_reason"] == "caller_hangup"
+    greeting = record["turns"][0]
+    assert greeting["text"].startswith(greeting["heard"])
+    assert 0 < len(greeting["heard"]) < len(greeting["text"])
+
+
+async def test_a_muted_phone_sends_silence(service: Service, place: Path) -> None:
+    wav = microphone(place / "on_and_on.wav", before_s=0, after_s=0, text="tomorrow morning")
+    async with signed_in(service, *FAKE, wav) as page:
+        await page.click("#call")
+        await page.until(LIVE)
+        await until(lambda: max(levels(page), default=-100.0) > -30.0)
+        await page.click("#mute")
+        assert await page.text("#state") == "On the line, muted"
+        await until(lambda: max(levels(page)[-25:]) < -60.0)
+        await page.click("#mute")
+        await until(lambda: max(levels(page)[-25:]) > -30.0)
+
+
+async def test_without_leave_to_use_the_microphone(service: Service) -> None:
+    async with signed_in(service, "--use-fake-device-for-media-stream") as page:
+        await page.send(
+            "Browser.setPermission",
+            permission={"name": "microphone"},
+            setting="denied",
+            origin=service.url,
+        )
+        await page.click("#call")
+        await page.until("!document.querySelector('#fault').hidden")
+        assert "does not allow the microphone" in await page.text("#fault")
+        assert await page.evaluate(OVER)
+        assert await page.evaluate("document.activeElement.id") == "call"
+
+        # One can listen all the same, press keys, and hang up by the keyboard.
+        await page.click("#listen")
+        await page.until(LIVE)
+        assert await page.evaluate("document.activeElement.id") == "hang-up"
+        await page.click("[data-digit='5']")
+        await page.press("#")
+        await page.until("document.querySelectorAll('[data-who=agent]').length === 1")
+        call_sid = await page.evaluate(CALL_SID)
+        await page.evaluate("document.querySelector('#hang-up').focus()")
+        await page.press("\r")
+        await page.until(OVER)
+        assert await page.evaluate("document.activeElement.id") == "call"
+        sent = [message for _, message in page.sockets("Sent")]
+        assert page.complaints() == []
+    assert [m["dtmf"]["digit"] for m in sent if m["event"] == "dtmf"] == ["5", "#"]
+    assert sent[-1]["event"] == "stop"
+    assert {b for m in sent if m["event"] == "media" for b in payload(m)} == {ULAW_SILENCE}
+    await until(lambda: service.call_record(call_sid).get("end_reason") == "caller_hangup")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("NotFoundError", "No microphone was found"),
+        ("NotReadableError", "another program may be using it"),
+        (None, "secure pages only"),
+    ],
+)
+async def test_what_is_in_the_way_of_the_microphone(
+    service: Service, fault: str | None, words: str
+) -> None:
+    refuses = f"{{ getUserMedia: () => Promise.reject(new DOMException('', '{fault}')) }}"
+    media = "undefined" if fault is None else refuses
+    async with signed_in(service) as page:
+        await page.evaluate(
+            f"Object.defineProperty(navigator, 'mediaDevices', {{ value: {media} }})"
+        )
+        await page.click("#call")
+        await page.until("!document.querySelector('#fault').hidden")
+        assert words in await page.text("#fault")
+        assert not await page.evaluate("document.querySelector('#listen').hidden")
+
+
+async def test_in_hebrew_it_is_all_there(service: Service, place: Path) -> None:
+    wav = microphone(place / "hebrew.wav", before_s=0, after_s=30, text="tomorrow morning")
+    async with signed_in(service, *FAKE, wav) as page:
+        await page.go(f"{service.url}/console/phone?lang=he")
+        assert await page.evaluate("document.documentElement.dir") == "rtl"
+        assert await page.text("#state") == "הקו פנוי"
+        await page.click("#call")
+        await page.until(LIVE)
+        assert await page.text("#state") == "על הקו"
+        # Nothing is wider than a telephone's screen.
+        await page.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=360,
+            height=740,
+            deviceScaleFactor=2,
+            mobile=True,
+        )
+        await page.until("innerWidth === 360")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        await page.click("#hang-up")
+        await page.until(OVER)
+        assert await page.text("#state") == "ניתקתם"
+
+
+def levels(page: Page) -> list[float]:
+    """dBFS of each frame that the browser has sent."""
+    frames = [payload(m) for _, m in page.sockets("Sent") if m["event"] == "media"]
+    return frame_levels_dbfs(b"".join(frames))

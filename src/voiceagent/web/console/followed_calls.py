@@ -6,6 +6,7 @@ into the database and forgets the oldest calls first.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -83,12 +84,10 @@ class FollowedCalls:
         call = self._calls.get(call_sid)
         if call is None:
             return None
-        try:
-            async with asyncio.timeout(within_s):
-                while call.version <= after and call.status != "over":
+        if call.version <= after and call.status != "over":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
                     await call.news.wait()
-        except TimeoutError:
-            pass
         turns = [call.turns[seq] for seq in sorted(call.turns)]
         return CallNow(
             version=call.version, status=call.status, end_reason=call.end_reason, turns=turns

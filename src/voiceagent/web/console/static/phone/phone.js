@@ -125,6 +125,9 @@ function meter(who, rms) {
   place.setAttribute('aria-valuenow', String(Math.round(share * 100)));
 }
 
+// On a telephone's screen the conversation should be near.
+at('keys-fold').open = matchMedia('(min-width: 801px)').matches;
+
 at('call').addEventListener('click', () => void place(true));
 at('listen').addEventListener('click', () => void place(false));
 at('hang-up').addEventListener('click', () => {

@@ -9,8 +9,8 @@ import { lineOf, summaryOf } from './turns.js';
 
 const AGAIN_MS = 700;
 const TRIES = 20;
-/** The sum of a way's parts that fills the whole bar. */
-const BAR_MS = 1500;
+/** The response that fills the whole bar. */
+const BAR_MS = 1000;
 
 export class Transcript {
   /**
@@ -78,7 +78,8 @@ export class Transcript {
     text.dir = 'auto';
     text.append(line.said);
     if (line.unheard !== '') {
-      text.append(element('span', 'hidden', ` ${words.unheard} `), element('s', 'unheard', line.unheard));
+      const hint = element('span', 'hidden', ` ${words.unheard} `);
+      text.append(hint, ' ', element('s', 'unheard', line.unheard.trim()));
     }
     const parts = [head, text];
     if (line.waitedMs !== null) {
@@ -87,23 +88,28 @@ export class Transcript {
     if (line.responseMs !== null) {
       parts.push(element('p', 'timing', filled(words.response, { ms: whole(line.responseMs) })));
     }
-    if (line.way.length > 0) parts.push(this._way(line.way));
+    if (line.way.length > 0) parts.push(...this._way(line.way));
     return parts;
   }
 
-  /** A bar of the response's parts; each is told as a text as well. */
+  /** The response's parts, as a bar and as texts. */
   _way(way) {
-    const bar = element('ul', 'way');
-    const whole_ms = Math.max(BAR_MS, way.reduce((sum, { ms }) => sum + ms, 0));
+    const bar = element('div', 'way');
+    bar.ariaHidden = 'true';
+    const texts = element('ul', 'timing way-texts');
+    const full = Math.max(BAR_MS, way.reduce((sum, { ms }) => sum + ms, 0));
     for (const { name, ms } of way) {
-      const told = filled(this._words.way_part, { name: this._words[`way_${name}`], ms: whole(ms) });
-      const part = element('li', `way-${name}`);
-      part.append(element('span', 'hidden', told));
-      part.title = told;
-      part.style.inlineSize = `${(100 * ms) / whole_ms}%`;
+      const part = element('span', `way-${name}`);
+      part.style.inlineSize = `${(100 * ms) / full}%`;
       bar.append(part);
+      const dot = element('span', `dot way-${name}`);
+      dot.ariaHidden = 'true';
+      const told = filled(this._words.way_part, { name: this._words[`way_${name}`], ms: whole(ms) });
+      const text = element('li', '');
+      text.append(dot, told);
+      texts.append(text);
     }
-    return bar;
+    return [bar, texts];
   }
 
   _say(place, text) {
