@@ -17,7 +17,8 @@ from voiceagent.brain.ports import Party
 from voiceagent.brain.tool_ports import Cashier, Messenger
 from voiceagent.crm.database import Connection, Database
 from voiceagent.crm.payment_lists import PaymentLists
-from voiceagent.crm.payments import PaymentsRepository, payer_of
+from voiceagent.crm.payment_rows import payer_of
+from voiceagent.crm.payments import PaymentsRepository
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.http_clients import http_client
 from voiceagent.notices.notices import Target, queue_notice
@@ -32,9 +33,10 @@ from voiceagent.payments.tranzila import Terminal, Tranzila
 from voiceagent.payments.wording import language_of, link_text, received_text
 from voiceagent.settings import Settings
 from voiceagent.web.pay_page import pay_page_router
+from voiceagent.web.payment_absence import stripe_router
 from voiceagent.web.payment_views import pay_path
 from voiceagent.web.payment_webhooks import payment_webhooks_router
-from voiceagent.web.payments import SendLink, payments_router, stripe_router
+from voiceagent.web.payments import SendLink, payments_router
 
 RESTART_S: Final = 5.0
 """Before a part that failed begins anew: a fault that lasts must not fill the log."""

@@ -139,7 +139,7 @@ class House:
         self._api = Process(
             "api",
             [
-                *(sys.executable, "-m", "uvicorn", "payments_service:app", "--host", "127.0.0.1"),
+                *(sys.executable, "-m", "uvicorn", "asgi:app", "--host", "127.0.0.1"),
                 *("--port", self.url.rpartition(":")[2], "--loop", "uvloop", "--http", "httptools"),
                 "--no-access-log",
             ],
@@ -147,6 +147,10 @@ class House:
                 "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}",
                 "PYTHONUNBUFFERED": "1",
                 "DATA_DIR": str(place / "data"),
+                "BENCH_ENGINES": "1",
+                "WHATSAPP_AGENT": "0",
+                # Notices wait there; nobody takes them.
+                "OWNER_WEBHOOK_URL": "http://127.0.0.1:9/owner",
                 "API_KEY": KEY,
                 "PUBLIC_BASE_URL": "https://own.example.com",
                 "AGENT_LANGUAGE": "he-IL",

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from voiceagent.crm.database import Database
 from voiceagent.crm.paging import DEFAULT_LIMIT, MAX_LIMIT, Position, from_cursor, to_cursor
-from voiceagent.crm.payments import PAYMENT_COLUMNS, payment_of
+from voiceagent.crm.payment_rows import PAYMENT_COLUMNS, payment_of
 from voiceagent.payments.ports import Payment, ProviderName
 from voiceagent.payments.states import Status
 

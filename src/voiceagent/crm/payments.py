@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
-import asyncpg
-
 from voiceagent.crm.database import (
     CONFLICT_ATTEMPTS,
     QUERY_DEADLINE_S,
@@ -27,10 +25,16 @@ from voiceagent.crm.database import (
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.late_records import Subject
 from voiceagent.crm.paging import storable
+from voiceagent.crm.payment_rows import (
+    PAYMENT_COLUMNS,
+    changed_by,
+    note_event,
+    payment_of,
+    save_payment,
+)
 from voiceagent.crm.record_lock import hold_people
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import Conflict, NotFound
-from voiceagent.payments.money import Money
 from voiceagent.payments.ports import (
     KeyMismatch,
     NewPayment,
@@ -41,7 +45,7 @@ from voiceagent.payments.ports import (
     Recorded,
 )
 from voiceagent.payments.schedule import next_look
-from voiceagent.payments.states import CLOSED, Status, after
+from voiceagent.payments.states import after
 
 TOKEN_BYTES: Final = 32
 REFERENCE_BYTES: Final = 16
@@ -50,16 +54,6 @@ _Done = TypeVar("_Done")
 
 OnNews = Callable[[Connection, Payment, News], Awaitable[None]]
 """Writes what follows from a change of the status, in its transaction."""
-
-# A payment has no reference to the call, whose row may come later; its contact is the call's.
-PAYMENT_COLUMNS: Final = """
-p.id, p.provider, p.status, p.amount_minor, p.currency, p.what_for, p.author,
-COALESCE(p.contact_id, (SELECT c.contact_id FROM calls c WHERE c.call_sid = p.call_sid))
-    AS contact_id,
-COALESCE(p.call_sid, '') AS call_sid, p.token, p.reference, p.attempt, p.order_id, p.link,
-p.opened_at, p.proof, p.paid_at, p.refund, p.refund_proof, p.refunded_at, p.problem,
-p.created_at, p.updated_at, p.expires_at, p.closed_at
-"""
 
 _SELECT = f"SELECT {PAYMENT_COLUMNS} FROM payments p"  # noqa: S608 - our own constant
 _ONE = f"{_SELECT} WHERE p.id = $1"
@@ -81,21 +75,6 @@ INSERT INTO payments (id, key, digest, provider, amount_minor, currency, what_fo
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULLIF($10, ''), $11, $12, $13, $13)
 ON CONFLICT (key) DO NOTHING
 RETURNING id
-"""
-
-_EVENT = """
-INSERT INTO payment_events (payment_id, change, status, reference, detail)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING
-RETURNING seq
-"""
-
-_SAVE = """
-UPDATE payments
-SET status = $2, attempt = $3, order_id = $4, link = $5, opened_at = $6, proof = $7, paid_at = $8,
-    refund = $9, refund_proof = $10, refunded_at = $11, problem = $12, updated_at = $13,
-    closed_at = $14, next_look_at = $15
-WHERE id = $1
 """
 
 # Materialised: a subquery that is evaluated twice would lock, and lease, more than its limit.
@@ -122,8 +101,6 @@ _UNTOLD = f"""{_SELECT}
 WHERE p.paid_at IS NOT NULL AND p.told_at IS NULL ORDER BY p.paid_at LIMIT $1
 """
 _TOLD = "UPDATE payments SET told_at = now() WHERE id = $1 AND told_at IS NULL"
-
-_PAYER = "SELECT phone, name FROM contacts WHERE id = surviving_contact($1)"
 
 
 class PaymentsRepository:
@@ -215,8 +192,8 @@ class PaymentsRepository:
                 opened_at=datetime.now(UTC),
             )
             if not is_same or status != now.status:
-                await _note(connection, changed, "opened")
-            return await _save(connection, changed)
+                await note_event(connection, changed, "opened")
+            return await save_payment(connection, changed)
 
         return await self._alone(payment.id, work)
 
@@ -226,8 +203,8 @@ class PaymentsRepository:
         async def work(connection: Connection, now: Payment) -> Payment:
             if now.order_id != payment.order_id or now.link is None:
                 return now
-            await _note(connection, now, "order_gone")
-            return await _save(connection, replace(now, link=None))
+            await note_event(connection, now, "order_gone")
+            return await save_payment(connection, replace(now, link=None))
 
         return await self._alone(payment.id, work)
 
@@ -235,9 +212,9 @@ class PaymentsRepository:
         """Something that people should look at, noted once for a `reference`."""
 
         async def work(connection: Connection, now: Payment) -> Payment:
-            if not await _note(connection, now, what, reference, problem):
+            if not await note_event(connection, now, what, reference, problem):
                 return now
-            return await _save(connection, replace(now, problem=storable(problem)))
+            return await save_payment(connection, replace(now, problem=storable(problem)))
 
         return await self._alone(payment_id, work)
 
@@ -252,8 +229,8 @@ class PaymentsRepository:
             if not is_new:
                 return Recorded(now, is_new=False)
             asked = replace(now, refund="asked", problem="")
-            await _note(connection, asked, "refund_asked")
-            return Recorded(await _save(connection, asked), is_new=True)
+            await note_event(connection, asked, "refund_asked")
+            return Recorded(await save_payment(connection, asked), is_new=True)
 
         return await self._alone(payment_id, work)
 
@@ -264,8 +241,8 @@ class PaymentsRepository:
             if now.refund != "asked":
                 return now
             changed = replace(now, refund="refused" if reason else None, problem=storable(reason))
-            await _note(connection, changed, "refund_not_made", detail=reason)
-            return await _save(connection, changed)
+            await note_event(connection, changed, "refund_not_made", detail=reason)
+            return await save_payment(connection, changed)
 
         return await self._alone(payment_id, work)
 
@@ -318,23 +295,15 @@ class PaymentsRepository:
         is_told_again = status == now.status
         if is_told_again and news.change != "declined":
             return Recorded(now, is_new=False)
-        changed = _changed(now, status, news)
-        if not await _note(connection, changed, news.change, news.reference, news.detail):
+        changed = changed_by(now, status, news)
+        if not await note_event(connection, changed, news.change, news.reference, news.detail):
             return Recorded(now, is_new=False)
         if is_told_again:
             return Recorded(now, is_new=False)
-        changed = await _save(connection, changed)
+        changed = await save_payment(connection, changed)
         if self._on_news is not None:
             await self._on_news(connection, changed, news)
         return Recorded(changed, is_new=True)
-
-
-def payment_of(row: asyncpg.Record) -> Payment:
-    """The payment of a row with `PAYMENT_COLUMNS`."""
-    values = dict(row)
-    money = Money(values.pop("amount_minor"), values.pop("currency"))
-    values.pop("digest", None)
-    return Payment(money=money, **values)
 
 
 async def _create(connection: Connection, new: NewPayment) -> Recorded:
@@ -364,7 +333,7 @@ async def _create(connection: Connection, new: NewPayment) -> Recorded:
         raise KeyMismatch("the key was used for another payment")
     payment = payment_of(row)
     if made is not None:
-        await _note(connection, payment, "created")
+        await note_event(connection, payment, "created")
     return Recorded(payment, is_new=made is not None)
 
 
@@ -375,69 +344,5 @@ def _digest(new: NewPayment) -> bytes:
     return hashlib.sha256(json.dumps(asked).encode()).digest()
 
 
-def _changed(now: Payment, status: Status, news: News) -> Payment:
-    at = datetime.now(UTC)
-    changed = replace(now, status=status)
-    match news.change:
-        case "paid":
-            late = now.status in CLOSED
-            problem = f"It was paid after it was {now.status}." if late else now.problem
-            return replace(changed, proof=storable(news.reference), paid_at=at, problem=problem)
-        case "refunded":
-            proof = storable(news.reference)
-            return replace(changed, refund=None, refund_proof=proof, refunded_at=at, problem="")
-        case "declined":
-            # Whoever tries again has another order.
-            return replace(changed, link=None)
-        case "cancelled" | "expired":
-            return replace(changed, closed_at=at)
-        case _:
-            return changed
-
-
-async def _note(
-    connection: Connection, payment: Payment, change: str, reference: str = "", detail: str = ""
-) -> bool:
-    """Write an event; false when it was written before."""
-    seq = await connection.fetchval(
-        _EVENT, payment.id, change, payment.status, storable(reference), storable(detail)
-    )
-    return seq is not None
-
-
-async def _save(connection: Connection, payment: Payment) -> Payment:
-    now = datetime.now(UTC)
-    payment = replace(payment, updated_at=now)
-    await connection.execute(
-        _SAVE,
-        payment.id,
-        payment.status,
-        payment.attempt,
-        payment.order_id,
-        payment.link,
-        payment.opened_at,
-        payment.proof,
-        payment.paid_at,
-        payment.refund,
-        payment.refund_proof,
-        payment.refunded_at,
-        payment.problem,
-        payment.updated_at,
-        payment.closed_at,
-        next_look(payment, now),
-    )
-    return payment
-
-
 def _no_payment(payment_id: UUID) -> NotFound:
     return NotFound(f"there is no payment {payment_id}")
-
-
-async def payer_of(
-    connection: Connection, contact_id: UUID | None
-) -> tuple[str | None, str | None]:
-    """The number (E.164) and the name of a payment's contact."""
-    if contact_id is None:
-        return None, None
-    row = await connection.fetchrow(_PAYER, contact_id)
-    return (None, None) if row is None else (row["phone"], row["name"])

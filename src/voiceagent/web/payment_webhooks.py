@@ -22,7 +22,7 @@ from voiceagent.payments.ports import Payment, ProviderName
 from voiceagent.payments.tranzila_requests import TOKEN_FIELD
 from voiceagent.web.forms import TwilioForm, read_form
 from voiceagent.web.json_body import read_body
-from voiceagent.web.payments import not_configured
+from voiceagent.web.payment_absence import not_configured
 
 MAX_BODY_BYTES: Final = 256 * 1024
 AT_ONCE: Final = 16

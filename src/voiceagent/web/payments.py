@@ -1,8 +1,7 @@
 """`/api/crm/payments`: payments are asked for, followed, cancelled and refunded; per provider, too.
 
-Requests go in, payments as they stand come out. A provider that is not configured answers 501
-with the names of what is missing, whatever is asked; Stripe answers 410 and always will. Who
-may ask is decided where these routers are included.
+Requests go in, payments as they stand come out. Who may ask is decided where this router is
+included; what is not configured answers by `payment_absence.py`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,8 +12,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
@@ -35,6 +32,7 @@ from voiceagent.settings import Settings
 from voiceagent.web.base_url import public_base_url
 from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, cursor_of
 from voiceagent.web.json_body import body_of, read_json
+from voiceagent.web.payment_absence import NAMES, PREFIX, absent_router, not_configured
 from voiceagent.web.payment_views import (
     PaymentDetailView,
     PaymentPage,
@@ -42,13 +40,9 @@ from voiceagent.web.payment_views import (
     event_view,
     payment_view,
 )
-from voiceagent.web.problems import problem_response
 
 VALID_HOURS: Final = 72
 MAX_VALID_HOURS: Final = 24 * 60
-PREFIX: Final = "/api/crm/payments"
-METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-NAMES: Final[Mapping[ProviderName, str]] = {"paypal": "PayPal", "tranzila": "Tranzila"}
 
 _ASKING: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The payment that was asked for under this key before."},
@@ -143,78 +137,8 @@ def payments_router(house: PaymentsHouse) -> APIRouter:
     router = APIRouter()
     for name in PROVIDER_NAMES:
         missing = house.missing[name]
-        router.include_router(_routes(house, name) if not missing else _absent(name, missing))
+        router.include_router(_routes(house, name) if not missing else absent_router(name, missing))
     router.include_router(_routes(house, None))
-    return router
-
-
-def stripe_router() -> APIRouter:
-    """Stripe was here once. Open to anybody: there is nothing behind it."""
-    router = APIRouter(tags=["payments"])
-    gone = "Stripe is no longer supported: ask PayPal or Tranzila."
-
-    @router.get(
-        f"{PREFIX}/stripe",
-        summary="Stripe is gone: every method here and below answers 410",
-        status_code=HTTPStatus.GONE,
-        response_class=Response,
-        responses={410: {"description": "Stripe is no longer supported."}},
-    )
-    async def stripe(request: Request) -> Response:
-        return problem_response(request, HTTPStatus.GONE, gone)
-
-    async def every_method(scope: Scope, receive: Receive, send: Send) -> None:
-        answer = problem_response(Request(scope), HTTPStatus.GONE, gone)
-        await answer(scope, receive, send)
-
-    for path in (f"{PREFIX}/stripe", f"{PREFIX}/stripe/{{rest:path}}"):
-        router.routes.append(Route(path, _App(every_method), include_in_schema=False))
-    return router
-
-
-class _App:
-    """Starlette asks a function for the methods that it takes, and an application for none."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-
-def not_configured(name: ProviderName, missing: tuple[str, ...]) -> HTTPException:
-    """501, with what is missing."""
-    verb = "is" if len(missing) == 1 else "are"
-    return HTTPException(
-        HTTPStatus.NOT_IMPLEMENTED,
-        f"{NAMES[name]} is not configured: {', '.join(missing)} {verb} not set.",
-    )
-
-
-def _absent(name: ProviderName, missing: tuple[str, ...]) -> APIRouter:
-    """Whatever is asked of it: 501."""
-    router = APIRouter(tags=["payments"])
-    responses: dict[int | str, dict[str, Any]] = {
-        401: ERRORS[401],
-        501: {"description": f"{NAMES[name]} is not configured."},
-    }
-
-    async def absent() -> Response:
-        raise not_configured(name, missing)
-
-    for path in (f"{PREFIX}/{name}", f"{PREFIX}/{name}/{{rest:path}}"):
-        router.add_api_route(
-            path,
-            absent,
-            methods=["GET"],
-            status_code=HTTPStatus.NOT_IMPLEMENTED,
-            summary=f"{NAMES[name]} is not configured: every method answers 501",
-            responses=responses,
-            response_class=Response,
-            operation_id=f"absent_{name}_{'below' if 'rest' in path else 'list'}",
-        )
-        others = [method for method in METHODS if method != "GET"]
-        router.add_api_route(path, absent, methods=others, include_in_schema=False)
     return router
 
 
