@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import httpx
@@ -408,7 +408,7 @@ class Driver:
                 "tranmode": "A",
                 tz.TOKEN_FIELD: query.get(tz.TOKEN_FIELD, payment["id"]),
             }
-            url = f"https://own.example.com/webhook/payments/tranzila?{urlencode({'t': 'x'})}"
+            url = f"https://own.example.com/webhook/payments/tranzila?payment={payment['id']}"
             await self._tell(client, Notify(url, form), "forged")
 
     # --- the end --------------------------------------------------------------------------------

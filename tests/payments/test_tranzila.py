@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -71,6 +72,26 @@ async def test_a_notify_leads_to_the_report_which_settles_it(
         REPORT,
         {"terminal_name": TERMINAL, "transaction_index": 1696},
     )
+
+
+async def test_a_notify_without_our_field_is_followed_by_its_address(
+    one: House, tranzila: TranzilaEmulator
+) -> None:
+    payment = await one.opened("tranzila")
+    tranzila.charge(query_of(payment["link"]))
+    [notify] = tranzila.notifies
+    reference = query_of(payment["link"])["voiceagent_token"]
+    assert reference not in notify.url, "addresses come into logs"
+    form = {name: value for name, value in notify.form.items() if name != "voiceagent_token"}
+    for url in (
+        "https://own.example.com/webhook/payments/tranzila",
+        "https://own.example.com/webhook/payments/tranzila?payment=x",
+        f"https://own.example.com/webhook/payments/tranzila?payment={uuid4()}",
+    ):
+        assert (await one.notify(Notify(url, form))).status_code == 200
+        assert await one.status(payment) == "sent"
+    await one.notify(Notify(notify.url, form))
+    assert await one.status(payment) == "paid"
 
 
 async def test_repeated_notifies_settle_once(one: House, tranzila: TranzilaEmulator) -> None:

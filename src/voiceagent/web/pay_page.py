@@ -215,7 +215,7 @@ def _view(payment: Payment, came: str) -> View:
 def _addresses(request: Request, settings: Settings, payment: Payment) -> Addresses:
     base = public_base_url(request.scope, settings)
     page = f"{base}{pay_path(payment.token)}"
-    notify = f"{base}/webhook/payments/{payment.provider}?{HINT}={payment.reference}"
+    notify = f"{base}/webhook/payments/{payment.provider}?{HINT}={payment.id}"
     return Addresses(f"{page}/thanks", f"{page}/failed", notify)
 
 

@@ -28,8 +28,9 @@ MAX_BODY_BYTES: Final = 256 * 1024
 AT_ONCE: Final = 16
 """Words that are followed at a time, and as many that wait: anybody may send them, and each costs
 a request to the provider."""
-HINT: Final = "t"
-"""In the address that Tranzila notifies: whose payment it is about."""
+HINT: Final = "payment"
+"""In the address that Tranzila notifies: the id of the payment that it is about. No secret, since
+addresses come into logs."""
 
 _PAYPAL_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     403: {"description": "It is not PayPal's own word, or not sent to us."},
@@ -97,8 +98,7 @@ def payment_webhooks_router(house: WebhooksHouse) -> APIRouter:
         if missing := house.missing["tranzila"]:
             raise not_configured("tranzila", missing)
         form = await read_form(request)
-        token = form.get(TOKEN_FIELD) or request.query_params.get(HINT, "")
-        payment = await house.known_as("tranzila", token[:100]) if token else None
+        payment = await _of_notify(house, form, request.query_params.get(HINT, ""))
         if payment is not None:
             await _follow_tranzila(house, payment, form, turns)
         # The same whether there is such a payment or not.
@@ -139,6 +139,17 @@ async def _of_event(house: WebhooksHouse, event: Mapping[str, Any]) -> Payment |
         if _map(link).get("rel") == "up"
     )
     return await house.known_as("paypal", *(str(name)[:100] for name in names if name))
+
+
+async def _of_notify(house: WebhooksHouse, form: TwilioForm, hint: str) -> Payment | None:
+    """The payment that a notify is about, if it tells."""
+    if token := form.get(TOKEN_FIELD):
+        return await house.known_as("tranzila", token[:100])
+    try:
+        payment = await house.get(UUID(hint))
+    except (ValueError, NotFound):
+        return None
+    return payment if payment.provider == "tranzila" else None
 
 
 async def _follow_tranzila(
