@@ -22,6 +22,15 @@ _PINGS: Final = ("PNG_PONG_TX", "PNG_PONG_RX")
 _NO_RECORD: Final = "Give the service's API_KEY, or its DATA_DIR; is its database there?"
 
 
+def _nothing_known(call: CallFacts) -> str:
+    """Why there is nothing to judge; empty when there is something."""
+    if call.phone is not None and call.phone.result.ended_by == "refused":
+        return f"there was no call: {call.phone.result.error}"
+    if not call.record:
+        return call.record_fault or "there is no record"
+    return ""
+
+
 def call_checks(call: CallFacts) -> list[Check]:
     """Every check of the call."""
     words = words_of(call.record)
@@ -165,8 +174,9 @@ def introduction(call: CallFacts) -> Check:
         faults.append("the text of the introduction was said again")
     if call.phone is not None and call.phone.openings_heard != 1:
         faults.append(_heard_openings(call.phone))
-    if not call.record and call.phone is None:
-        faults.append(call.record_fault or "there is no record")
+    nothing = _nothing_known(call)
+    if nothing and not (call.phone is not None and call.phone.openings_heard):
+        faults = [nothing]
     return check(name, faults, "once", "Anti-loop: playbook B4.")
 
 
@@ -183,8 +193,9 @@ def understood(call: CallFacts) -> Check:
     rows = [row for row in call.record.get("turns", ()) if row.get("who") == "caller"]
     texts = [str(row.get("text")) for row in rows if row.get("text")]
     faults = []
-    if not call.record:
-        faults.append(call.record_fault or "there is no record")
+    nothing = _nothing_known(call)
+    if nothing:
+        faults.append(nothing)
     elif call.phone is None:
         faults += [] if texts else ["speech-to-text heard nothing: no turn of the caller"]
     else:
@@ -207,6 +218,8 @@ def heard(call: CallFacts) -> Check:
     if call.phone is None:
         return _heard_by_record(name, call, todo)
     result = call.phone.result
+    if result.ended_by == "refused":
+        return check(name, [_nothing_known(call)], "", todo)
     if result.first_word_ms is None:
         sent = call.phone.media_messages
         fault = (
@@ -233,8 +246,8 @@ def heard(call: CallFacts) -> Check:
 
 
 def _heard_by_record(name: str, call: CallFacts, todo: str) -> Check:
-    if not call.record:
-        return check(name, [call.record_fault or "there is no record"], "", _NO_RECORD)
+    if nothing := _nothing_known(call):
+        return check(name, [nothing], "", _NO_RECORD)
     rows = call.record.get("turns", ())
     ended = {
         row["turn"]: row["timings"].get("speech_ended_at_ms")
@@ -263,8 +276,8 @@ def answered_once(call: CallFacts) -> Check:
     """Each utterance gets one answer, and no more."""
     name = "one answer for each utterance"
     rows = call.record.get("turns", ())
-    if not call.record:
-        return check(name, [call.record_fault or "there is no record"], "", _NO_RECORD)
+    if nothing := _nothing_known(call):
+        return check(name, [nothing], "")
     numbers = [row["turn"] for row in rows if row.get("who") == "caller" and row.get("text")]
     counts = {
         number: sum(row.get("source") == "reply" and row["turn"] == number for row in rows)
@@ -286,8 +299,8 @@ def end_of_utterance(call: CallFacts) -> Check:
     """300 to 600 ms of silence end an utterance."""
     low, high = EOU_RANGE_MS
     name = f"end of utterance after {low}-{high} ms of silence (EoU_ms)"
-    if not call.record:
-        return check(name, [call.record_fault or "there is no record"], "", _NO_RECORD)
+    if nothing := _nothing_known(call):
+        return check(name, [nothing], "")
     values = [
         float(row["timings"]["eou_ms"])
         for row in call.record.get("turns", ())
@@ -308,8 +321,8 @@ def log_words(call: CallFacts, words: Sequence[LogWord]) -> Check:
         for word in words
     )
     if not words:
-        why = call.record_fault or "the record of the call has no log words"
-        return check(name, [why], "", _NO_RECORD)
+        why = _nothing_known(call) or "the record of the call has no log words"
+        return check(name, [why], "")
     answered = [
         row["turn"]
         for row in call.record.get("turns", ())
@@ -331,7 +344,7 @@ def pings(call: CallFacts, words: Sequence[LogWord]) -> Check:
     counts = {name: sum(word.name == name for word in words) for name in _PINGS}
     faults = [f"no {name}" for name, count in counts.items() if not count]
     if not words:
-        faults = [call.record_fault or "the record of the call has no log words"]
+        faults = [_nothing_known(call) or "the record of the call has no log words"]
     return check(
         "pings: PNG_PONG_TX, PNG_PONG_RX",
         faults,
