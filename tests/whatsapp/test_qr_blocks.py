@@ -1,6 +1,8 @@
 """A QR code drawn in half blocks can be read back from them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voiceagent.whatsapp.qr_blocks import QUIET_MODULES, half_blocks
 
@@ -17,11 +19,19 @@ def modules(lines: list[str]) -> list[str]:
     return rows
 
 
-def test_each_module_is_in_its_place_inside_a_light_margin() -> None:
-    seen = modules(half_blocks(FINDER))
-    inside = seen[QUIET_MODULES : QUIET_MODULES + len(FINDER)]
-    assert [row[QUIET_MODULES:-QUIET_MODULES] for row in inside] == list(FINDER)
-    around = seen[:QUIET_MODULES] + seen[QUIET_MODULES + len(FINDER) :]
+@st.composite
+def squares(draw: st.DrawFn) -> tuple[str, ...]:
+    size = draw(st.integers(1, 12))
+    row = st.text("01", min_size=size, max_size=size)
+    return tuple(draw(st.lists(row, min_size=size, max_size=size)))
+
+
+@given(squares())
+def test_each_module_is_in_its_place_inside_a_light_margin(rows: tuple[str, ...]) -> None:
+    seen = modules(half_blocks(rows))
+    inside = seen[QUIET_MODULES : QUIET_MODULES + len(rows)]
+    assert [row[QUIET_MODULES:-QUIET_MODULES] for row in inside] == list(rows)
+    around = seen[:QUIET_MODULES] + seen[QUIET_MODULES + len(rows) :]
     assert {character for row in around for character in row} == {"0"}
     assert all(row[:QUIET_MODULES] == row[-QUIET_MODULES:] == "0000" for row in inside)
 
