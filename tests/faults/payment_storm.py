@@ -175,7 +175,7 @@ class House:
         async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False, timeout=2) as client:
             while True:
                 try:
-                    if (await client.get(f"{self.url}/healthz")).status_code == 200:
+                    if (await client.get(f"{self.url}/readyz")).json()["db"] == "ok":
                         return
                 except httpx.HTTPError:
                     pass
