@@ -105,6 +105,10 @@ class PayPalEmulator(ProviderServer):
         }
         # Written in a way in which no other program would write it again.
         body = json.dumps(event, ensure_ascii=False, separators=(" ,", " : ")).encode()
+        return self.signed_body(body, type_, key)
+
+    def signed_body(self, body: bytes, type_: str = "", key: str = SECRET) -> Webhook:
+        """The same of any body."""
         sent_id, sent_at = secrets.token_hex(8), _now()
         headers = {
             "PayPal-Auth-Algo": "SHA256withRSA",
