@@ -18,8 +18,9 @@ __all__ = ["_server", "database", "database_url"]
 ENGLISH = {"AGENT_LANGUAGE": "en-US"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def chromium() -> Iterator[Chromium]:
+    # Each its own: a cookie holds for all ports.
     with Chromium() as chromium:
         yield chromium
 
@@ -31,6 +32,8 @@ async def signed_in(chromium: Chromium, shown: Console, path: str) -> AsyncItera
         url = await stack.enter_async_context(served(shown.app))
         stack.callback(shown.office.end_streams)
         page = await stack.enter_async_context(chromium.page())
+        # What nobody sees fetches nothing.
+        await page.send("Page.bringToFront")
         await page.send("Page.navigate", url=f"{url}{path}")
         await page.until("document.readyState === 'complete' && !!document.querySelector('#key')")
         await page.write("#key", API_KEY)
@@ -59,13 +62,14 @@ async def test_two_browsers_at_two_processes_see_a_new_message(
         ):
             await other.house.written("the first words", name="Dana")
             thread = f"/console/contacts/{await shown.contact_of()}"
-            async with (
-                signed_in(chromium, other, "/console") as listed,
-                signed_in(chromium, shown, thread) as read,
-            ):
-                await other.house.written("words that came later", name="Dana")
-                await listed.until(holds("words that came later"))
-                await read.until(holds("words that came later"))
+            with Chromium() as another:
+                async with (
+                    signed_in(another, other, "/console") as listed,
+                    signed_in(chromium, shown, thread) as read,
+                ):
+                    await other.house.written("words that came later", name="Dana")
+                    await listed.until(holds("words that came later"))
+                    await read.until(holds("words that came later"))
     finally:
         await there.close()
 

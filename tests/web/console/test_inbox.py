@@ -275,7 +275,7 @@ async def test_a_person_takes_over_and_gives_back(shown: Console, database: Data
     assert "Take over" in await shown.text(thread)
     await shown.post(f"{thread}/agent", thread, agent="person")
     assert (await AgentSwitch(database).of(UUID(contact))).agent == "person"
-    assert "Give back to the agent" in await shown.text(thread)
+    assert "Give back" in await shown.text(thread)
     await shown.post(f"{thread}/agent", thread, agent="on")
     assert (await AgentSwitch(database).of(UUID(contact))).agent == "on"
     assert shown.switched == [UUID(contact)] * 2

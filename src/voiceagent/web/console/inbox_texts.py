@@ -216,7 +216,7 @@ INBOX_EN: Final = InboxTexts(
         "person": "You answer. The agent keeps silent until you give the conversation back.",
     },
     take_over="Take over",
-    give_back="Give back to the agent",
+    give_back="Give back",
     statuses={
         "queued": "Waiting",
         "unknown": "Perhaps sent",

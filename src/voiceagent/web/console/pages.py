@@ -57,6 +57,7 @@ class Pages:
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
+            auto_reload=False,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -97,6 +98,7 @@ class Pages:
             direction=DIRECTIONS[language],
             moments=Moments(language, self._zone, datetime.now(self._zone).date()),
             business=self._business,
+            here=request.url.path,
             path=at or request.url.path,
             languages=_languages(request, at),
             csrf=self._door.csrf(session) if session is not None else "",

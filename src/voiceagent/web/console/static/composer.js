@@ -14,7 +14,7 @@ function grow() {
 
 document.addEventListener("keydown", (event) => {
   if (event.target !== field() || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  if (!matchMedia("(pointer: fine)").matches) return;
+  if (matchMedia("(pointer: coarse)").matches) return; // on a telephone it begins a line
   event.preventDefault();
   if (event.target.value.trim() !== "") event.target.form.requestSubmit();
 });
