@@ -98,7 +98,11 @@ def webhooks(call: CallFacts) -> Check:
     if call.twilio is not None and call.twilio.fault:
         faults.append(f"Twilio's own record: {call.twilio.fault}")
     raw = "\n".join(
-        f"{end}: {path} {status}" for end, rows in seen.items() for path, status in rows
+        [
+            *(_inspected(row) for row in call.record.get("webhooks", ())),
+            "",
+            *(f"{end}: {path} {status}" for end, rows in seen.items() for path, status in rows),
+        ]
     )
     return check(
         "request inspector: incoming_call 200, stream_status 204 twice, stream_ended 204",
@@ -106,6 +110,13 @@ def webhooks(call: CallFacts) -> Check:
         f"as {' and '.join(seen)} {'has' if len(seen) == 1 else 'have'} it",
         raw=raw,
     )
+
+
+def _inspected(row: Mapping[str, Any]) -> str:
+    """One line of the service's own request inspector."""
+    told = (row.get(name) for name in ("at", "route", "status", "event"))
+    detail = "" if row.get("event") == "log-words" else str(row.get("detail") or "")
+    return " ".join(str(one) for one in (*told, detail) if one)
 
 
 def _webhook_faults(rows: Sequence[tuple[str, int]]) -> list[str]:
@@ -239,7 +250,7 @@ def heard(call: CallFacts) -> Check:
     if late:
         faults.append(f"the slowest answer came after {max(late) / 1000:.1f} s")
     figure = (
-        f"first word {result.first_word_ms / 1000:.1f} s,"
+        f"first word {result.first_word_ms:.0f} ms after the stream's start,"
         f" answers {' '.join(f'{one:.0f}' for one in responses)} ms after the caller's last sound"
     )
     return check(name, faults, figure, todo)

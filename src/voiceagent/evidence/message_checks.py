@@ -8,6 +8,7 @@ from typing import Final
 
 from voiceagent.evidence.check import Check, check
 from voiceagent.evidence.facts import MessageFacts
+from voiceagent.evidence.service_checks import SIGN
 
 OUT: Final = "WhatsApp out: POST /api/whatsapp/send 204, saved as out + sent"
 IN: Final = "WhatsApp in: POST /webhook/whatsapp/twilio 204, saved as in + received"
@@ -61,7 +62,7 @@ def message_in(facts: MessageFacts) -> Check:
             faults.append(f"the CRM has {shown[0]} + {shown[1]}")
     todo = "See the service's log: CRM_MESSAGE_SAVED is missing."
     if facts.answer.status == 403:
-        todo = "Sign it: TWILIO_AUTH_TOKEN and PUBLIC_BASE_URL must be those of the service."
+        todo = SIGN
     return check(IN, faults, "204, saved as in + received (simulated sender)", todo, _raw(facts))
 
 

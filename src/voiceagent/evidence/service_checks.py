@@ -7,6 +7,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,11 @@ from voiceagent.evidence.facts import HttpAnswer, RunLine, Upgrade
 
 SUBPROTOCOL: Final = "audio.twilio.com"
 PARTS: Final = {"ws": "ok", "db": "ok", "stt": "ok", "tts": "ok"}
+
+SIGN: Final = (
+    "Signatures: TWILIO_AUTH_TOKEN here must be the service's, and --public-base-url its"
+    " PUBLIC_BASE_URL."
+)
 
 _FIXED_PORT: Final = re.compile(r"--port[ =]\d|-b +\S*:\d|--bind[ =]\S*:\d|:(5000|8000|8080)\b")
 _OTHER_PROCESSES: Final = re.compile(r"\b(npm|node|baileys|start_all)\b")
@@ -107,7 +113,9 @@ def handshake(upgrade: Upgrade) -> Check:
         f"handshake: 101 and Sec-WebSocket-Protocol: {SUBPROTOCOL}",
         faults,
         f"101, {SUBPROTOCOL}",
-        "Twilio would end the call with 31920 or 31924; a proxy before it may drop the header.",
+        SIGN
+        if upgrade.status == HTTPStatus.FORBIDDEN
+        else "Twilio would end the call with 31920 or 31924; a proxy before it may drop the header.",
         upgrade.head,
     )
 
@@ -129,7 +137,8 @@ def twiml(answer: HttpAnswer, call_sid: str) -> Check:
     """The answer to a ringing call, exactly."""
     name = "/webhook/incoming_call: the TwiML"
     if answer.status != 200:
-        return check(name, [f"it was answered {answer.outcome}"], "", raw=answer.raw())
+        todo = SIGN if answer.status == HTTPStatus.FORBIDDEN else ""
+        return check(name, [f"it was answered {answer.outcome}"], "", todo, answer.raw())
     return check(
         name,
         _twiml_faults(answer.body, call_sid),
