@@ -188,6 +188,11 @@ class TestMasking:
             log.line().replace("\\\\", "\\")
         )
 
+    def test_our_own_lines_hide_the_secrets_of_paths_as_well(self) -> None:
+        log = Log()
+        logging.getLogger("voiceagent.x").warning("%s is away", "/calendar/S3cret.ics?token=abc")
+        assert "/calendar/•••.ics?token=••• is away" in log.line()
+
     def test_a_password_in_a_url_is_hidden(self) -> None:
         log = Log()
         logging.getLogger("x").warning("no answer from postgresql://user:hush@host/db")

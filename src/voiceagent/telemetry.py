@@ -71,15 +71,17 @@ def _masked(match: re.Match[str]) -> str:
 
 
 def _mask_line(message: str, *, from_server: bool) -> str:
-    """Hide what no log may show: international numbers, passwords in URLs; in the
-    server's own lines also plain numbers and secrets in paths and query strings."""
+    """Hide what no log may show: international numbers, passwords in URLs, secrets in paths and
+    query strings; in the server's own lines also plain numbers."""
     if "+" in message or "%2" in message:
         message = _PLUS_PHONE.sub(_masked, message)
     if "@" in message:
         message = _URL_PASSWORD.sub(r"\1•••@", message)
-    if from_server:
+    if "=" in message:
         message = _SECRET_PARAMETER.sub(r"\1•••", message)
+    if "/" in message:
         message = _SECRET_PATH.sub(r"\1•••", message)
+    if from_server:
         message = _URL_PHONE.sub(_masked, message)
     return message
 

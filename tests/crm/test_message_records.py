@@ -50,6 +50,15 @@ async def test_a_message_is_stored_once_however_often_it_is_told(
     assert (message.text, message.created_at) == ("שלום\ufffd עולם", after(0))
 
 
+async def test_numbers_that_are_none_cost_no_message(
+    records: RecordsRepository, messages: MessagesRepository
+) -> None:
+    place = {"lat": float("nan"), "lng": [float("inf"), 34.8, 10**30]}
+    await records.apply([received("A", details={"location": place})])
+    [message] = (await messages.page()).items
+    assert message.details == {"location": {"lat": None, "lng": [None, 34.8, 10**30]}}
+
+
 async def test_a_message_belongs_to_the_contact_of_its_number(
     records: RecordsRepository, messages: MessagesRepository, database: Database
 ) -> None:

@@ -177,6 +177,19 @@ class TestSidecar:
         [note] = record.media
         assert (note.source, note.voice_note, note.seconds, record.text) == ("m1", True, 4.0, "")
 
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"size_bytes": 2**64 - 1},
+            {"size_bytes": -1},
+            {"seconds": 1e300},
+            {"seconds": float("nan")},
+        ],
+    )
+    def test_what_a_file_cannot_be_is_not_believed(self, told: dict[str, float]) -> None:
+        [note] = baileys(kind="image", media={"id": "m1"} | told).media
+        assert (note.size_bytes, note.seconds) == (None, None)
+
     def test_the_owners_own_words_end_nothing(self) -> None:
         assert baileys(text="stop").wish == "stop"
         assert baileys(text="stop", from_me=True).wish is None

@@ -4,6 +4,7 @@ Claims flow out to whoever fetches, files and transcripts flow back. A claim is 
 what a killed process had in its hands goes to another one when it ends.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,12 +121,14 @@ class MediaQueue:
 
     async def stored(self, claim: FileClaim, content: bytes, mime_type: str) -> None:
         """It was fetched."""
+        # In a thread: of a large file it takes longer than a call may wait.
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(content).digest())
         async with self._database.connection(STORE_DEADLINE_S) as connection:
             await connection.execute(
                 _STORED,
                 claim.id,
                 content,
-                hashlib.sha256(content).digest(),
+                digest,
                 len(content),
                 storable(mime_type)[:200],
                 MESSAGES_CHANNEL,

@@ -7,6 +7,7 @@ when that is committed.
 """
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -282,7 +283,7 @@ async def _apply_fates(connection: Connection, records: Sequence[MessageFateKnow
 
 
 def _storable_json(value: object) -> Any:
-    """The same as PostgreSQL can hold it: no NUL anywhere."""
+    """The same as PostgreSQL can hold it: no NUL anywhere, no number that is none."""
     match value:
         case str():
             return storable(value)
@@ -290,5 +291,7 @@ def _storable_json(value: object) -> Any:
             return {storable(str(key)): _storable_json(inner) for key, inner in value.items()}
         case list() | tuple():
             return [_storable_json(inner) for inner in value]
+        case float() if not math.isfinite(value):
+            return None
         case _:
             return value

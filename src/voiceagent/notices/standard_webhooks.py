@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -23,6 +24,7 @@ SIGNATURE_HEADER: Final = "webhook-signature"
 TOLERANCE_S: Final = 300
 """How far a message's time may be from the receiver's: the reference libraries' five minutes."""
 
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
 _PREFIX: Final = "whsec_"
 _VERSION: Final = "v1"
 _KEY_BYTES: Final = range(24, 65)
@@ -71,7 +73,7 @@ class WebhookKey:
         """
         try:
             message_id, signatures = headers[ID_HEADER], headers[SIGNATURE_HEADER].split()
-            timestamp_s = int(headers[TIMESTAMP_HEADER])
+            timestamp_s = _seconds(headers[TIMESTAMP_HEADER])
             right = self.signature(message_id, timestamp_s, body).encode()
         except KeyError as error:
             raise ProtocolError("a header of the webhook is missing") from error
@@ -84,3 +86,10 @@ class WebhookKey:
         if not any(matches):
             raise ProtocolError("the webhook's signature is not right")
         return message_id
+
+
+def _seconds(timestamp: str) -> int:
+    """Raises `ValueError`."""
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise ValueError("no time in seconds")
+    return int(timestamp)

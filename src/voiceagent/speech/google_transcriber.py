@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import grpc.aio
 
 MAX_S: Final = 60.0
+MAX_BYTES: Final = 2 * 1024 * 1024
+"""A minute of Opus at its best is under one."""
 DEADLINE_S: Final = 40.0
 _ENGINE: Final = "Google's speech-to-text"
 _RATES_HZ: Final = (8_000, 12_000, 16_000, 24_000, 48_000)
@@ -58,8 +60,11 @@ class GoogleTranscriber:
     async def transcribe(self, audio: bytes, mime_type: str) -> str:
         """What was said; empty when nothing was understood. Raises `ProviderError`."""
         del mime_type  # `takes` has judged it, and the file itself knows better
+        if len(audio) > MAX_BYTES:
+            raise ProviderError("larger than a minute of speech", retryable=False)
         try:
-            note = describe(audio)
+            # In a thread: a file made for it would hold the calls up.
+            note = await asyncio.to_thread(describe, audio)
         except ProtocolError as error:
             raise ProviderError(str(error), retryable=False) from error
         if note.seconds > MAX_S:

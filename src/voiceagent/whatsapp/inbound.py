@@ -7,7 +7,7 @@ the time comes in. Source of the fields: Twilio's "Receive messages" and
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
@@ -32,6 +32,8 @@ MAX_TEXT_CHARS: Final = 100_000
 """WhatsApp itself takes 65,536."""
 _MAX_SHORT_CHARS: Final = 500
 _MAX_MEDIA: Final = 10
+_MAX_SIZE_BYTES: Final = 2**40
+_MAX_SECONDS: Final = 7 * 24 * 3600.0
 
 _FATES: Final[Mapping[str, Fate]] = {
     "sent": "sent",
@@ -42,6 +44,8 @@ _FATES: Final[Mapping[str, Fate]] = {
     "canceled": "failed",
 }
 """Twilio's words for what is known; `accepted`, `queued` and `sending` are its own affair."""
+
+_Number = TypeVar("_Number", int, float)
 
 FormField = Callable[[str], str]
 """A field's value, empty when it is not there."""
@@ -260,10 +264,16 @@ def _note(media: _Media) -> MediaNote:
         source=_cut(media.id),
         mime_type=_cut(media.mime_type or ""),
         file_name=_cut(media.file_name or ""),
-        size_bytes=media.size_bytes,
-        seconds=media.seconds,
+        size_bytes=_believable(media.size_bytes, _MAX_SIZE_BYTES),
+        seconds=_believable(media.seconds, _MAX_SECONDS),
         voice_note=bool(media.voice_note),
     )
+
+
+def _believable(told: _Number | None, most: float) -> _Number | None:
+    """What a phone tells of a file, unless it cannot be: a column that cannot hold it must not
+    cost the message."""
+    return told if told is not None and 0 <= told <= most else None
 
 
 def _fate(status: _Status, at: datetime) -> MessageFateKnown | None:
