@@ -117,6 +117,34 @@ def test_a_busy_answer_is_told_as_what_it_says() -> None:
     assert "all busy" in service.twiml(answer(say_and_hang_up("all busy", "en-US")), SID).figure
 
 
+def test_stream_status_is_204_and_empty() -> None:
+    assert service.stream_status(answer("", 204)).passed
+    assert "403" in service.stream_status(answer("", 403)).figure
+    assert not service.stream_status(answer("ok", 204)).passed
+
+
+@pytest.mark.parametrize(
+    ("paypal", "tranzila", "stripe", "passes"),
+    [
+        (501, 501, 410, True),
+        (200, 200, 410, True),
+        (500, 501, 410, False),
+        (501, 403, 410, False),
+        (501, 501, 501, False),
+        (401, 401, 401, False),
+    ],
+)
+def test_payments_say_what_they_are(
+    paypal: int,
+    tranzila: int,
+    stripe: int,
+    passes: bool,
+) -> None:
+    told = {"paypal": paypal, "tranzila": tranzila, "stripe": stripe}
+    check = service.payments({name: answer("", status) for name, status in told.items()})
+    assert check.passed is passes
+
+
 # --- a call ---------------------------------------------------------------------------------------
 
 WORDS = (

@@ -37,6 +37,10 @@ from voiceagent.whatsapp.sidecar_session import SidecarSession
 READY_S: Final = 25.0
 """The first warm-up ends after at most 20 s."""
 _POLL_S: Final = 0.5
+_STATUS_PATH: Final = "/webhook/stream_status"
+_STATUS: Final = {"CallSid": "CA_TEST", "StreamSid": "MZ_TEST", "Status": "connected"}
+"""The playbook's own form."""
+_PAYMENTS: Final = "/api/crm/payments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,10 @@ async def _service(wanted: Wanted, service: Service, progress: Progress) -> None
     progress.add(checks.readyz(await _ready(service, progress)))
     progress.add(checks.handshake(await shake_hands(service.target, checks.SUBPROTOCOL)))
     progress.add(checks.plain_handshake(await shake_hands(service.target, None)))
+    progress.add(checks.stream_status(await service.unsigned(_STATUS_PATH, _STATUS)))
+    providers = ("paypal", "tranzila", "stripe")
+    told = {name: (await service.api("GET", f"{_PAYMENTS}/{name}"))[0] for name in providers}
+    progress.add(checks.payments(told))
 
 
 async def _ready(service: Service, progress: Progress) -> HttpAnswer:

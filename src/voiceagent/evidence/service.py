@@ -94,6 +94,10 @@ class Service:
             )
         return (await self._ask("POST", path, data=form, headers=headers))[0]
 
+    async def unsigned(self, path: str, form: Mapping[str, str]) -> HttpAnswer:
+        """A form from nobody in particular."""
+        return (await self._ask("POST", path, data=form, headers=self.target.host_headers))[0]
+
     async def _ask(
         self, method: str, path: str, **options: Any
     ) -> tuple[HttpAnswer, HttpResponse | None]:

@@ -6,6 +6,7 @@ Raw answers flow in, verdicts flow out. Pure.
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,6 +23,9 @@ SIGN: Final = (
     " PUBLIC_BASE_URL."
 )
 
+_LOST_HEADER: Final = (
+    "Twilio would end the call with 31920 or 31924; a proxy before it may drop the header."
+)
 _FIXED_PORT: Final = re.compile(r"--port[ =]\d|-b +\S*:\d|--bind[ =]\S*:\d|:(5000|8000|8080)\b")
 _OTHER_PROCESSES: Final = re.compile(r"\b(npm|node|baileys|start_all)\b")
 
@@ -113,9 +117,7 @@ def handshake(upgrade: Upgrade) -> Check:
         f"handshake: 101 and Sec-WebSocket-Protocol: {SUBPROTOCOL}",
         faults,
         f"101, {SUBPROTOCOL}",
-        SIGN
-        if upgrade.status == HTTPStatus.FORBIDDEN
-        else "Twilio would end the call with 31920 or 31924; a proxy before it may drop the header.",
+        SIGN if upgrade.status == HTTPStatus.FORBIDDEN else _LOST_HEADER,
         upgrade.head,
     )
 
@@ -145,6 +147,37 @@ def twiml(answer: HttpAnswer, call_sid: str) -> Check:
         f"200 in {answer.took_ms:.0f} ms, no // and no <Play>",
         "See PUBLIC_BASE_URL, and the forwarded headers of the proxy.",
         answer.raw(),
+    )
+
+
+def stream_status(answer: HttpAnswer) -> Check:
+    """The playbook's own check: a form without a signature is 204, and empty."""
+    faults = [] if answer.status == 204 else [f"it was answered {answer.outcome}"]
+    if answer.status == 204 and answer.body:
+        faults.append(f"the body is {answer.body[:40]!r}, not empty")
+    return check(
+        "/webhook/stream_status: 204 and empty, without a signature",
+        faults,
+        f"204 in {answer.took_ms:.0f} ms",
+        "It must check no signature.",
+        answer.raw(),
+    )
+
+
+def payments(answers: Mapping[str, HttpAnswer]) -> Check:
+    """What is not configured says so; Stripe is gone; nothing is a 500. By the provider's name."""
+    wanted = {"paypal": (200, 501, 403), "tranzila": (200, 501), "stripe": (410,)}
+    faults = [
+        f"{name} was answered {answers[name].outcome}, not {' or '.join(map(str, allowed))}"
+        for name, allowed in wanted.items()
+        if answers[name].status not in allowed
+    ]
+    return check(
+        "payments: PayPal and Tranzila work or say 501, Stripe is 410",
+        faults,
+        ", ".join(f"{name} {answers[name].status}" for name in wanted),
+        "These want the service's API_KEY.",
+        "\n\n".join(answer.raw() for answer in answers.values()),
     )
 
 
