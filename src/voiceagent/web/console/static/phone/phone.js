@@ -20,6 +20,7 @@ const csrf = document.querySelector('meta[name="csrf"]').content;
 const phone = at('phone');
 const transcript = new Transcript(words, {
   list: at('lines'),
+  scroller: at('log'),
   empty: at('empty'),
   summary: at('summary'),
   trouble: at('no-turns'),

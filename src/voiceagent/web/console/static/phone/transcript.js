@@ -15,7 +15,7 @@ const BAR_MS = 1000;
 export class Transcript {
   /**
    * @param {Record<string, string>} words
-   * @param {{list: HTMLElement, empty: HTMLElement, summary: HTMLElement, trouble: HTMLElement}} places
+   * @param {Record<'list' | 'scroller' | 'empty' | 'summary' | 'trouble', HTMLElement>} places
    */
   constructor(words, places) {
     this._words = words;
@@ -46,11 +46,11 @@ export class Transcript {
   }
 
   _show(lines) {
-    const { list, empty, summary } = this._places;
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    const { scroller, empty, summary } = this._places;
+    const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 40;
     empty.hidden = lines.length > 0;
     for (const line of lines) this._put(line);
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    if (atEnd) scroller.scrollTop = scroller.scrollHeight;
     const sum = summaryOf(lines);
     if (sum === null) return;
     const words = sum.count === 1 ? this._words.summary_one : this._words.summary;
