@@ -65,6 +65,7 @@ class Business:
             revive=revive,
             on_new_messages=self._post.arrivals,
             tombstones=tombstones,
+            disk_lasts=settings.data_dir_lasts,
         )
         self._office = BackOffice(settings, database, self.recorder, tombstones, self._post.owner)
         self._cash = CashDesk(

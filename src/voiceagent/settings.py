@@ -216,6 +216,9 @@ class Settings(BaseModel):
     deploy_id: Annotated[str, Field(max_length=200)] = "unknown"
     git_commit: ShortText | None = None
     data_dir: Path = Path("var")
+    data_dir_lasts: Switch = True
+    """What is written there survives a restart. If not, a message is acknowledged only once it is
+    in the database."""
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
     """`None`: an embedded PostgreSQL in `data_dir`."""
     api_key: Token | None = None

@@ -425,6 +425,22 @@ class TestDurably:
         assert await database.pool.fetchval("SELECT text FROM messages") == "in the journal"
         await recorder.close(DEADLINE_S)
 
+    async def test_a_disk_that_does_not_last_keeps_nothing_safe(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        outage = Outage(database)
+        recorder = CallRecorder(database, tmp_path, revive=outage.revive, disk_lasts=False)
+        await recorder.start()
+        with pytest.raises(ProviderError) as caught:
+            await recorder.record_durably(received("A", "sent again"), deadline_s=0.3)
+        assert caught.value.retryable
+        outage.over()
+        await recorder.settle(DEADLINE_S)
+        await until(lambda: recorder.healthy)
+        await recorder.record_durably(received("A", "sent again"))
+        assert await database.pool.fetchval("SELECT text FROM messages") == "sent again"
+        await recorder.close(DEADLINE_S)
+
     async def test_a_database_that_hangs_is_not_waited_for(
         self, database: Database, recorder: CallRecorder
     ) -> None:

@@ -79,6 +79,7 @@ class CallRecorder:
         revive: Callable[[], Awaitable[object]] | None = None,
         on_new_messages: OnNew | None = None,
         tombstones: Tombstones | None = None,
+        disk_lasts: bool = True,
         queue_limit: int = QUEUE_LIMIT,
         write_deadline_s: float = WRITE_DEADLINE_S,
         ping_interval_s: float = PING_INTERVAL_S,
@@ -86,11 +87,13 @@ class CallRecorder:
         """`revive` brings a dead database back, or raises `ProviderError`; by default that is
         `database.start`. Give one that also migrates if the database may be away at start.
         `on_new_messages` writes what else belongs to messages that were not known before; by the
-        `tombstones` records are known that come too late, since what they tell of was erased."""
+        `tombstones` records are known that come too late, since what they tell of was erased.
+        Without `disk_lasts` a record in the journal is not called safe: a restart may lose it."""
         self._database = database
         self._records = RecordsRepository(database, on_new_messages, tombstones)
         self._directory = data_dir / "journal"
         self._revive = revive or database.start
+        self._disk_lasts = disk_lasts
         self._queue_limit = queue_limit
         self._write_deadline_s = write_deadline_s
         self._ping_interval_s = ping_interval_s
@@ -233,7 +236,7 @@ class CallRecorder:
             self._failed += len(rest)
             logger.exception("records are lost at the end count=%d", len(rest))
         else:
-            _tell_safe(rest)
+            self._tell_safe(rest, in_database=False)
         self._taken = []
         self._queue.clear()
 
@@ -309,7 +312,7 @@ class CallRecorder:
         except ProviderError as error:
             self._mark(healthy=False, why=str(error))
         else:
-            await self._let_go()
+            await self._let_go(in_database=True)
 
     async def _to_journal(self) -> bool:
         try:
@@ -319,13 +322,21 @@ class CallRecorder:
             if self._healthy:
                 await self._write_directly()
             return False
-        await self._let_go()
+        await self._let_go(in_database=False)
         self._count_pending()
         return True
 
-    async def _let_go(self) -> None:
-        """What was taken is safe. A call whose end is among it needs nobody to end it."""
-        _tell_safe(self._taken)
+    def _tell_safe(self, queued: Sequence[_Queued], *, in_database: bool) -> None:
+        """Whoever waits for these need not wait any longer."""
+        if not (in_database or self._disk_lasts):
+            return  # They come to their deadline, and whoever sent them sends them again.
+        for each in queued:
+            if each.safe is not None and not each.safe.done():
+                each.safe.set_result(None)
+
+    async def _let_go(self, *, in_database: bool) -> None:
+        """What was taken is kept. A call whose end is among it needs nobody to end it."""
+        self._tell_safe(self._taken, in_database=in_database)
         records = [queued.record for queued in self._taken]
         ended = {record.call_sid for record in records if isinstance(record, CallEnded)}
         self._taken = []
@@ -427,12 +438,6 @@ class CallRecorder:
 
     def _count_pending(self) -> None:
         self._pending = sum(journal.pending for journal in self._journals)
-
-
-def _tell_safe(queued: Sequence[_Queued]) -> None:
-    for each in queued:
-        if each.safe is not None and not each.safe.done():
-            each.safe.set_result(None)
 
 
 def _end_lost_calls(journal: Journal) -> None:
