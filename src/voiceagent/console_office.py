@@ -5,9 +5,11 @@ out. It decides nothing.
 """
 
 import asyncio
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import tzinfo
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -32,6 +34,11 @@ from voiceagent.web.console.pairing import pairing_router
 from voiceagent.web.console.router import console_router
 from voiceagent.web.console.sign_in import sign_in_router
 from voiceagent.whatsapp.sidecar_session import SidecarSession
+
+SEARCH_S: Final = 0.05
+"""A page looks through so much of a search; the browser asks for the rest, page by page."""
+
+_LOOK_S: Final = 0.5
 
 
 class ConsoleOffice:
@@ -73,7 +80,7 @@ class ConsoleOffice:
         house = InboxHouse(
             contacts=ContactsRepository(self._database),
             conversations=Conversations(self._database),
-            search=Search(self._database),
+            search=Search(self._database, budget_s=SEARCH_S),
             messages=messages,
             outbox=outbox,
             agents=AgentSwitch(self._database),
@@ -95,12 +102,22 @@ class ConsoleOffice:
         """Work until cancelled."""
         # Compiling a template takes longer than the loop may be held up.
         await asyncio.to_thread(self.pages.warm_up)
-        await keep_running("the pages' news", self._news.run)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(keep_running("the pages' news", self._news.run))
+            tasks.create_task(self._end_with_server())
 
-    def end_streams(self) -> None:
-        """Before the server stops: it would wait for the pages that are open."""
+    async def _end_with_server(self) -> None:
+        """A server that stops waits for the pages that are open, before anything here is told."""
+        while not _server_stops():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(_LOOK_S)
         self._news.close()
 
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything."""
         stack.push_async_exit(self._session)
+
+
+def _server_stops() -> bool:
+    """Whether uvicorn, which has the signal, has begun to shut down."""
+    server: object = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return getattr(server, "should_exit", False) is True

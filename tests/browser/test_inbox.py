@@ -30,7 +30,6 @@ async def signed_in(chromium: Chromium, shown: Console, path: str) -> AsyncItera
     """A browser that shows this page of the process, after signing in; it has a mark."""
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(served(shown.app))
-        stack.callback(shown.office.end_streams)
         page = await stack.enter_async_context(chromium.page())
         # What nobody sees fetches nothing.
         await page.send("Page.bringToFront")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -74,7 +75,6 @@ async def listening(shown: Console) -> AsyncIterator[Stream]:
         stream = Stream(answer.aiter_lines())
         await stream.next("here")
         yield stream
-        shown.office.end_streams()
 
 
 async def test_a_new_message_is_told_at_once(database: Database, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_a_call_is_told_as_it_begins_and_ends(database: Database, tmp_path
 
 async def test_a_stream_ends_when_the_server_stops(database: Database, tmp_path: Path) -> None:
     async with console(database, tmp_path, sends=True) as shown, listening(shown) as stream:
-        shown.office.end_streams()
+        signal.getsignal(signal.SIGINT).__self__.should_exit = True  # type: ignore[union-attr]
         with pytest.raises(AssertionError, match="ended"):
             await stream.next("never")
 

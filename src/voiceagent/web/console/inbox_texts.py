@@ -15,6 +15,8 @@ class InboxTexts:
     clear: str
     hits: str
     no_hits: str
+    no_hits_yet: str
+    search_on: str
     no_hits_hint: str
     nobody: str
     nobody_hint: str
@@ -81,6 +83,8 @@ INBOX_HE: Final = InboxTexts(
     clear="ניקוי החיפוש",
     hits="תוצאות",
     no_hits="לא נמצא דבר",
+    no_hits_yet="עדיין לא נמצא דבר",
+    search_on="להמשיך לחפש",
     no_hits_hint="נסו שם אחר, חלק ממספר או מילה אחרת.",
     nobody="עדיין אין שיחות",
     nobody_hint="מי שיתקשר או יכתוב לעסק יופיע כאן מעצמו.",
@@ -186,6 +190,8 @@ INBOX_EN: Final = InboxTexts(
     clear="Clear the search",
     hits="Results",
     no_hits="Nothing found",
+    no_hits_yet="Nothing found yet",
+    search_on="Search on",
     no_hits_hint="Try another name, a part of a number or another word.",
     nobody="No conversations yet",
     nobody_hint="Whoever calls or writes to the business appears here by themselves.",
