@@ -33,8 +33,9 @@ from voiceagent.crm.migrate import migrate
 from voiceagent.drain import Drain
 from voiceagent.engines import choose_engines
 from voiceagent.errors import SettingsError
+from voiceagent.kept_secrets import ensure_api_key
 from voiceagent.metrics import Metrics
-from voiceagent.settings import Settings, ensure_api_key, load_settings
+from voiceagent.settings import Settings, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.voice_warm_up import VoiceWarmUp
 from voiceagent.warm_up import WarmUp

@@ -28,10 +28,11 @@ from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import SettingsError
 from voiceagent.http_clients import http_client
+from voiceagent.kept_secrets import ensure_owner_webhook_secret
 from voiceagent.notices.notices import NoticeQueue, Target
 from voiceagent.notices.sender import Deliver, Sender, written
 from voiceagent.notices.webhook import OwnerWebhook
-from voiceagent.settings import Settings, ensure_owner_webhook_secret
+from voiceagent.settings import Settings
 from voiceagent.twilio.rest import TwilioRest
 from voiceagent.web.desk import calendar_router, desk_router
 from voiceagent.web.notices import notices_router

@@ -24,10 +24,11 @@ from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.tombstones import Tombstones
+from voiceagent.kept_secrets import ensure_erasure_key
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
 from voiceagent.people_office import PeopleOffice
-from voiceagent.settings import Settings, ensure_erasure_key
+from voiceagent.settings import Settings
 from voiceagent.web.crm import crm_router
 from voiceagent.written_agent import WrittenOffice
 

@@ -125,11 +125,8 @@ def _number(text: str) -> str:
 
 
 def _whatsapp(arguments: argparse.Namespace) -> int:
-    from voiceagent.settings import (  # noqa: PLC0415
-        DEFAULT_BAILEYS_URL,
-        ensure_baileys_token,
-        load_settings,
-    )
+    from voiceagent.kept_secrets import ensure_baileys_token  # noqa: PLC0415
+    from voiceagent.settings import DEFAULT_BAILEYS_URL, load_settings  # noqa: PLC0415
     from voiceagent.whatsapp import pairing  # noqa: PLC0415
     from voiceagent.whatsapp.sidecar_session import SidecarSession  # noqa: PLC0415
 

@@ -23,7 +23,8 @@ from voiceagent.crm.live_changes import LiveChanges
 from voiceagent.crm.messages import MessagesRepository
 from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.search import Search
-from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings, ensure_baileys_token
+from voiceagent.kept_secrets import ensure_baileys_token
+from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
 from voiceagent.web.console.door import Door
 from voiceagent.web.console.events import events_router
 from voiceagent.web.console.inbox import InboxHouse, inbox_router

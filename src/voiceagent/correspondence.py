@@ -23,9 +23,10 @@ from voiceagent.crm.ports import DurableRecorder
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.crm.written_threads import CrmThreads
 from voiceagent.errors import ProviderError
+from voiceagent.kept_secrets import ensure_baileys_token
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
-from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings, ensure_baileys_token
+from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
 from voiceagent.speech.google_channel import credentials_of, host_of
 from voiceagent.speech.google_stt import SERVICE as GOOGLE_STT_SERVICE
 from voiceagent.speech.google_transcriber import GoogleTranscriber
