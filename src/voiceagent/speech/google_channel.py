@@ -115,7 +115,8 @@ async def load(module: str) -> ModuleType:
         return await asyncio.to_thread(importlib.import_module, module)
     except ImportError as error:
         raise ProviderError(
-            f"{module} is not installed: install voiceagent[google].", retryable=False
+            f"{module} is not installed; from a checkout: pip install -e '.[google]'",
+            retryable=False,
         ) from error
 
 

@@ -190,7 +190,7 @@ class OpenAIChat:
             from openai import AsyncOpenAI  # noqa: PLC0415
         except ImportError:
             raise ProviderError(
-                "openai is not installed: install voiceagent[llm].", retryable=False
+                "openai is not installed; from a checkout: pip install -e '.[llm]'", retryable=False
             ) from None
         http = http_client(
             HttpDeadlines(connect_s=1.0, receive_s=self._warm_up_deadlines.total_s),
