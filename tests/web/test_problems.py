@@ -3,7 +3,7 @@ import logging
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, field_validator
 
 from voiceagent.errors import (
     EngineTimeout,
@@ -18,6 +18,13 @@ from voiceagent.web.problems import install_problem_handlers
 class Message(BaseModel):
     to: str
     code: SecretStr
+
+    @field_validator("to")
+    @classmethod
+    def _is_a_number(cls, value: str) -> str:
+        if not value.startswith("+"):
+            raise ValueError("must begin with +")
+        return value
 
 
 def application(error: Exception | None = None) -> FastAPI:
@@ -112,6 +119,12 @@ async def test_what_is_wrong_with_a_request_is_told_without_its_values(body: str
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["errors"]
     assert "hush" not in answer.text
+
+
+async def test_what_a_validator_says_is_told_in_its_own_words() -> None:
+    async with client(application()) as caller:
+        answer = await caller.post("/send", json={"to": "972", "code": "hush"})
+    assert answer.json()["errors"] == [{"where": "body.to", "what": "must begin with +"}]
 
 
 def test_openapi_shows_every_error_as_a_problem() -> None:

@@ -106,7 +106,11 @@ async def _invalid(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     # The value itself is not repeated: it may be a secret or somebody's number.
     faults = [
-        FieldFault(where=".".join(str(step) for step in fault["loc"])[:200], what=fault["msg"])
+        FieldFault(
+            where=".".join(str(step) for step in fault["loc"])[:200],
+            # A validator's own sentence, without the library's word before it.
+            what=fault["msg"].removeprefix("Value error, "),
+        )
         for fault in error.errors()[:20]
     ]
     return problem_response(
