@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -54,6 +55,20 @@ async def test_what_never_began_never_does(gate: threading.Event) -> None:
     gate.set()
     threads.close()
     assert begun == []
+
+
+async def test_what_gets_a_thread_too_late_to_end_in_time_is_not_begun() -> None:
+    threads = RequestThreads("Somebody", deadline_s=4.0)
+    begun = []
+    # They are busy until less than half of the second one's time is left.
+    first = [asyncio.create_task(threads.run(lambda _: time.sleep(2.2))) for _ in range(THREADS)]
+    await asyncio.sleep(0)
+    with pytest.raises(ProviderError, match="no thread was free") as error:
+        await threads.run(lambda _: begun.append(1))
+    assert error.value.retryable
+    assert begun == []
+    await asyncio.gather(*first)
+    threads.close()
 
 
 async def test_a_place_is_taken_until_its_thread_is_free(gate: threading.Event) -> None:

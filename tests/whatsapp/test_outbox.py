@@ -11,15 +11,24 @@ import pytest
 
 from emulators.sidecar import Fault, SidecarEmulator
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
+from emulators.twilio_rest import Fault as TwilioFault
 from voiceagent.crm.database import Database
 from voiceagent.crm.drafts import Draft, Routes
 from voiceagent.crm.outbox import OutboxRepository
+from voiceagent.twilio.request_threads import THREADS
 from voiceagent.whatsapp.news import MessageNews
-from voiceagent.whatsapp.outbox import Outbox
+from voiceagent.whatsapp.outbox import LEASE_S, NOTE_TRIES, SEND_DEADLINE_S, Outbox
 from voiceagent.whatsapp.sidecar import Sidecar
+from voiceagent.whatsapp.twilio_sender import TwilioSender
 from whatsapp.world import OTHER, PHONE, House, house, until, until_true
 
 ROUTES = Routes(("baileys", "twilio"), "baileys")
+BY_TWILIO = {
+    "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+    "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+    "TWILIO_WHATSAPP_FROM": OWN_NUMBER,
+    "TWILIO_SIGNATURE_CHECK": "0",
+}
 
 
 @pytest.fixture
@@ -177,10 +186,7 @@ async def test_several_processes_and_many_faults_send_each_once_and_in_order(
     repository = OutboxRepository(database, ROUTES)
     phones = [f"+9725000000{n:02d}" for n in range(6)]
     sidecar = Sidecar(emulator.url, "a-token-of-nobody")
-    boxes = [
-        Outbox(repository, {"baileys": sidecar}, MessageNews(), at_once=4, poll_s=0.2)
-        for _ in range(4)
-    ]
+    boxes = [Outbox(repository, {"baileys": sidecar}, MessageNews(), poll_s=0.2) for _ in range(4)]
     running = [asyncio.create_task(box.run()) for box in boxes]
     for n in range(20):
         for phone in phones:
@@ -230,17 +236,49 @@ async def test_an_attempt_under_way_at_the_end_is_noted(database: Database, tmp_
     assert await database.pool.fetchval("SELECT status FROM messages") == "sent"
 
 
+@pytest.mark.parametrize("carrier", [Sidecar, TwilioSender])
+def test_no_carrier_is_cut_off_before_it_can_say_what_it_did(
+    carrier: type[Sidecar] | type[TwilioSender],
+) -> None:
+    assert carrier.deadline_s < SEND_DEADLINE_S
+    # Claimed at the last moment, sent at the last moment, noted at the last moment.
+    assert LEASE_S > 5.0 + SEND_DEADLINE_S + NOTE_TRIES * 5.0
+
+
+async def test_a_burst_by_a_slow_twilio_is_sent_and_never_unknown(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    count = 24
+    phones = [f"+97252222{n:04d}" for n in range(count)]
+    with TwilioRestEmulator() as twilio:
+        environ = BY_TWILIO | {"TWILIO_BASE_URL": twilio.base_url}
+        async with house(database, tmp_path, sends=False, environ=environ) as one:
+            for n, phone in enumerate(phones):
+                await one.twilio(MessageSid=f"SM{n}", From=f"whatsapp:{phone}", Body="hi")
+            for phone in phones:
+                await put(one, phone, to=phone)
+            twilio.fail_next(*[TwilioFault.HANG] * THREADS)
+            work = asyncio.create_task(one.office.run())
+            await asyncio.to_thread(twilio.wait_until_hanging, THREADS)
+            twilio.release()
+
+            async def gone() -> bool:
+                return not await database.pool.fetchval("SELECT count(*) FROM outbox")
+
+            await until_true(gone)
+            sent = await one.messages(direction="out", limit="100")
+            work.cancel()
+            await asyncio.wait([work])
+        assert sorted(message["body"] for message in twilio.messages.values()) == phones
+    assert {(message["status"], message["error"]) for message in sent} == {("queued", "")}
+    assert "takes no messages" not in caplog.text
+
+
 async def test_what_twilio_was_perhaps_told_is_never_told_again(
     database: Database, tmp_path: Path
 ) -> None:
-    environ = {
-        "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
-        "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
-        "TWILIO_WHATSAPP_FROM": OWN_NUMBER,
-        "TWILIO_SIGNATURE_CHECK": "0",
-    }
     with TwilioRestEmulator() as twilio:
-        environ |= {"TWILIO_BASE_URL": twilio.base_url}
+        environ = BY_TWILIO | {"TWILIO_BASE_URL": twilio.base_url}
         async with house(database, tmp_path, sends=False, environ=environ) as one:
             await one.twilio(MessageSid="SM0", From=f"whatsapp:{PHONE}", Body="hi")
             first, _ = await put(one, "one", "two")

@@ -17,6 +17,8 @@ THREADS: Final = 4
 WAITING: Final = 16
 """Requests that may wait for a thread; one more is refused."""
 DEADLINE_S: Final = 10.0
+LEAST_SHARE: Final = 0.5
+"""Of the deadline: what has waited so long for a thread that less is left is not begun."""
 
 _T = TypeVar("_T")
 
@@ -61,7 +63,8 @@ class RequestThreads:
         self._executor.shutdown(wait=False)
 
     def _begun_in_time(self, request: Callable[[float], _T], deadline: float) -> _T:
-        if time.monotonic() >= deadline:
+        # With less time than this it would be cut off, and nobody would know whether it was done.
+        if time.monotonic() >= deadline - self._deadline_s * LEAST_SHARE:
             raise self._never_begun()
         return request(deadline)
 

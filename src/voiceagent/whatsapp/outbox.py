@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
+from voiceagent.crm.database import QUERY_DEADLINE_S
 from voiceagent.crm.message_models import Provider
 from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.errors import ProviderError
@@ -22,16 +23,17 @@ from voiceagent.whatsapp.ports import Carrier, NotSent, Outcome, Settled, Unclea
 
 _log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 24
-"""Attempts under way at a time, of each carrier: those that wait for an acknowledgement must not
-hold up the others."""
 POLL_S: Final = 2.0
 """How often letters are looked for of which nobody told."""
-SEND_DEADLINE_S: Final = 9.0
-LEASE_S: Final = 25.0
-"""Longer than an attempt and the notes of its outcome can last."""
+SEND_DEADLINE_S: Final = 11.0
+"""Of an attempt. Above those of the carriers: who is cut off here can say nothing any more."""
 NOTE_TRIES: Final = 3
-_NOTE_PAUSE_S: Final = 0.3
+_NOTE_PAUSES_S: Final = (0.3, 0.6)
+_NOTES_S: Final = NOTE_TRIES * QUERY_DEADLINE_S + sum(_NOTE_PAUSES_S)
+_SPARE_S: Final = 2.0
+"""For a busy machine."""
+LEASE_S: Final = QUERY_DEADLINE_S + SEND_DEADLINE_S + _NOTES_S + _SPARE_S
+"""Longer than a claim, its attempt and the notes of the outcome can last together."""
 _LAST_S: Final = 5.0
 """How long attempts under way may go on at the end."""
 
@@ -45,7 +47,6 @@ class Outbox:
         carriers: Mapping[Provider, Carrier],
         news: MessageNews,
         *,
-        at_once: int = AT_ONCE,
         poll_s: float = POLL_S,
         lease_s: float = LEASE_S,
         deadline_s: float = SEND_DEADLINE_S,
@@ -53,7 +54,6 @@ class Outbox:
         self._repository = repository
         self._carriers = carriers
         self._news = news
-        self._at_once = at_once
         self._poll_s = poll_s
         self._lease_s = lease_s
         self._deadline_s = deadline_s
@@ -104,7 +104,8 @@ class Outbox:
         """Begin as many attempts as there is room for."""
         under_way = self._under_way[provider]
         now_s = asyncio.get_running_loop().time()
-        room = self._gates[provider].room(now_s, self._at_once - len(under_way), len(under_way))
+        free = self._carriers[provider].at_once - len(under_way)
+        room = self._gates[provider].room(now_s, free, len(under_way))
         self._full[provider] = room <= 0
         if room <= 0:
             return
@@ -171,7 +172,8 @@ class Outbox:
                 await self._take_step(letter, step)
             except ProviderError as error:
                 self._tell(works=False, why=str(error))
-                await asyncio.sleep(_NOTE_PAUSE_S * 2**attempt)
+                if attempt < len(_NOTE_PAUSES_S):
+                    await asyncio.sleep(_NOTE_PAUSES_S[attempt])
                 continue
             fate = KnownFate(step.status, step.error) if isinstance(step, Settle) else None
             self._news.tell(letter.message_id, fate)

@@ -56,7 +56,16 @@ Outcome = Settled | HandedOver | InHand | NotSent | Unclear
 
 
 class Carrier(Protocol):
-    """A way out. Both methods answer within `SEND_DEADLINE_S` of `outbox.py`."""
+    """A way out. Both methods answer within `deadline_s`."""
+
+    @property
+    def at_once(self) -> int:
+        """How many letters it can be given at a time without having any wait inside it."""
+
+    @property
+    def deadline_s(self) -> float:
+        """Its own, for one letter: below `SEND_DEADLINE_S` of `outbox.py`, so that it is the
+        carrier that says what became of a letter which it had no time for."""
 
     async def send(self, letter: Letter) -> Outcome:
         """Send it; with the same letter again it must not be sent twice if it says so."""

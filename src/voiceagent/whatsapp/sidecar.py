@@ -29,9 +29,11 @@ from voiceagent.whatsapp.ports import InHand, NotSent, Outcome, Settled, Unclear
 ACK_WAIT_MS: Final = 3000
 """For the acknowledgement of WhatsApp's server; the longest that the sidecar waits."""
 DEADLINES: Final = HttpDeadlines(connect_s=1.0, send_s=2.0, receive_s=6.0, turn_s=1.0)
-CONNECTIONS: Final = 28
-"""As many as there are attempts at once, and a few for files. The client looks at every idle one
-of them before each request."""
+DEADLINE_S: Final = DEADLINES.turn_s + DEADLINES.connect_s + DEADLINES.send_s + DEADLINES.receive_s
+AT_ONCE: Final = 24
+"""Those that wait for an acknowledgement must not hold up the others."""
+CONNECTIONS: Final = AT_ONCE + 4
+"""A few are for files. The client looks at every idle one of them before each request."""
 
 _TOKEN_IS_WRONG_S: Final = 30.0
 _WHOLE_CARRIER: Final = frozenset({"hourly_cap", "daily_cap", "pace"})
@@ -66,6 +68,9 @@ def webhook_key(token: str) -> WebhookKey:
 
 class Sidecar:
     """One sidecar. Implements `Carrier` and `MediaSource`. Close it at the end."""
+
+    at_once: Final = AT_ONCE
+    deadline_s: Final = DEADLINE_S
 
     def __init__(
         self, url: str, token: str, make_client: Callable[[], HttpClient] | None = None

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from voiceagent.crm.outbox import Letter
 from voiceagent.errors import ProviderError
-from voiceagent.twilio.messaging import TwilioMessaging, WhatsAppText
+from voiceagent.twilio.messaging import DEADLINE_S, TwilioMessaging, WhatsAppText
+from voiceagent.twilio.request_threads import THREADS
 from voiceagent.twilio.rest_faults import OutcomeUnknown, TwilioRefused
 from voiceagent.whatsapp.ports import HandedOver, NotSent, Outcome, Settled, Unclear
 
@@ -30,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 class TwilioSender:
     """One WhatsApp sender. Implements `Carrier`."""
+
+    at_once: Final = THREADS
+    deadline_s: Final = DEADLINE_S
 
     def __init__(self, messaging: TwilioMessaging, base_url: Callable[[], str | None]) -> None:
         """`base_url` is where Twilio reaches this service, as far as it is known by then."""
