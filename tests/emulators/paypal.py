@@ -50,6 +50,7 @@ class PayPalEmulator(ProviderServer):
         self.webhooks: list[Webhook] = []
         self.declines: set[str] = set()
         """Orders whose capture is refused: the payer's card is not good."""
+        self.decline_issue = "INSTRUMENT_DECLINED"
         self.capture_status = "COMPLETED"
         """Of the captures to come; `PENDING` and `DECLINED` are others."""
         self.refund_status = "COMPLETED"
@@ -206,7 +207,7 @@ class PayPalEmulator(ProviderServer):
         if order["status"] != "APPROVED":
             return _issue(422, "ORDER_NOT_APPROVED")
         if order["id"] in self.declines:
-            return _issue(422, "INSTRUMENT_DECLINED")
+            return _issue(422, self.decline_issue)
         [unit] = order["purchase_units"]
         capture = {
             "id": secrets.token_hex(8).upper() + "C",

@@ -246,6 +246,32 @@ async def test_a_card_that_is_declined_can_be_tried_again(
     assert len(paypal.captures) == 1
 
 
+@pytest.mark.parametrize(
+    ("issue", "status"),
+    [
+        ("INSTRUMENT_DECLINED", "failed"),
+        ("PAYEE_ACCOUNT_RESTRICTED", "failed"),
+        ("COMPLIANCE_VIOLATION", "failed"),
+        ("PAYER_ACTION_REQUIRED", "sent"),
+        ("ORDER_NOT_APPROVED", "sent"),
+        ("PREVIOUS_REQUEST_IN_PROGRESS", "sent"),
+    ],
+)
+async def test_why_nothing_was_captured_is_kept(
+    one: House, paypal: PayPalEmulator, issue: str, status: str
+) -> None:
+    payment = await one.opened()
+    order_id = order_of(payment["link"])
+    paypal.approve(order_id)
+    paypal.declines.add(order_id)
+    paypal.decline_issue = issue
+    await one.back(payment)
+    now = await one.read(payment)
+    assert now["status"] == status
+    details = [event["detail"] for event in now["events"] if event["change"] == "declined"]
+    assert details == ([issue] if status == "failed" else [])
+
+
 async def test_a_capture_that_paypal_denies_leads_to_a_new_order(
     one: House, paypal: PayPalEmulator
 ) -> None:

@@ -26,7 +26,6 @@ from voiceagent.payments.paypal_orders import (
 )
 from voiceagent.payments.ports import (
     Addresses,
-    Agreed,
     Declined,
     Finding,
     Gone,
@@ -221,11 +220,15 @@ class PayPal:
                 if status != HTTPStatus.OK:
                     raise _fault("reading an order", status, order)
                 return finding_of(order, payment)
-            case "INSTRUMENT_DECLINED" | "PAYER_CANNOT_PAY" | "TRANSACTION_REFUSED" as issue:
-                # The payer may try again by another order; each refusal is its own.
+            case "PREVIOUS_REQUEST_IN_PROGRESS" | "DUPLICATE_REQUEST_ID":
+                # Another of us is capturing it: the money may be taken in this moment.
+                raise ProviderError("capturing: PayPal is at it already", retryable=True)
+            case "ORDER_NOT_APPROVED" | "PAYER_ACTION_REQUIRED":
+                return NotYet()
+            case str(issue) if issue and status == HTTPStatus.UNPROCESSABLE_ENTITY:
+                # The card, the payer or our own account: no money was taken by this order, and the
+                # payer may try again by another one. Each refusal is its own.
                 return Declined(str(answer.get("debug_id", "")), issue)
-            case "ORDER_NOT_APPROVED":
-                return Agreed()
             case _:
                 raise _fault("capturing", status, answer)
 
