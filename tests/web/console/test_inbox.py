@@ -71,17 +71,19 @@ async def test_a_thread_is_read_once_it_was_shown(shown: Console, database: Data
 async def test_an_older_page_of_a_thread_reads_nothing(shown: Console, database: Database) -> None:
     for n in range(70):
         await shown.house.written(f"number {n}.")
-    thread = f"/console/contacts/{await shown.contact_of()}"
-    newest = await shown.text(thread)
-    assert "number 69." in newest
-    assert "number 9." not in newest
-    await shown.house.written("new")
-    cursor = newest.split('href="?cursor=')[1].split('"')[0]
+    contact = await shown.contact_of()
+    thread = f"/console/contacts/{contact}"
+    cursor = (await Conversations(database).timeline(UUID(contact), limit=60)).next_cursor
     older = await shown.text(thread, params={"cursor": cursor})
     assert "number 9." in older
     assert "To the newest" in older
     assert "data-live" not in older
-    assert await unread(database) == [1]
+    assert await unread(database) == [70]
+    newest = await shown.text(thread)
+    assert "number 69." in newest
+    assert "number 9." not in newest
+    assert f'href="?cursor={cursor}"' in newest
+    assert await unread(database) == [0]
 
 
 async def test_more_conversations_are_on_the_next_page(shown: Console) -> None:
