@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import openai.resources.chat  # noqa: F401 - half a second that is no test's to wait for
+import pytest
 
 from emulators.openai_rules import Action, Call, Fault, Rule
 from emulators.openai_server import OpenAIEmulator
@@ -31,6 +32,7 @@ from written.agents import wrote
 from written.world import ANN, BEN, World
 
 GREETING = "Hello, this is Corner Clinic."
+HANDED_OVER = "Of course. Somebody of our team will answer you here."
 FAILURE = Rule(Action(fault=Fault("status", status=400)))
 FAILURE_AFTER_TOOLS = replace(FAILURE, after_tool="*")
 TAKES_OVER = "I am having a technical difficulty. Let me take your details.\n\nWhat is it about?"
@@ -148,6 +150,50 @@ async def test_a_person_takes_over_when_the_model_says_so() -> None:
     assert draft.messages[0].endswith("Somebody will answer you here.")
 
 
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("I want to talk to a person", "I see. What else can I do for you?"),
+        ("Are you a robot? Give me a human.", "I am sorry, only I am here."),
+        ("Hello\nthe manager please", "Shall I book a check-up?"),
+    ],
+)
+async def test_a_person_comes_though_the_model_only_talks(written: str, answer: str) -> None:
+    async with open_clinic(Rule(Action(answer))) as here:
+        draft = await here.hears(written)
+        assert (draft.hands_over, draft.messages) == (True, (f"{GREETING}\n\n{HANDED_OVER}",))
+        draft = await here.hears(written)
+    assert (draft.hands_over, draft.messages) == (True, (HANDED_OVER,))
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("I want to talk to a person", "Of course. Do you want to talk to a person now?"),
+        ("Are you a person?", "I am a program."),
+        ("What is the price?", "Ask a person of our team."),
+    ],
+)
+async def test_whoever_is_asked_back_or_asks_for_none_is_left_to_the_model(
+    written: str, answer: str
+) -> None:
+    async with open_clinic(Rule(Action(answer))) as here:
+        draft = await here.hears(written)
+    assert (draft.hands_over, draft.messages) == (False, (f"{GREETING}\n\n{answer}",))
+
+
+async def test_a_tool_that_there_is_not_is_told_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_clinic(
+        Rule(calls("call_a_human", reason="secret"), says=("refund",)),
+        Rule(Action("I cannot."), after_tool="call_a_human"),
+    ) as here:
+        await here.hears("I want a refund")
+    [line] = [record.getMessage() for record in caplog.records if "tool" in record.getMessage()]
+    assert line == "the model calls a tool that there is not name='call_a_human'"
+
+
 async def test_what_its_tools_did_is_known_in_the_next_message() -> None:
     async with open_clinic(
         Rule(
@@ -244,6 +290,12 @@ class TestWhenItFails:
             draft = await here.hears("I want a refund")
         # The agent's own sentence for it follows.
         assert (draft.hands_over, draft.messages) == (True, ())
+
+    async def test_a_person_comes_though_the_model_is_away(self) -> None:
+        async with open_clinic(Rule(Action("Hello."), says=("hi",)), FAILURE) as here:
+            await here.hears("hi")
+            draft = await here.hears("I want to talk to a person")
+        assert (draft.hands_over, draft.messages) == (True, (HANDED_OVER,))
 
     async def test_it_is_left_alone_for_a_while(self) -> None:
         async with open_clinic(FAILURE, rests_s=1000) as here:

@@ -6,6 +6,7 @@ sent or kept here; an answer that is given up is cancelled.
 
 import asyncio
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -35,6 +36,8 @@ RESTS_S: Final = 30.0
 DIALOGUES: Final = 500
 """Conversations whose tools one process remembers; the one that was silent longest goes first."""
 REMEMBERED_S: Final = 3600.0
+
+_QUESTION: Final = re.compile(r"[^.!?؟…\n]+(?=[?؟])")
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +107,11 @@ class ThinkingMind:
             if proposal is not None:
                 said = Said.of(events)
                 learnt = {**memory.learnt, **said.fields}
+                if self._owes_a_person(asked, said):
+                    _log.info("the model called no person: the script does")
+                    known = Memory(None, learnt)
+                    draft = self._script.hand_over(asked, known)
+                    return replace(draft, fields=said.fields, commit=proposal.commit)
                 return Draft(
                     joined([self._greeting(asked), *([text] for text in said.texts)]),
                     Memory(None, learnt),
@@ -167,6 +175,14 @@ class ThinkingMind:
             fields={**said.fields, **draft.fields},
             memory=Memory(draft.memory.script, {**learnt, **draft.fields}),
         )
+
+    def _owes_a_person(self, asked: Answer, said: Said) -> bool:
+        """Whether a person was asked for, and the model neither called one nor asked back whether
+        one is wanted: nobody would ever come."""
+        if said.hands_over or not self._script.asks_for_person(asked.text):
+            return False
+        questions = (q for text in said.texts for q in _QUESTION.findall(text))
+        return not any(map(self._script.asks_for_person, questions))
 
     def _greeting(self, asked: Answer) -> tuple[str, ...]:
         return self._script.profile.greeting if asked.fresh else ()

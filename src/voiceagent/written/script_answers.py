@@ -20,10 +20,11 @@ from voiceagent.brain.words.spelling import spell
 from voiceagent.written.answering import Answer
 from voiceagent.written.drafts import Said, joined
 from voiceagent.written.memory import Memory
-from voiceagent.written.wording import for_writing
+from voiceagent.written.wording import for_writing, hand_over
 
 _LINE_ENDS: Final = (".", "!", "?", ",", ";", ":", "…")
 _CLAUSE_END: Final = re.compile(r"[.!?,;:…]\s+")
+_SENTENCE_END: Final = re.compile(r"[.!?؟…]\s+|\n+")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 
@@ -74,13 +75,26 @@ class ScriptAnswers:
             return self._begin(asked, state or DialogueState())
         return _draft([], *self._hear(state, _turn(asked.text)))
 
+    def asks_for_person(self, text: str) -> bool:
+        """Somebody is to answer who is no machine; each sentence is heard by itself."""
+        sentences = _SENTENCE_END.split(text)
+        return any(self._asides.hear(each) is Aside.PERSON for each in sentences)
+
     def take_over(self, asked: Answer, memory: Memory) -> Draft:
         """Answer in place of a model that failed: ask what it has not learnt, in its own words."""
         if asked.fresh:
             return self._begin(asked, self._script.knowing(memory.learnt))
+        if self.asks_for_person(asked.text):
+            return self.hand_over(asked, memory)
         known = self._script.knowing(memory.learnt)
         opened, opening = self._script.opening(known, introduce=False)
         return _draft([self.profile.phrases.takeover], opened, opening)
+
+    def hand_over(self, asked: Answer, memory: Memory) -> Draft:
+        """A person was asked for: one sentence says that one will answer."""
+        greeting = self.profile.greeting if asked.fresh else ()
+        sentence = hand_over(self.profile.language)
+        return Draft(joined([greeting, [sentence]]), memory, {}, hands_over=True)
 
     def _begin(self, asked: Answer, state: DialogueState) -> Draft:
         """The first words of a day: the introduction, and the question unless it is answered."""

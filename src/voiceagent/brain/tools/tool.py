@@ -121,6 +121,7 @@ class AgentTools:
     async def call(self, name: str, arguments: str) -> ToolResult:
         tool = self._tools.get(name)
         if tool is None:
+            _log.warning("the model calls a tool that there is not name=%r", one_line(name, 40))
             return ToolResult(f'There is no tool "{one_line(name, 40)}". Go on without it.')
         try:
             request = tool.read(arguments)
