@@ -85,3 +85,19 @@ def test_every_sentence_is_in_the_language(language: str) -> None:
     sentences = {file_reply(language), hand_over(language)}
     assert len(sentences) == 2
     assert (file_reply(language) == file_reply("en")) == (language == "en")
+
+
+@pytest.mark.parametrize(
+    ("spoken", "written"),
+    [
+        ('"Hello, this is Shop. How can I help?"', ("Hello, this is Shop.",)),
+        ('["Hi.", "This is Shop. What is up? How can I help?"]', ("Hi.", "This is Shop.")),
+        ('"This is Shop, how can I help?"', ("This is Shop, how can I help?",)),
+        ('"How are you? This is Shop."', ("How are you?", "This is Shop.")),
+    ],
+)
+def test_no_question_stands_between_the_greeting_and_the_answer(
+    spoken: str, written: tuple[str, ...]
+) -> None:
+    agent = read_agent(SHOP.replace('"Corner Shop, hello."', spoken), "shop.toml", "en-US")
+    assert for_writing(agent).greeting == written

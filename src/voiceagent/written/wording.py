@@ -19,6 +19,7 @@ from voiceagent.brain.words.lexicon import lexicon_of
 OPTIONS: Final = 5
 """More possible answers than these are not read."""
 
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?؟…])\s+")
 _ANY_NUMBER: Final = "+10000000"
 """With a number the script hands over when it is asked for a person. In writing nobody dials it:
 the person comes to the thread."""
@@ -110,16 +111,26 @@ def hand_over(language: str) -> str:
 def for_writing(profile: AgentProfile) -> AgentProfile:
     """The agent as it answers messages. One in a language without sentences here keeps its own."""
     written = _LANGUAGES.get(primary_of(profile.language))
+    greeting = profile.greeting
     changes: dict[str, object] = {"transfer_number": _ANY_NUMBER}
     if written is not None:
+        greeting = _readable(greeting, written) or greeting
         goodbye = (with_business(written.goodbye, profile.business),)
         changes |= {
             "phrases": _phrases(profile, written),
             "questions": tuple(_question(each, profile, written) for each in profile.questions),
-            "greeting": _readable(profile.greeting, written) or profile.greeting,
             "closing": _readable(profile.closing, written) or goodbye,
         }
-    return profile.model_copy(update=changes)
+    return profile.model_copy(update={**changes, "greeting": _without_question(greeting)})
+
+
+def _without_question(greeting: tuple[str, ...]) -> tuple[str, ...]:
+    """The greeting without its closing question ("How can I help?"): in writing the answer follows
+    in the same message. A greeting that is nothing but one sentence stays."""
+    sentences = [part for text in greeting for part in _SENTENCE_END.split(text)]
+    while len(sentences) > 1 and sentences[-1].rstrip().endswith(("?", "؟")):
+        del sentences[-1]
+    return tuple(sentences)
 
 
 def _phrases(profile: AgentProfile, written: _Written) -> PhraseTable:
