@@ -3,7 +3,8 @@
     VoiceAgentError
     ├── SettingsError        the environment is wrong; one line per fault, names the variable
     ├── ProviderError        an outside part or an engine failed; `retryable` tells if it may heal
-    │   └── EngineTimeout    it did not answer before its deadline
+    │   ├── EngineTimeout    it did not answer before its deadline
+    │   └── OutcomeUnknown   it did not answer, and may have done what was asked all the same
     ├── ProtocolError        a peer sent what its protocol does not allow
     ├── NotFound             there is no such record
     ├── Conflict             what is there already does not allow it
@@ -46,6 +47,13 @@ class EngineTimeout(ProviderError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retryable=True)
+
+
+class OutcomeUnknown(ProviderError):
+    """No answer came: what was asked for may have been done, or may still be."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"it may have been done: {why}", retryable=True)
 
 
 class ProtocolError(VoiceAgentError):

@@ -1,12 +1,16 @@
 """What is put into the outbox leaves it once, in order, by its own owner; on a real database."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from crm.messages import LID, received
 from crm.records import CALLER
+from emulators.slow_way import SlowWay
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.drafts import Draft, KeyInFlight, KeyMismatch, OptedOut, Put, Routes
@@ -14,7 +18,7 @@ from voiceagent.crm.message_models import Provider
 from voiceagent.crm.messages import MessagesRepository
 from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.crm.records import RecordsRepository
-from voiceagent.errors import Conflict, NotFound
+from voiceagent.errors import Conflict, NotFound, OutcomeUnknown, ProviderError
 
 ROUTES = Routes(("baileys", "twilio"), "baileys")
 OTHER = "+12025550123"
@@ -118,6 +122,76 @@ class TestPutting:
         with pytest.raises(NotFound):
             await outbox.put(Draft(CALLER, "hi", "k"))
         assert await claim(outbox) == []
+
+
+@asynccontextmanager
+async def far_away(way: SlowWay, path: Path) -> AsyncIterator[OutboxRepository]:
+    """The outbox as a process has it whose database is reached by this way."""
+    database = Database(way.url, path)
+    await database.start()
+    yield OutboxRepository(database, ROUTES)
+    await database.close()
+
+
+class TestDeadlines:
+    @pytest.mark.parametrize("is_known", [True, False])
+    async def test_what_could_not_be_put_in_time_is_not_put_later(
+        self, outbox: OutboxRepository, database: Database, is_known: bool
+    ) -> None:
+        if is_known:
+            await outbox.put(Draft(CALLER, "before"))
+        # What others write waits for it, as behind a long erasure.
+        lock = "LOCK contact_identities, contacts IN ACCESS EXCLUSIVE MODE"
+        async with database.transaction(30) as connection:
+            await connection.execute(lock)
+            with pytest.raises(ProviderError) as refused:
+                await outbox.put(Draft(CALLER, "hi", "k"), deadline_s=0.2)
+        assert refused.value.retryable
+        assert not isinstance(refused.value, OutcomeUnknown)
+        async with database.transaction(30) as connection:
+            await connection.execute(lock)  # behind whatever the server still had to do
+        assert await database.pool.fetchval("SELECT count(*) FROM messages WHERE text = 'hi'") == 0
+        assert (await outbox.put(Draft(CALLER, "hi", "k"))).is_new
+
+    async def test_one_that_the_order_to_cancel_came_too_late_for_is_put(
+        self, outbox: OutboxRepository, database_url: str, tmp_path: Path
+    ) -> None:
+        await outbox.put(Draft(CALLER, "before"))
+        async with SlowWay(database_url) as way, far_away(way, tmp_path) as far:
+            way.held_from = b"some words"
+            putting = asyncio.create_task(far.put(Draft(CALLER, "some words"), deadline_s=4))
+            await way.cancelled.wait()
+            way.held_from = b""
+            way.answers.set()
+            put = await putting
+        assert put.is_new
+        assert (await outbox.status(put.message_id)).status == "queued"
+
+    @pytest.mark.parametrize("is_known", [True, False])
+    async def test_without_an_answer_nobody_knows(
+        self, outbox: OutboxRepository, database_url: str, tmp_path: Path, is_known: bool
+    ) -> None:
+        if is_known:
+            await outbox.put(Draft(CALLER, "before"))
+        draft = Draft(CALLER, "some words", "k")
+        async with SlowWay(database_url) as way, far_away(way, tmp_path) as far:
+            way.held_from = b"some words" if is_known else b"COMMIT"
+            with pytest.raises(OutcomeUnknown):
+                await far.put(draft, deadline_s=0.5)
+            way.answers.set()
+        assert not (await outbox.put(draft)).is_new
+
+    async def test_a_connection_that_breaks_before_the_end_leaves_nothing(
+        self, outbox: OutboxRepository, database_url: str, tmp_path: Path
+    ) -> None:
+        draft = Draft(CALLER, "some words", "k")
+        async with SlowWay(database_url) as way, far_away(way, tmp_path) as far:
+            way.held_from = b"surviving_contact"  # within the transaction
+            with pytest.raises(ProviderError) as refused:
+                await far.put(draft, deadline_s=0.5)
+            way.answers.set()
+        assert not isinstance(refused.value, OutcomeUnknown)
+        assert (await outbox.put(draft)).is_new
 
 
 class TestRoutes:

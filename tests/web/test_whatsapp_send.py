@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from emulators.sidecar import Fault, SidecarEmulator
+from emulators.slow_way import SlowWay
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.database import Database
@@ -126,6 +127,44 @@ async def test_a_database_that_is_away_is_503(tmp_path: Path) -> None:
         answer = await one.send(key="k")
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_one_that_could_not_be_taken_in_time_is_503_and_never_sent(
+    one: House, emulator: SidecarEmulator, database: Database
+) -> None:
+    await one.send(text="first")
+    async with database.transaction(30) as connection:
+        await connection.execute("SELECT 1 FROM contacts FOR UPDATE")
+        answer = await one.send(text="second")
+    assert answer.status_code == 503
+    assert "x-message-id" not in answer.headers
+    assert (await one.send(text="second")).status_code == 204
+    assert [letter["text"] for letter in emulator.wire] == ["first", "second"]
+    assert len(await one.messages()) == 2
+
+
+async def test_one_that_may_have_been_taken_is_503_and_says_so(
+    one: House, emulator: SidecarEmulator, database_url: str, tmp_path: Path
+) -> None:
+    await one.send(text="first")
+    async with SlowWay(database_url) as way:
+        far = Database(way.url, tmp_path)
+        await far.start()
+        async with house(far, tmp_path / "far", emulator, sends=False) as another:
+            way.held_from = b"some words"
+            answer = await another.send(text="some words", key="k")
+            way.answers.set()
+        await far.close()
+    assert answer.status_code == 503
+    assert "same Idempotency-Key" in answer.json()["detail"]
+    assert int(answer.headers["retry-after"]) > 0
+
+    async def is_sent() -> bool:
+        return (await one.send(text="some words", key="k")).status_code == 204
+
+    await until_true(is_sent)
+    assert id_of(await one.send(text="some words", key="k")) == id_of(answer)
+    assert [letter["text"] for letter in emulator.wire] == ["first", "some words"]
 
 
 class TestIdempotencyKey:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 from voiceagent.crm.embedded import EmbeddedServer
-from voiceagent.errors import ProviderError
+from voiceagent.errors import OutcomeUnknown, ProviderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -34,6 +34,9 @@ CONFLICT_CLASS = "40"
 """SQLSTATE class of deadlocks and serialization failures."""
 CONTENT_CLASSES = frozenset({"22", "23", "54"})
 """SQLSTATE classes that blame what was to be stored: data exception, constraint, size limit."""
+GONE_CLASSES = ("08", "57P")
+"""How the SQLSTATEs begin that tell of a lost connection or a server that ends, and of nothing
+that was asked."""
 NEVER_HEALS_CLASSES = frozenset({"28", "42"})
 """SQLSTATE classes that time does not cure: refused login, a table that is not there."""
 
@@ -127,23 +130,46 @@ class Database:
                         await self.pool.release(connection, timeout=PING_DEADLINE_S)
 
     @asynccontextmanager
+    async def statement(self, deadline_s: float = QUERY_DEADLINE_S) -> AsyncIterator[Connection]:
+        """Lend a connection for one statement that is a transaction of its own.
+
+        Raises as `connection` does, and `OutcomeUnknown` when no answer came to it.
+        """
+        begun = False
+        try:
+            async with self.connection(deadline_s) as connection:
+                begun = True
+                yield connection
+        except ProviderError as error:
+            if begun and not _is_an_answer(error):
+                raise OutcomeUnknown(str(error)) from error
+            raise
+
+    @asynccontextmanager
     async def transaction(self, deadline_s: float = QUERY_DEADLINE_S) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction: committed at the end, rolled back on an error.
 
-        Raises as `connection` does. After a missed deadline it is not known whether the
-        transaction was committed.
+        Raises as `connection` does; then nothing of it was done. Raises `OutcomeUnknown` when no
+        answer came to the COMMIT.
         """
-        async with self.connection(deadline_s) as connection:
-            # Not asyncpg's own transaction object: it asks for a rollback when cancelled, and
-            # waits for the answer of a server that may never give one.
-            await connection.execute("BEGIN")
-            try:
-                yield connection
-            except Exception:
-                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                    await connection.execute("ROLLBACK")
-                raise
-            await connection.execute("COMMIT")
+        committing = False
+        try:
+            async with self.connection(deadline_s) as connection:
+                # Not asyncpg's own transaction object: it asks for a rollback when cancelled, and
+                # waits for the answer of a server that may never give one.
+                await connection.execute("BEGIN")
+                try:
+                    yield connection
+                except Exception:
+                    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                        await connection.execute("ROLLBACK")
+                    raise
+                committing = True
+                await connection.execute("COMMIT")
+        except ProviderError as error:
+            if committing and not _is_an_answer(error):
+                raise OutcomeUnknown(str(error)) from error
+            raise
 
     async def close(self) -> None:
         """Close all connections and leave the embedded server; its last user stops it."""
@@ -161,6 +187,14 @@ class Database:
 async def _leave_as_it_is(_connection: object) -> None:
     """Nothing here changes a session, so a connection that is given back need not be reset: that
     would cost a round trip each time. An open transaction is ended by the driver all the same."""
+
+
+def _is_an_answer(error: ProviderError) -> bool:
+    """Whether the server itself refused what was asked: then nothing of it was done."""
+    refusal = error.__cause__
+    return isinstance(refusal, asyncpg.PostgresError) and not str(refusal.sqlstate).startswith(
+        GONE_CLASSES
+    )
 
 
 @contextmanager

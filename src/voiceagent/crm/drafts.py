@@ -27,6 +27,8 @@ from voiceagent.errors import Conflict, NotFound, VoiceAgentError
 
 IN_FLIGHT_S: Final = 5.0
 """Longer than the first answer under a key can take."""
+STATEMENT_SHARE: Final = 0.75
+"""Of a deadline: then a statement is cancelled, and the rest is for what came of that."""
 
 # By its hash a key is known as well when it went with an erased person.
 _KEY = """
@@ -106,6 +108,9 @@ SELECT true FROM message
 """
 
 
+_IS_PUT = "SELECT true FROM messages WHERE id = $1"
+
+
 class KeyInFlight(Conflict):
     """The first request with this key has not been answered yet."""
 
@@ -164,29 +169,39 @@ async def put_at_once(
     message_id: UUID,
     *,
     in_flight_s: float,
+    within_s: float,
     tombstones: Tombstones | None,
 ) -> bool:
     """Put it if nothing stands in its way; false, and nothing was done, when `put_draft` has to
-    look closer. A transaction of its own."""
+    look closer. A transaction of its own. Raises `QueryCanceledError` when it could not be done
+    within `within_s`, and was not done."""
     if not isinstance(draft.to, str):
         return False
-    put = await connection.fetchval(
-        _PUT_AT_ONCE,
-        message_id,
-        tuple(routes.available),
-        routes.first,
-        storable(draft.text),
-        draft.again_of,
-        datetime.now(UTC),
-        draft.to,
-        draft.despite_stop,
-        storable(draft.key),
-        draft.author,
-        storable(draft.answers),
-        draft.digest,
-        in_flight_s,
-        _hash_of(draft, tombstones),
-    )
+    try:
+        put = await connection.fetchval(
+            _PUT_AT_ONCE,
+            message_id,
+            tuple(routes.available),
+            routes.first,
+            storable(draft.text),
+            draft.again_of,
+            datetime.now(UTC),
+            draft.to,
+            draft.despite_stop,
+            storable(draft.key),
+            draft.author,
+            storable(draft.answers),
+            draft.digest,
+            in_flight_s,
+            _hash_of(draft, tombstones),
+            timeout=within_s,
+        )
+    except TimeoutError:
+        # The driver has asked the server to cancel it. This question is put once that is over, so
+        # its answer tells for certain whether it came too late.
+        put = await connection.fetchval(_IS_PUT, message_id)
+        if not put:
+            raise asyncpg.QueryCanceledError("the message could not be put in time") from None
     return bool(put)
 
 

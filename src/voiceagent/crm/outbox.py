@@ -18,7 +18,14 @@ from voiceagent.crm.database import (
     Database,
     TransactionConflict,
 )
-from voiceagent.crm.drafts import Draft, Put, Routes, put_at_once, put_draft
+from voiceagent.crm.drafts import (
+    STATEMENT_SHARE,
+    Draft,
+    Put,
+    Routes,
+    put_at_once,
+    put_draft,
+)
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.message_models import RISING, Fate, Provider
 from voiceagent.crm.message_records import MESSAGES_CHANNEL, OUTBOX_CHANNEL
@@ -166,19 +173,20 @@ class OutboxRepository:
 
         For `in_flight_s`, or until `answered`, others with its key are told that it is in flight.
         Raises `KeyInFlight`, `KeyMismatch`, `OptedOut`, and `NotFound` when there is no such
-        contact or no way to write to it. After a missed deadline it may have been put or not:
-        ask again with its key.
+        contact or no way to write to it. Raises `OutcomeUnknown` when it may have been put or
+        not: ask again with its key. After every other error it was not put.
         """
         message_id = message_id or uuid7()
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
-                async with self._database.connection(deadline_s) as connection:
+                async with self._database.statement(deadline_s) as connection:
                     if await put_at_once(
                         connection,
                         draft,
                         self._routes,
                         message_id,
                         in_flight_s=in_flight_s,
+                        within_s=deadline_s * STATEMENT_SHARE,
                         tombstones=self._tombstones,
                     ):
                         return self._told_of(Put(message_id, "queued", "", is_new=True))

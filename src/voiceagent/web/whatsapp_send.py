@@ -21,7 +21,7 @@ from voiceagent.crm.drafts import IN_FLIGHT_S, Draft, KeyMismatch, OptedOut, Put
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.message_models import MessageStatus
 from voiceagent.crm.outbox import OutboxRepository
-from voiceagent.errors import ProviderError
+from voiceagent.errors import OutcomeUnknown, ProviderError
 from voiceagent.telemetry import word
 from voiceagent.web.json_body import body_of, read_json
 from voiceagent.web.problems import problem_response
@@ -35,6 +35,12 @@ MAX_TEXT_CHARS: Final = 4096
 ID_HEADER: Final = "X-Message-Id"
 
 _TAKEN: Final = frozenset({"sent", "delivered", "read"})
+_MAYBE: Final = (
+    "The message may have been taken: ask again with the same Idempotency-Key. Without one, see"
+    " whether there is a message of this X-Message-Id first."
+)
+_RETRY_AFTER_S: Final = "5"
+"""Until then the first request with a key may be called under way."""
 
 
 def _number(text: str) -> str:
@@ -76,7 +82,8 @@ SENDING: Final[dict[int | str, dict[str, Any]]] = {
     413: {"description": "The body is too long or came too slowly."},
     422: {"description": "The body is malformed; the person wants no more messages; WhatsApp"
           " refuses the message; or the key was used for another body."},
-    503: {"description": "The database is away: nothing was taken, ask again."},
+    503: {"description": "The database is away: nothing was taken, ask again. With `X-Message-Id`:"
+          " it may have been taken, ask again with the same `Idempotency-Key`."},
 }  # fmt: skip
 
 
@@ -130,6 +137,12 @@ def whatsapp_send_router(outbox: OutboxRepository, news: MessageNews) -> APIRout
             )
         except (OptedOut, KeyMismatch) as error:
             raise refusal(error) from None
+        except OutcomeUnknown:
+            raise HTTPException(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                _MAYBE,
+                headers={ID_HEADER: str(message_id), "Retry-After": _RETRY_AFTER_S},
+            ) from None
 
     async def fate(put: Put, wait: Wait) -> Put:
         """The message once something is known of it, or as it stands after three seconds."""
