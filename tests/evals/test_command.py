@@ -105,7 +105,9 @@ class TestRun:
 
         assert main(asked) == FAILED
         told = capsys.readouterr().out
-        assert "ok      good" in told
+        assert told.startswith("2 scenarios, in real time: up to about a minute\n")
+        once = [line.split()[3] for line in told.splitlines() if line.endswith("says hello")]
+        assert sorted(once) == ["bad", "good"]
         assert 'opening: not said: "ahoy"; heard: "Hello, this is Home Line' in told
         assert "1 of 2 passed" in told
 

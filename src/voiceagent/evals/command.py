@@ -58,9 +58,16 @@ def run_all(wanted: Wanted, environ: Mapping[str, str]) -> bool:
     runnable = [loaded for loaded in scenarios if loaded.name not in left_out]
     if not runnable:
         raise ScenarioError(f"none of them can be run with the brain {wanted.brain}")
+    width = max(len(loaded.name) for loaded in runnable)
+    _tell(wanted, _announcement(len(runnable)))
     with _quiet():
         outcomes = asyncio.run(
-            run_scenarios(runnable, models, environ, lambda each: _tell(wanted, outcome.line(each)))
+            run_scenarios(
+                runnable,
+                models,
+                environ,
+                lambda each: _tell(wanted, outcome.line(each, width)),
+            )
         )
     if wanted.as_json:
         told = outcome.as_json(outcomes) | {"left_out": left_out}
@@ -68,6 +75,11 @@ def run_all(wanted: Wanted, environ: Mapping[str, str]) -> bool:
     else:
         print("\n".join(["", *outcome.report(outcomes)]))
     return all(each.passed for each in outcomes)
+
+
+def _announcement(count: int) -> str:
+    scenarios = "1 scenario" if count == 1 else f"{count} scenarios"
+    return f"{scenarios}, in real time: up to about a minute"
 
 
 def _load(wanted: Wanted) -> list[LoadedScenario]:

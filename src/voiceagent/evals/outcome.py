@@ -1,4 +1,4 @@
-"""What became of a run of scenarios, and how it is told: a line each, a table, JSON. Pure."""
+"""What became of a run of scenarios, and how it is told: a line each, what failed, JSON. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,15 @@ class Outcome:
         return not self.faults
 
 
-def line(outcome: Outcome) -> str:
-    """For the progress: the scenario has ended."""
+def line(outcome: Outcome, width: int = 0) -> str:
+    """The scenario has ended. `width`: of the longest name, in characters."""
     verdict = "passed" if outcome.passed else "FAILED"
-    return f"{verdict}  {outcome.seconds:5.1f} s  {outcome.name}"
+    return f"{verdict}  {outcome.seconds:5.1f} s  {outcome.name:<{width}}  {outcome.about}"
 
 
 def report(outcomes: Sequence[Outcome]) -> list[str]:
-    """What failed and what was said there, a table of all, and a total."""
+    """When all have ended: what failed and what was said there, and a total."""
     lines = [each for outcome in outcomes if not outcome.passed for each in _failure(outcome)]
-    width = max((len(outcome.name) for outcome in outcomes), default=0)
-    for outcome in outcomes:
-        verdict = "ok    " if outcome.passed else "FAILED"
-        lines.append(f"{verdict}  {outcome.name:<{width}}  {outcome.about}")
     passed = sum(outcome.passed for outcome in outcomes)
     count = speculation(outcomes)
     ahead = f"{count['used']} of {count['answers']}; begun in vain: {count['wasted']}"
