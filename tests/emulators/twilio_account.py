@@ -32,6 +32,16 @@ class AccountPages:
         """By the call: requests of Twilio's, each with its answer."""
         self.notifications: dict[str, list[dict[str, Any]]] = {}
         """By the call: errors and warnings."""
+        self.alerts: list[dict[str, Any]] = []
+        """Of the whole account, two on a page."""
+
+    def alerts_page(self, query: Mapping[str, str], base_url: str) -> dict[str, Any]:
+        """`/v1/Alerts` of the monitor's host."""
+        page = int(query.get("Page", "0"))
+        shown = self.alerts[2 * page : 2 * page + 2]
+        more = len(self.alerts) > 2 * page + 2
+        following = f"{base_url}/v1/Alerts?Page={page + 1}" if more else None
+        return {"alerts": shown, "meta": {"next_page_url": following}}
 
     def answer(
         self, method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]

@@ -197,6 +197,9 @@ class TwilioRestEmulator:
 
     def _account_page(self, request: Request, authorization: str) -> tuple[int, dict[str, Any]]:
         url = urlsplit(request.path)
+        if url.path == "/v1/Alerts":
+            self._check(ACCOUNT_SID, authorization)
+            return 200, self.pages.alerts_page(dict(parse_qsl(url.query)), self.base_url)
         match = _ACCOUNT.fullmatch(url.path)
         if match is None:
             raise _not_found(request.path)

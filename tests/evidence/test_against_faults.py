@@ -142,7 +142,8 @@ async def all_runs(place: Path) -> dict[str, Outcome]:
                 account = Account(ACCOUNT_SID, AUTH_TOKEN, twilio.base_url)
                 twilio.pages.events[sid] = [event(*row) for row in INSPECTED]
                 await one(service.port, "real call", GOOD, call_sid=sid, account=account)
-                twilio.pages.notifications[sid] = [{"error_code": "31920", "message_text": "-"}]
+                others = [{"resource_sid": "CA0", "error_code": "31924"}] * 3
+                twilio.pages.alerts = [*others, {"resource_sid": sid, "error_code": "31920"}]
                 await one(service.port, "31920", GOOD, call_sid=sid, account=account)
             await sidecar.aclose()
             await one(service.port, "sidecar down", GOOD)

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ _OPENING_FROM_MS: Final = 100
 _OPENING_MS: Final = 500
 """The stretch of the first sound by which the introduction is known again."""
 _MIN_LOUD_SHARE: Final = 0.3
+_SAME_SPEECH_MS: Final = 1_500
+"""What begins sooner after the last beginning is told as one speech."""
 
 PHRASES: Final[Mapping[str, Sequence[str]]] = {
     "en": load.PHRASES[:3],
@@ -39,6 +42,8 @@ PHRASES: Final[Mapping[str, Sequence[str]]] = {
 _VOICES: Final = {"en": voice.CALLER_VOICE, "he": "he+f2"}
 
 Observe = Callable[[Uttered], None]
+ObserveAgent = Callable[[float], None]
+"""Is told, in ms of the call, that the agent is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,9 @@ def utterances(language: str, say: Sequence[str] = ()) -> list[Sound]:
     ]
 
 
-async def place_call(service: Service, said: Sequence[Sound], observe: Observe) -> HeardCall:
+async def place_call(
+    service: Service, said: Sequence[Sound], observe: Observe, agent_speaks: ObserveAgent
+) -> HeardCall:
     """Ring, talk, hang up, and read the record. Never raises for what the service does."""
     target = service.target
     call = SimulatedCall(
@@ -79,11 +86,13 @@ async def place_call(service: Service, said: Sequence[Sound], observe: Observe) 
     )
     exchange = Exchange()
     clock = asyncio.create_task(exchange.run(), name="exchange")
+    teller = asyncio.create_task(_tell(call, agent_speaks), name="progress")
     try:
         result = await call.place(exchange)
     finally:
-        clock.cancel()
-        await asyncio.gather(clock, return_exceptions=True)
+        for task in (clock, teller):
+            task.cancel()
+        await asyncio.gather(clock, teller, return_exceptions=True)
     heard = call.line.audio(result.duration_ms)
     first_ms = call.line.spans[0].start_ms if call.line.spans else None
     record, fault = await _record(service, call.call_sid)
@@ -102,8 +111,22 @@ async def place_call(service: Service, said: Sequence[Sound], observe: Observe) 
 async def read_call(service: Service, call_sid: str, account: TwilioAccount | None) -> CallFacts:
     """A call that took place before. Never raises for what anybody answers."""
     record, fault = await _record(service, call_sid)
-    twilio = None if account is None else await _twilio_side(account, call_sid)
+    twilio = None
+    if account is not None:
+        twilio = await _twilio_side(account, call_sid, _began(record))
     return CallFacts(call_sid, record, fault, twilio=twilio, twiml=await _ring(service))
+
+
+async def _tell(call: SimulatedCall, agent_speaks: ObserveAgent) -> None:
+    told = 0
+    last_ms = -float(_SAME_SPEECH_MS)
+    while True:
+        await asyncio.sleep(_POLL_S)
+        for span in call.line.spans[told:]:
+            if span.start_ms - last_ms >= _SAME_SPEECH_MS:
+                agent_speaks(span.start_ms)
+            last_ms = span.start_ms
+        told = len(call.line.spans)
 
 
 def openings_heard(heard: bytes, first_ms: float | None) -> int:
@@ -186,15 +209,29 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
     )
 
 
-async def _twilio_side(account: TwilioAccount, call_sid: str) -> TwilioSide:
+def _began(record: Mapping[str, Any]) -> datetime:
+    """When the call began, as far as that is known."""
+    try:
+        return datetime.fromisoformat(str(record.get("started_at")))
+    except ValueError:
+        return datetime.now(UTC) - timedelta(days=1)
+
+
+async def _twilio_side(account: TwilioAccount, call_sid: str, since: datetime) -> TwilioSide:
     try:
         events = await account.call_events(call_sid)
-        notes = await account.call_notifications(call_sid)
+        notes = [
+            *await account.call_notifications(call_sid),
+            *await account.call_alerts(call_sid, since),
+        ]
     except ProviderError as error:
         return TwilioSide(fault=str(error))
     requests = tuple(_request_of(event) for event in events)
     errors = tuple(
-        (int(code), str(note.get("message_text") or note.get("more_info") or ""))
+        (
+            int(code),
+            str(note.get("message_text") or note.get("alert_text") or note.get("more_info") or ""),
+        )
         for note in notes
         if str(code := note.get("error_code") or "").isdecimal()
     )

@@ -143,7 +143,7 @@ async def run(wanted: Wanted, stream: TextIO, *, colour: bool) -> int:
         await _service(wanted, service, progress)
         if wanted.call_sid is None:
             progress.say("· placing a simulated call: Twilio's webhooks and media by this program")
-            heard = await place_call(service, said, progress.caller_says)
+            heard = await place_call(service, said, progress.caller_says, progress.agent_speaks)
             facts = heard.facts
         else:
             account = None

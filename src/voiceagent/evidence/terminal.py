@@ -45,6 +45,10 @@ class Progress:
         """The simulated caller begins to say something."""
         self.say(f"· {uttered.start_ms / 1000:5.1f} s  the caller: {uttered.text}")
 
+    def agent_speaks(self, at_ms: float) -> None:
+        """The agent is heard."""
+        self.say(f"· {at_ms / 1000:5.1f} s  the agent speaks")
+
     def add(self, check: Check) -> None:
         """One more is made."""
         self.checks.append(check)
@@ -60,6 +64,9 @@ class Progress:
         """All are made."""
         colour = _COLOURS["passed" if passed else "failed"]
         self._line("")
+        for check in self.checks:
+            if check.verdict == "failed":
+                self._line(self._styled(f"failed: {check.name}", colour))
         self._line(self._styled(verdict, colour))
         self._line(f"Report: {report.resolve()}")
 

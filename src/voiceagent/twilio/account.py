@@ -6,15 +6,19 @@ changes one thing only, the voice webhook of a number, and never places or ends 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from voiceagent.errors import EngineTimeout, ProviderError
 from voiceagent.http_clients import HttpDeadlines, HttpError, HttpResponse, http_client
 from voiceagent.twilio.rest_faults import fault_of
 
 DEADLINE_S: Final = 10.0
+API: Final = "https://api.twilio.com"
+MONITOR: Final = "https://monitor.twilio.com"
+"""Alerts are at a host of their own; an emulator of the API has them as well."""
 _PAGE: Final = 100
 _MAX_PAGES: Final = 20
 
@@ -26,6 +30,7 @@ class TwilioAccount:
 
     def __init__(self, account_sid: str, auth_token: str, base_url: str) -> None:
         self._base_url = base_url.rstrip("/")
+        self._monitor_url = MONITOR if self._base_url == API else self._base_url
         self._path = f"/2010-04-01/Accounts/{quote(account_sid, safe='')}"
         self._auth = (account_sid, auth_token)
         self._client = http_client(
@@ -47,12 +52,14 @@ class TwilioAccount:
 
     async def account(self) -> Resource:
         """The account itself; `status` is `active`, `suspended` or `closed`."""
-        return await self._resource("GET", f"{self._path}.json")
+        return await self._resource("GET", f"{self._base_url}{self._path}.json")
 
     async def number(self, phone: str) -> Resource | None:
         """The account's number in E.164; None when it has no such number."""
         page = await self._resource(
-            "GET", f"{self._path}/IncomingPhoneNumbers.json", query={"PhoneNumber": phone}
+            "GET",
+            f"{self._base_url}{self._path}/IncomingPhoneNumbers.json",
+            query={"PhoneNumber": phone},
         )
         numbers = page.get("incoming_phone_numbers")
         return next(
@@ -63,39 +70,56 @@ class TwilioAccount:
     async def point_voice(self, number_sid: str, url: str) -> Resource:
         """Have calls to that number announced there, by POST."""
         path = f"{self._path}/IncomingPhoneNumbers/{quote(number_sid, safe='')}.json"
-        return await self._resource("POST", path, form={"VoiceUrl": url, "VoiceMethod": "POST"})
+        return await self._resource(
+            "POST", self._base_url + path, form={"VoiceUrl": url, "VoiceMethod": "POST"}
+        )
 
     async def call_events(self, call_sid: str) -> Sequence[Resource]:
         """Every request that Twilio made for a call, with the answer that it got."""
-        return await self._list(f"/Calls/{quote(call_sid, safe='')}/Events.json", "events")
+        path = f"{self._path}/Calls/{quote(call_sid, safe='')}/Events.json"
+        return await self._list(self._base_url + path, "events")
 
     async def call_notifications(self, call_sid: str) -> Sequence[Resource]:
         """Every error and warning that Twilio noted of a call; `error_code` is its number."""
-        path = f"/Calls/{quote(call_sid, safe='')}/Notifications.json"
-        return await self._list(path, "notifications")
+        path = f"{self._path}/Calls/{quote(call_sid, safe='')}/Notifications.json"
+        return await self._list(self._base_url + path, "notifications")
 
-    async def _list(self, path: str, name: str) -> Sequence[Resource]:
+    async def call_alerts(self, call_sid: str, since: datetime) -> Sequence[Resource]:
+        """Every alert of Twilio's debugger about a call; `error_code` is its number. They come
+        some seconds after what they tell of."""
+        start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        alerts = await self._list(f"{self._monitor_url}/v1/Alerts", "alerts", {"StartDate": start})
+        return [alert for alert in alerts if alert.get("resource_sid") == call_sid]
+
+    async def _list(
+        self, url: str, name: str, query: Mapping[str, str] | None = None
+    ) -> Sequence[Resource]:
         found: list[Resource] = []
-        url: str | None = f"{self._path}{path}"
-        query: Mapping[str, str] | None = {"PageSize": str(_PAGE)}
+        here = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        asked: Mapping[str, str] | None = {"PageSize": str(_PAGE), **(query or {})}
         for _ in range(_MAX_PAGES):
-            if url is None:
-                break
-            page = await self._resource("GET", url, query=query)
+            page = await self._resource("GET", url, query=asked)
             found += [one for one in page.get(name) or () if isinstance(one, dict)]
-            following = page.get("next_page_uri")
-            url, query = (following if isinstance(following, str) else None), None
+            meta = page.get("meta")
+            following = page.get("next_page_uri") or (
+                meta.get("next_page_url") if isinstance(meta, dict) else None
+            )
+            if not isinstance(following, str):
+                break
+            # Our credentials go to the same host only, whatever a page says.
+            parts = urlsplit(following)
+            url, asked = f"{here}{parts.path}?{parts.query}", None
         return found
 
     async def _resource(
         self,
         method: str,
-        path: str,
+        url: str,
         *,
         query: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> Resource:
-        answer = await self._ask(method, path, query, form)
+        answer = await self._ask(method, url, query, form)
         try:
             body = answer.json()
         except ValueError:
@@ -111,7 +135,7 @@ class TwilioAccount:
     async def _ask(
         self,
         method: str,
-        path: str,
+        url: str,
         query: Mapping[str, str] | None,
         form: Mapping[str, str] | None,
     ) -> HttpResponse:
@@ -119,7 +143,7 @@ class TwilioAccount:
             async with asyncio.timeout(DEADLINE_S):
                 answer = await self._client.request(
                     method,
-                    self._base_url + path,
+                    url,
                     params=query,
                     data=form,
                     auth=self._auth,
