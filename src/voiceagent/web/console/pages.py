@@ -35,12 +35,14 @@ _POLICY: Final = (
     " media-src 'self'; connect-src {connect}; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
+_HTML: Final[dict[str, Any]] = {"text/html": {"schema": {"type": "string"}}}
 _PAGES: Final[dict[int | str, dict[str, Any]]] = {
     303: {"description": "To the sign-in page, or to the page that shows what was done."},
-    403: {"description": "The form was not made for this session."},
-    404: {"description": "There is no such record: a page that says so."},
-    422: {"description": "What was asked for is not possible: a page that says so."},
-    503: {"description": "The database is away: a page that says so."},
+    401: {"description": "A script's session is over.", "content": _HTML},
+    403: {"description": "The form was not made for this session.", "content": _HTML},
+    404: {"description": "There is no such record: a page that says so.", "content": _HTML},
+    422: {"description": "It is not possible: a page that says why.", "content": _HTML},
+    503: {"description": "The database is away: a page that says so.", "content": _HTML},
 }
 
 
