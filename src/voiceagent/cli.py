@@ -299,6 +299,7 @@ def _eval(arguments: argparse.Namespace) -> int:
 def _chat(arguments: argparse.Namespace) -> int:
     from voiceagent import brains  # noqa: PLC0415
     from voiceagent.settings import load_settings  # noqa: PLC0415
+    from voiceagent.whatsapp.opt_out import wish_of  # noqa: PLC0415
     from voiceagent.written.minds import ScriptedMind, ThinkingMind  # noqa: PLC0415
     from voiceagent.written.script_answers import ScriptAnswers  # noqa: PLC0415
     from voiceagent.written.terminal import hold_conversation  # noqa: PLC0415
@@ -306,6 +307,10 @@ def _chat(arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
     profile = brains.load_profile(settings)
     script = ScriptAnswers(profile)
+
+    def is_wish(text: str) -> bool:
+        return wish_of(text) is not None
+
     model = (
         None
         if arguments.brain == "script"
@@ -313,12 +318,12 @@ def _chat(arguments: argparse.Namespace) -> int:
     )
     if model is not None:
         thinker = brains.written_brain(profile, brains.House(), model)
-        hold_conversation(ThinkingMind(thinker, script), script, model.close)
+        hold_conversation(ThinkingMind(thinker, script), script, is_wish, model.close)
     elif arguments.brain == "llm":
         _complain("LLM_BASE_URL and LLM_MODEL name no model")
         return ASKED_WRONGLY
     else:
-        hold_conversation(ScriptedMind(script), script)
+        hold_conversation(ScriptedMind(script), script, is_wish)
     return 0
 
 

@@ -84,6 +84,15 @@ async def test_a_thread_is_read_in_its_order_by_who_wrote_what(
     assert [message.text for message in await threads.last(contact_id, 1)] == ["from a program"]
 
 
+@pytest.mark.parametrize("wish", ["stop", "start"])
+async def test_a_wish_is_known_from_a_text(
+    threads: CrmThreads, records: RecordsRepository, database: Database, wish: str
+) -> None:
+    await records.apply([wrote("A", wish, ago_s=50), wrote("B", wish, ago_s=40, wish=wish)])
+    thread = await threads.last(await contact(database), 10)
+    assert [(message.text, message.kind) for message in thread] == [(wish, "text"), (wish, "wish")]
+
+
 async def test_an_answer_is_taken_once_for_its_key(
     threads: CrmThreads, records: RecordsRepository, database: Database
 ) -> None:

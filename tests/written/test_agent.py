@@ -426,7 +426,7 @@ class TestMany:
 
         house = world.house_with("threads", last=count)
         async with world.process(house, sweep_s=30) as agent:
-            world.write("STOP", ANN, agent)
+            world.write("STOP", ANN, agent, kind="wish")
             world.write("👍", BEN, agent)
             await agent.idle()
             before = reads

@@ -27,7 +27,10 @@ def chat(*lines: str, failure: Exception | None = None) -> list[str]:
         typed: asyncio.Queue[str | None] = asyncio.Queue()
         for line in (*lines, None):
             typed.put_nowait(line)
-        await Terminal(mind, script, show=shown.append, now=World.now).hold(typed)
+        terminal = Terminal(
+            mind, script, show=shown.append, now=World.now, is_wish=lambda text: text == "STOP"
+        )
+        await terminal.hold(typed)
 
     talk()
     assert shown[0] == USAGE
@@ -57,6 +60,10 @@ def test_who_asks_for_a_person_has_the_owner_told() -> None:
     assert "answer you here" in shown[1]
 
 
+def test_a_wish_for_no_messages_is_not_answered() -> None:
+    assert chat("some tea", "STOP") == []
+
+
 def test_a_file_without_words() -> None:
     [shown] = chat("/file")
     assert "Only words" in shown
@@ -70,14 +77,8 @@ def test_it_can_be_left_without_waiting() -> None:
     assert chat("some tea", "/quit", "large") == []
 
 
-@pytest.mark.parametrize(
-    ("language", "line", "answer"),
-    [
-        ("he-IL", "שלום, אני רוצה לשכור דירה", "כמה חדרים?"),
-        ("en-US", "Hello, I want to rent an apartment", "How many rooms?"),
-    ],
-)
-async def test_the_command(language: str, line: str, answer: str) -> None:
+async def command(language: str, line: str) -> str:
+    """What the command shows when one line is typed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -90,21 +91,19 @@ async def test_the_command(language: str, line: str, answer: str) -> None:
     )
     out, err = await asyncio.wait_for(process.communicate(f"{line}\n".encode()), 60)
     assert (process.returncode, err.decode()) == (0, "")
-    assert answer in out.decode()
+    return out.decode()
 
 
-async def test_a_model_that_nothing_names_is_told() -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "voiceagent.cli",
-        "chat",
-        "--brain",
-        "llm",
-        env={"PATH": os.environ["PATH"]},
-        stdin=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 2
-    assert b"LLM_BASE_URL" in err
+@pytest.mark.parametrize(
+    ("language", "line", "answer"),
+    [
+        ("he-IL", "שלום, אני רוצה לשכור דירה", "כמה חדרים?"),
+        ("en-US", "Hello, I want to rent an apartment", "How many rooms?"),
+    ],
+)
+async def test_the_command(language: str, line: str, answer: str) -> None:
+    assert answer in await command(language, line)
+
+
+async def test_the_command_knows_the_words_that_end_messages() -> None:
+    assert await command("he-IL", "תפסיקו לשלוח") == f"{USAGE}\n"

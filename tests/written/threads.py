@@ -18,18 +18,19 @@ def at(minutes: float) -> datetime:
 def thread(*said: tuple[float, str, str]) -> list[WrittenMessage]:
     """Messages as (minutes after noon, who, text), numbered m1, m2, …
 
-    `agent` answers all that was written before; `program` writes unasked. The texts `<file>` and
-    `<reaction>` are such.
+    `agent` answers all that was written before; `program` writes unasked. The texts `<file>`,
+    `<reaction>` and `<wish>` are such.
     """
     messages: list[WrittenMessage] = []
     for number, (minutes, who, text) in enumerate(said, start=1):
         asked = [message.id for message in messages if message.who == "contact"]
-        kind = {"<file>": "media", "<reaction>": "reaction"}.get(text, "text")
+        kinds = {"<file>": "media", "<reaction>": "reaction", "<wish>": "wish"}
+        kind = kinds.get(text, "text")
         messages.append(
             WrittenMessage(
                 f"m{number}",
                 "agent" if who == "program" else who,
-                "" if kind != "text" else text,
+                {"wish": "STOP", "text": text}.get(kind, ""),
                 at(minutes),
                 kind,
                 answers="".join(asked[-1:]) if who == "agent" else "",

@@ -16,12 +16,12 @@ from voiceagent.crm.message_models import Author
 from voiceagent.crm.message_records import OUTBOX_CHANNEL
 from voiceagent.crm.outbox import Announce
 from voiceagent.errors import Conflict, NotFound, ProviderError
-from voiceagent.written.ports import Unanswered, WrittenMessage
+from voiceagent.written.ports import Kind, Unanswered, WrittenMessage
 
 _FILES: Final = frozenset({"image", "video", "audio", "document", "sticker"})
 
 _LAST = """
-SELECT m.id, m.author, m.kind, m.created_at, COALESCE(m.answers, '') AS answers,
+SELECT m.id, m.author, m.kind, m.wish, m.created_at, COALESCE(m.answers, '') AS answers,
        COALESCE(NULLIF(m.text, ''),
                 (SELECT string_agg(f.transcript, ' ' ORDER BY f.position)
                  FROM message_media f WHERE f.message_id = m.id), '') AS text
@@ -118,12 +118,18 @@ class CrmThreads:
 
 def _message(row: asyncpg.Record) -> WrittenMessage:
     author: Author | None = row["author"]
-    kind = row["kind"]
     return WrittenMessage(
         id=str(row["id"]),
         who="contact" if author is None else "person" if author == "person" else "agent",
         text=row["text"],
         at=row["created_at"],
-        kind="reaction" if kind == "reaction" else "media" if kind in _FILES else "text",
+        kind=_kind(row),
         answers=row["answers"],
     )
+
+
+def _kind(row: asyncpg.Record) -> Kind:
+    if row["wish"] is not None:
+        return "wish"
+    kind = row["kind"]
+    return "reaction" if kind == "reaction" else "media" if kind in _FILES else "text"

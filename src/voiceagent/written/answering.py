@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 from voiceagent.brain.plain_text import lines
 from voiceagent.brain.ports import Exchange
-from voiceagent.brain.words.spelling import spell
 from voiceagent.written.loops import is_loop
 from voiceagent.written.ports import SwitchState, WrittenMessage
 
@@ -40,18 +39,8 @@ THREAD: Final = 200
 """How many messages a verdict needs to see: a day's answers and what they answered."""
 
 _FILE: Final = "(a file)"
-_LETTERS: Final = re.compile(r"[^\W_]+")
 _WORDS: Final = re.compile(r"[^\W_]|\?|؟")
 """What makes a text more than a thumb or a heart, which are answers themselves."""
-_OPT_OUTS: Final = frozenset(
-    " ".join(_LETTERS.findall(spell(phrase)))
-    for phrase in (
-        "stop|stopall|stop all|unsubscribe|opt out|optout|remove me|remove me please"
-        "|הסר|הסירו|להסיר|הסרה|הסר אותי|הסירו אותי|תסירו אותי|תסיר אותי|נא להסיר|הסר בבקשה"
-        "|стоп|отписаться|отпишите меня|إلغاء الاشتراك|أوقف"
-    ).split("|")
-)
-"""The whole message, not a word in one: "don't stop the cheque" is none."""
 
 Left = Literal["off", "person", "attended", "answered", "opted_out", "wordless", "file", "loop"]
 
@@ -183,12 +172,8 @@ def _attended(thread: Sequence[WrittenMessage], switch: SwitchState, now: dateti
 
 def _after_opt_out(pending: Sequence[WrittenMessage]) -> list[WrittenMessage]:
     """What came some time after the last wish to be written to no more, or again."""
-    wishes = [m.at for m in pending if m.kind == "wish" or _is_opt_out(m.text)]
+    wishes = [m.at for m in pending if m.kind == "wish"]
     return [m for m in pending if not wishes or m.at > wishes[-1] + OPTED_OUT]
-
-
-def _is_opt_out(text: str) -> bool:
-    return " ".join(_LETTERS.findall(spell(text[:100]))) in _OPT_OUTS
 
 
 def _is_readable(message: WrittenMessage) -> bool:

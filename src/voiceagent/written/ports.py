@@ -16,6 +16,8 @@ AgentMode = Literal["on", "off", "person"]
 Reason = Literal["asked", "failed", "loop"]
 """Why a person is wanted: somebody asked for one, no answer could be made, the other side looks
 like a machine."""
+Kind = Literal["text", "media", "reaction", "wish"]
+"""`wish`: to be written to no more, or again; whoever keeps the wishes confirms it."""
 Json = Mapping[str, Any]
 
 
@@ -33,8 +35,7 @@ class WrittenMessage:
     one."""
     at: datetime
     """When it was stored; aware of its zone."""
-    kind: Literal["text", "media", "reaction", "wish"] = "text"
-    """`wish`: to be written to no more, or again; whoever keeps the wishes confirms it."""
+    kind: Kind = "text"
     answers: str = ""
     """Of a message of this agent: the id of the last message that it answers, as it was given to
     `Threads.reply`. Empty for all others."""

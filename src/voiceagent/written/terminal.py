@@ -24,7 +24,7 @@ from voiceagent.written.in_memory import (
     utc_now,
 )
 from voiceagent.written.minds import Mind
-from voiceagent.written.ports import Reason, WrittenHouse, WrittenMessage
+from voiceagent.written.ports import Kind, Reason, WrittenHouse, WrittenMessage
 from voiceagent.written.script_answers import ScriptAnswers
 
 QUIT: Final = "/quit"
@@ -52,7 +52,10 @@ class Terminal:
         *,
         show: Callable[[str], None] = print,
         now: Callable[[], datetime] = utc_now,
+        is_wish: Callable[[str], bool] = lambda _text: False,
     ) -> None:
+        """`is_wish`: whether a text ends messages, or asks for them again."""
+        self._is_wish = is_wish
         self._show = show
         self._now = now
         self._contact_id = uuid4()
@@ -89,14 +92,14 @@ class Terminal:
             self._note("a person answers" if mode.agent == "person" else "the agent answers")
             self._agent.switched(self._contact_id)
         elif line:
-            at = self._now()
-            self._threads.write(
-                self._contact_id,
-                WrittenMessage("", "contact", "", at, "media")
-                if line == FILE
-                else WrittenMessage("", "contact", line, at),
-            )
+            self._threads.write(self._contact_id, self._message(line))
             self._agent.message_came(self._contact_id)
+
+    def _message(self, line: str) -> WrittenMessage:
+        if line == FILE:
+            return WrittenMessage("", "contact", "", self._now(), "media")
+        kind: Kind = "wish" if self._is_wish(line) else "text"
+        return WrittenMessage("", "contact", line, self._now(), kind)
 
     def _reply(self, text: str) -> None:
         first, *more = text.splitlines() or [""]
@@ -130,13 +133,17 @@ def _typed(lines: TextIO) -> "asyncio.Queue[str | None]":
 
 
 def hold_conversation(
-    mind: Mind, script: ScriptAnswers, close: Callable[[], Awaitable[None]] | None = None
+    mind: Mind,
+    script: ScriptAnswers,
+    is_wish: Callable[[str], bool],
+    close: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Talk with whoever sits at the terminal; at the end close what the mind thinks with."""
+    """Talk with whoever sits at the terminal; at the end close what the mind thinks with.
+    `is_wish`: as that of `Terminal`."""
 
     async def talk() -> None:
         try:
-            await Terminal(mind, script).hold(_typed(sys.stdin))
+            await Terminal(mind, script, is_wish=is_wish).hold(_typed(sys.stdin))
         finally:
             if close is not None:
                 await close()

@@ -1,0 +1,102 @@
+"""The agent in writing on the messages of the CRM: what webhooks brought is answered, or left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from crm.messages import received
+from crm.records import CALLER
+from voiceagent.crm.agent_switch import AgentSwitch
+from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Routes
+from voiceagent.crm.records import RecordsRepository
+from voiceagent.crm.written_dialogues import WrittenDialogues
+from voiceagent.crm.written_threads import CrmThreads
+from voiceagent.whatsapp.arrivals import Arrivals
+from voiceagent.whatsapp.opt_out import confirmation, wish_of
+from voiceagent.written.agent import WrittenAgent
+from voiceagent.written.answerer import Answerer
+from voiceagent.written.in_memory import LearntInMemory, PeopleInMemory, utc_now
+from voiceagent.written.ports import WrittenHouse
+from voiceagent.written.script_answers import ScriptAnswers
+from written.agents import HELLO, shop
+from written.world import SlowMind
+
+ROUTES = Routes(("baileys",), "baileys")
+SCRIPT = ScriptAnswers(shop())
+
+
+@dataclass
+class Shop:
+    """A business with its tables; the clock is real."""
+
+    database: Database
+    mind: SlowMind = field(default_factory=lambda: SlowMind(SCRIPT, thinks_s=0))
+    threads_more: dict[str, Any] = field(default_factory=dict)
+
+    async def wrote(self, external_id: str, text: str, *, ago_s: float = 0, **more: Any) -> UUID:
+        """A message came, as a webhook takes it; returns its contact."""
+        at = datetime.now(UTC) - timedelta(seconds=ago_s)
+        record = received(external_id, text, **more).model_copy(
+            update={"at": at, "sent_at": at, "wish": wish_of(text)}
+        )
+        await RecordsRepository(self.database, Arrivals(ROUTES, [])).apply([record])
+        found: UUID = await self.database.pool.fetchval(
+            "SELECT id FROM contacts WHERE phone = $1", CALLER
+        )
+        return found
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[WrittenAgent]:
+        threads = CrmThreads(self.database, ROUTES, **self.threads_more)
+        dialogues = WrittenDialogues(self.database)
+        house = WrittenHouse(
+            threads, AgentSwitch(self.database), PeopleInMemory(), dialogues, LearntInMemory()
+        )
+        answerer = Answerer(self.mind, SCRIPT, house, now=utc_now)
+        agent = WrittenAgent(answerer, threads, dialogues)
+        running = asyncio.create_task(agent.run())
+        await agent.running.wait()
+        try:
+            yield agent
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+
+    async def look_at(self, contact_id: UUID) -> None:
+        """The agent looks at the thread, at once."""
+        async with self.answering() as agent:
+            agent.switched(contact_id)
+            await agent.idle()
+
+    async def sent(self) -> list[str]:
+        """What was written to anybody, in order."""
+        rows = await self.database.pool.fetch(
+            "SELECT text FROM messages WHERE direction = 'out' ORDER BY created_at, id"
+        )
+        return [row["text"] for row in rows]
+
+
+@pytest.fixture
+def shop_with(database: Database) -> Shop:
+    return Shop(database)
+
+
+async def test_a_message_is_answered(shop_with: Shop) -> None:
+    await shop_with.look_at(await shop_with.wrote("A", "some tea"))
+    assert await shop_with.sent() == [f"{HELLO}\n\nSmall or large?"]
+
+
+@pytest.mark.parametrize("word", ["STOP", "הפסיקו לשלוח", "START", "התחל"])
+async def test_a_wish_is_confirmed_and_not_answered_as_well(shop_with: Shop, word: str) -> None:
+    wish = wish_of(word)
+    assert wish is not None
+    await shop_with.look_at(await shop_with.wrote("A", word))
+    assert await shop_with.sent() == [confirmation(word, wish)]
+    assert shop_with.mind.asked == []
