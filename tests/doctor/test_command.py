@@ -14,9 +14,9 @@ from emulators.google_speech import SpeechEmulator
 from emulators.google_texttospeech import TextToSpeechEmulator
 from emulators.openai_server import OpenAIEmulator
 from emulators.sidecar_session import TOKEN, SidecarSessionEmulator
-from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
+from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Fault, TwilioRestEmulator
 from fixtures_database import _server, database_url, empty_database_url  # noqa: F401
-from voiceagent.doctor.command import examine, tell
+from voiceagent.doctor.command import examine, repair, tell
 from voiceagent.doctor.findings import Finding, is_well
 
 PUBLIC = "https://agent.example"
@@ -99,9 +99,18 @@ async def test_a_number_that_points_elsewhere_is_broken_and_fix_points_it_here(
     assert levels(before, "twilio number") == ["broken"]
     assert not is_well(before)
     assert not any(request.method == "POST" for request in twilio.requests)
-    after = await examine(environ, fix=True)
+    after = await repair(environ)
     assert levels(after, "twilio number") == ["ok"]
     assert next(iter(twilio.pages.numbers.values()))["voice_url"] == WEBHOOK
+
+
+async def test_what_cannot_be_pointed_here_is_told(
+    twilio: TwilioRestEmulator, tmp_path: Path
+) -> None:
+    twilio.fail_next(Fault.SERVER_ERROR)
+    findings = await repair({**of_twilio(twilio), "DATA_DIR": str(tmp_path), "BENCH_ENGINES": "1"})
+    assert levels(findings, "twilio number") == ["broken", "broken"]
+    assert "could not be pointed here" in about(findings, "twilio number")[1].said
 
 
 async def test_a_wrong_token_is_told_and_not_shown(

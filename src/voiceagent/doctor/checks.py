@@ -131,7 +131,7 @@ def twilio(settings: Settings, seen: TwilioSeen) -> list[Finding]:
             Finding(
                 "twilio number",
                 "broken",
-                seen.number_fault.said,
+                f"Of TWILIO_PHONE_NUMBER nothing is known: {seen.number_fault.said}.",
                 "Look at TWILIO_PHONE_NUMBER: it must be a number of this account.",
             )
         )
@@ -158,8 +158,7 @@ def _webhook(settings: Settings, number: NumberSeen) -> Finding:
         )
     wanted = settings.public_base_url + INCOMING_CALL_PATH
     if number.voice_url == wanted and number.voice_method == "POST":
-        done = "now " if number.changed else ""
-        return Finding(area, "ok", f"Its voice webhook {done}points here: POST {wanted}.")
+        return Finding(area, "ok", f"Its voice webhook points here: POST {wanted}.")
     there = f"{number.voice_method} {number.voice_url}" if number.voice_url else "nowhere"
     return Finding(
         area,

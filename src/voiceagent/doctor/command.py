@@ -17,7 +17,7 @@ from voiceagent.doctor.database_probe import probe_database
 from voiceagent.doctor.facts import DatabaseSeen, Facts, Outcome, RecognizerSeen, VoiceSeen
 from voiceagent.doctor.findings import Finding, as_json, is_well, lines
 from voiceagent.engines import Engines
-from voiceagent.errors import SettingsError
+from voiceagent.errors import ProviderError, SettingsError
 from voiceagent.settings import Settings, load_settings
 
 PROBE_S: Final = 30.0
@@ -25,21 +25,33 @@ PROBE_S: Final = 30.0
 CLOSE_S: Final = 5.0
 
 
-async def examine(environ: Mapping[str, str], *, fix: bool = False) -> list[Finding]:
-    """Everything that there is to say; with `fix` the number's webhook is pointed here first."""
+async def examine(environ: Mapping[str, str]) -> list[Finding]:
+    """Everything that there is to say."""
     try:
         settings = load_settings(environ)
     except SettingsError as error:
         return settings_faults(error.faults)
-    return [*configured(settings), *checks.judge(settings, await gather(settings, fix=fix))]
+    return [*configured(settings), *checks.judge(settings, await gather(settings))]
 
 
-async def gather(settings: Settings, *, fix: bool = False) -> Facts:
+async def repair(environ: Mapping[str, str]) -> list[Finding]:
+    """Point the number's webhook here, then examine."""
+    failed: list[Finding] = []
+    try:
+        await outside_probes.point_number_here(load_settings(environ))
+    except SettingsError:
+        pass  # told by the examination
+    except ProviderError as error:
+        failed = [Finding("twilio number", "broken", f"It could not be pointed here: {error}.")]
+    return [*await examine(environ), *failed]
+
+
+async def gather(settings: Settings) -> Facts:
     """Ask everybody, all at once."""
     facts = Facts()
     engines = _engines(settings, facts)
     probes: dict[str, Callable[[], Awaitable[None]]] = {
-        "twilio": lambda: outside_probes.probe_twilio(settings, facts, fix=fix),
+        "twilio": lambda: outside_probes.probe_twilio(settings, facts),
         "public address": lambda: outside_probes.probe_public_address(settings, facts),
         "sidecar": lambda: outside_probes.probe_sidecar(settings, facts),
         "database": lambda: probe_database(settings, facts),
@@ -74,7 +86,7 @@ def run(environ: Mapping[str, str], stream: TextIO, *, fix: bool, machine: bool)
     # What the parts log while they are tried is told in the findings.
     logging.disable(logging.CRITICAL)
     try:
-        findings = asyncio.run(examine(environ, fix=fix))
+        findings = asyncio.run(repair(environ) if fix else examine(environ))
     finally:
         logging.disable(logging.NOTSET)
     colour = stream.isatty() and "NO_COLOR" not in environ

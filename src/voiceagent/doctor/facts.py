@@ -49,8 +49,6 @@ class NumberSeen:
     voice_method: str
     taken_by: str = ""
     """A trunk or an application that answers in the webhook's place."""
-    changed: bool = False
-    """Its webhook was pointed here just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class TwilioSeen:
     account: Outcome
     number: NumberSeen | None = None
     number_fault: Outcome | None = None
-    """Why nothing is known of the number, or why its webhook was not changed."""
+    """Why nothing is known of the number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Looks at the parts outside this process: Twilio, the sidecar, the public address, the disk.
 
-Settings flow in, what was seen flows out. One thing may be changed, when it is asked for: where
-the number's voice webhook points. No secret is kept in what was seen.
+Settings flow in, what was seen flows out. `point_number_here` changes one thing: where the
+number's voice webhook points. No secret is kept in what was seen.
 """
 
 import os
@@ -30,51 +30,72 @@ _DEADLINES: Final = HttpDeadlines(connect_s=3.0, send_s=3.0, receive_s=5.0)
 _MAX_TOKEN_BYTES: Final = 4096
 
 
-async def probe_twilio(settings: Settings, facts: Facts, *, fix: bool) -> None:
-    """The account and the business's number; with `fix` its webhook is pointed here."""
-    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+async def probe_twilio(settings: Settings, facts: Facts) -> None:
+    """The account and the business's number."""
+    twilio = _account(settings)
+    if twilio is None:
         return
-    async with TwilioAccount(
-        settings.twilio_account_sid,
-        settings.twilio_auth_token.get_secret_value(),
-        settings.twilio_base_url,
-    ) as twilio:
+    async with twilio:
         try:
-            account = await twilio.account()
+            status = str((await twilio.account()).get("status"))
         except ProviderError as error:
-            told = Outcome(works=False, said=str(error), retryable=error.retryable)
-            facts.twilio = TwilioSeen(told)
+            facts.twilio = TwilioSeen(_failed(error))
             return
         note_clock(facts, "Twilio", twilio.date)
-        status = str(account.get("status"))
         if status != "active":
-            facts.twilio = TwilioSeen(Outcome(works=False, said=f"it is {status}", retryable=False))
+            suspended = Outcome(works=False, said=f"it is {status}", retryable=False)
+            facts.twilio = TwilioSeen(suspended)
             return
-        number, fault = await _number(settings, twilio, fix=fix)
+        number, fault = await _number(settings, twilio)
         facts.twilio = TwilioSeen(Outcome(works=True, said=status), number, fault)
 
 
+async def point_number_here(settings: Settings) -> None:
+    """Have calls to the business's number announced at PUBLIC_BASE_URL.
+
+    Raises `ProviderError`; nothing happens where one of the two is not known.
+    """
+    twilio = _account(settings)
+    phone, public = settings.twilio_phone_number, settings.public_base_url
+    if twilio is None or phone is None or public is None:
+        return
+    async with twilio:
+        number = await twilio.number(phone)
+        if number is None or _seen(number).taken_by:
+            return
+        seen = _seen(number)
+        if (seen.voice_url, seen.voice_method) != (public + INCOMING_CALL_PATH, "POST"):
+            await twilio.point_voice(seen.sid, public + INCOMING_CALL_PATH)
+
+
+def _account(settings: Settings) -> TwilioAccount | None:
+    token = settings.twilio_auth_token
+    if settings.twilio_account_sid is None or token is None:
+        return None
+    return TwilioAccount(
+        settings.twilio_account_sid, token.get_secret_value(), settings.twilio_base_url
+    )
+
+
 async def _number(
-    settings: Settings, twilio: TwilioAccount, *, fix: bool
+    settings: Settings, twilio: TwilioAccount
 ) -> tuple[NumberSeen | None, Outcome | None]:
     if settings.twilio_phone_number is None:
         return None, None
     try:
         found = await twilio.number(settings.twilio_phone_number)
-        if found is None:
-            return None, Outcome(works=False, said="The account has no such number.")
-        seen = _seen(found)
-        if not fix or settings.public_base_url is None or seen.taken_by:
-            return seen, None
-        wanted = settings.public_base_url + INCOMING_CALL_PATH
-        if (seen.voice_url, seen.voice_method) == (wanted, "POST"):
-            return seen, None
-        return _seen(await twilio.point_voice(seen.sid, wanted), changed=True), None
     except ProviderError as error:
-        return None, Outcome(works=False, said=f"{error}.", retryable=error.retryable)
+        return None, _failed(error)
+    if found is None:
+        return None, Outcome(works=False, said="the account has no such number")
+    return _seen(found), None
 
 
-def _seen(number: Resource, *, changed: bool = False) -> NumberSeen:
+def _failed(error: ProviderError) -> Outcome:
+    return Outcome(works=False, said=str(error), retryable=error.retryable)
+
+
+def _seen(number: Resource) -> NumberSeen:
     taken_by = ""
     for field, name in (("trunk_sid", "A SIP trunk"), ("voice_application_sid", "A TwiML app")):
         if number.get(field):
@@ -84,7 +105,6 @@ def _seen(number: Resource, *, changed: bool = False) -> NumberSeen:
         voice_url=str(number.get("voice_url") or ""),
         voice_method=str(number.get("voice_method") or ""),
         taken_by=taken_by,
-        changed=changed,
     )
 
 
@@ -114,7 +134,7 @@ async def probe_sidecar(settings: Settings, facts: Facts) -> None:
         async with SidecarSession(url, _baileys_token(settings)) as sidecar:
             facts.sidecar = await sidecar.state()
     except ProviderError as error:
-        facts.sidecar = Outcome(works=False, said=str(error), retryable=error.retryable)
+        facts.sidecar = _failed(error)
 
 
 def _baileys_token(settings: Settings) -> str:

@@ -17,6 +17,12 @@ LATEST_ANSWER_MS: Final = 6_000
 EOU_RANGE_MS: Final = (300, 600)
 TWILIO_ERRORS: Final = (31920, 31924)
 
+_WEBHOOKS: Final = (
+    ("incoming_call", 200, 1),
+    ("stream_status", 204, 2),
+    ("stream_ended", 204, 1),
+)
+"""Name, status, and how often at least."""
 _MEDIA: Final = "/ws/twilio-media"
 _PINGS: Final = ("PNG_PONG_TX", "PNG_PONG_RX")
 _NO_RECORD: Final = "Give the service's API_KEY, or its DATA_DIR; is its database there?"
@@ -92,11 +98,13 @@ def webhooks(call: CallFacts) -> Check:
         seen["the phone"] = [(answer.path, answer.status) for answer in call.phone.result.webhooks]
     if call.twilio is not None and not call.twilio.fault:
         seen["Twilio"] = list(call.twilio.requests)
-    faults = [
+    faults = [f"{end}: {fault}" for end, rows in seen.items() for fault in _wrong(rows)]
+    faults += [
         f"{end}: {fault}"
         for end, rows in seen.items()
         # Twilio tells of events minutes later, and not of all: their absence proves nothing.
-        for fault in _webhook_faults(rows, complete=end != "Twilio")
+        if end != "Twilio"
+        for fault in _missing(rows)
     ]
     if call.record_fault:
         faults.append(f"no record of them: {call.record_fault}")
@@ -124,20 +132,22 @@ def _inspected(row: Mapping[str, Any]) -> str:
     return " ".join(str(one) for one in (*told, detail) if one)
 
 
-def _webhook_faults(rows: Sequence[tuple[str, int]], *, complete: bool) -> list[str]:
+def _wrong(rows: Sequence[tuple[str, int]]) -> list[str]:
     faults = []
-    for name, wanted, least in (
-        ("incoming_call", 200, 1),
-        ("stream_status", 204, 2),
-        ("stream_ended", 204, 1),
-    ):
-        statuses = [status for path, status in rows if path.endswith(f"/{name}")]
-        wrong = sorted({status for status in statuses if status != wanted})
-        if wrong:
+    for name, wanted, _ in _WEBHOOKS:
+        statuses = {status for path, status in rows if path.endswith(f"/{name}")}
+        if wrong := sorted(statuses - {wanted}):
             faults.append(f"{name} was answered {', '.join(map(str, wrong))}")
-        elif complete and len(statuses) < least:
-            faults.append(f"{name} {len(statuses)} times, not {least}")
     return faults
+
+
+def _missing(rows: Sequence[tuple[str, int]]) -> list[str]:
+    counts = {name: sum(path.endswith(f"/{name}") for path, _ in rows) for name, *_ in _WEBHOOKS}
+    return [
+        f"{name} {counts[name]} times, not {least}"
+        for name, _, least in _WEBHOOKS
+        if counts[name] < least
+    ]
 
 
 def socket_errors(call: CallFacts) -> Check:

@@ -74,9 +74,10 @@ class SidecarSession:
 
     async def qr_code(self) -> QrCode | None:
         """The code to scan; None while there is none. Raises `ProviderError`."""
-        answer = await self._ask("GET", "/qr", missing=True)
+        answer = await self._send("GET", "/qr")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
+        self._require_success(answer)
         try:
             return QrCode.model_validate_json(answer.content)
         except ValidationError:
@@ -96,24 +97,28 @@ class SidecarSession:
         return code
 
     async def _ask(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, str] | None = None,
-        *,
-        missing: bool = False,
+        self, method: str, path: str, body: Mapping[str, str] | None = None
+    ) -> HttpResponse:
+        answer = await self._send(method, path, body)
+        self._require_success(answer)
+        return answer
+
+    async def _send(
+        self, method: str, path: str, body: Mapping[str, str] | None = None
     ) -> HttpResponse:
         url = f"{self._url}/v1/session{path}"
         try:
-            answer = await self._client.request(method, url, json=body, headers=self._headers)
+            return await self._client.request(method, url, json=body, headers=self._headers)
         except HttpError as error:
             raise SidecarAway(
                 f"no sidecar answers at {self._url} ({type(error).__name__}):"
                 " start it with ./start_all.sh, or set BAILEYS_URL",
                 retryable=True,
             ) from None
-        if answer.is_success or (missing and answer.status_code == HTTPStatus.NOT_FOUND):
-            return answer
+
+    def _require_success(self, answer: HttpResponse) -> None:
+        if answer.is_success:
+            return
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             raise TokenRefused(
                 f"the sidecar at {self._url} refuses our token: set the same BAILEYS_TOKEN on both"
