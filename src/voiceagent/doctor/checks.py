@@ -97,7 +97,7 @@ def voice(settings: Settings, seen: VoiceSeen) -> Finding:
                 "warning",
                 f"The voice {wished} is not offered for {settings.agent_language}; callers hear"
                 f" {seen.used or 'whichever Google takes'}.",
-                f"TTS_VOICE={some}" if some else "Remove TTS_VOICE.",
+                f"TTS_VOICE=… of {some}" if some else "Remove TTS_VOICE.",
             )
     return Finding(area, "ok", f"{settings.tts_engine} speaks with {seen.used or 'its own voice'}.")
 

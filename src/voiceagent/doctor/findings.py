@@ -86,7 +86,7 @@ def _lines_of(finding: Finding, *, colour: bool) -> list[str]:
     if colour:
         level = f"{_COLOURS[finding.level]}{level}{_PLAIN}"
     indent = " " * (_LEVEL + _AREA)
-    first, *more = textwrap.wrap(finding.said, _WIDTH - len(indent)) or [""]
+    first, *more = textwrap.wrap(finding.said, _WIDTH - len(indent), break_on_hyphens=False) or [""]
     shown = [f"{level}{finding.area:<{_AREA}}{first}", *(f"{indent}{line}" for line in more)]
     # A line to add to the environment is copied as it is: never wrapped.
     return [*shown, *(f"{indent}→ {line}" for line in finding.todo.splitlines())]

@@ -54,7 +54,7 @@ class Progress:
         self.checks.append(check)
         self._line(self._styled(_SHOWN[check.verdict], _COLOURS[check.verdict]) + " " + check.name)
         style = _COLOURS["failed"] if check.verdict == "failed" else _FAINT
-        for line in textwrap.wrap(check.figure, _WIDTH - len(_INDENT)):
+        for line in textwrap.wrap(check.figure, _WIDTH - len(_INDENT), break_on_hyphens=False):
             self._line(_INDENT + self._styled(line, style))
         if check.verdict == "failed" and check.todo:
             for line in textwrap.wrap(f"→ {check.todo}", _WIDTH - len(_INDENT)):
