@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from html import unescape
 from typing import Any
 
@@ -128,7 +128,7 @@ class TestInvitation:
 
     def test_nor_by_a_page_that_is_not_ours(self, browser: Browser) -> None:
         assert browser.client.post(f"{PHONE}/calls").status_code == 403
-        wrong = {"x-csrf-token": "x" + browser.csrf[1:]}
+        wrong = {"x-csrf-token": browser.csrf[::-1]}
         assert browser.client.post(f"{PHONE}/calls", headers=wrong).status_code == 403
 
     def test_each_is_for_a_call_of_its_own(self, browser: Browser) -> None:
@@ -136,6 +136,20 @@ class TestInvitation:
         assert re.fullmatch("CA[0-9a-f]{32}", first["call_sid"])
         assert re.fullmatch("MZ[0-9a-f]{32}", first["stream_sid"])
         assert len({*first.values(), *second.values()}) == 6
+
+    async def test_nobody_is_invited_when_there_is_no_room(
+        self, service: Service, browser: Browser
+    ) -> None:
+        async with AsyncExitStack() as lines:
+            for _ in range(int(ENVIRON["MAX_CALLS"])):
+                invitation = browser.invited()
+                peer = await lines.enter_async_context(upgrade(service, invitation["ticket"]))
+                await peer.send(messages.CONNECTED)
+                await peer.send(messages.start("AC0", "MZ0", invitation["call_sid"], {}))
+            await until(lambda: not service.readyz()[1]["accepting_calls"])
+            token = {"x-csrf-token": browser.csrf}
+            assert browser.client.post(f"{PHONE}/calls", headers=token).status_code == 503
+        await until(lambda: service.readyz()[1]["calls"]["live"] == 0)
 
 
 class TestUpgrade:

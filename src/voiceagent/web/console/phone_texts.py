@@ -98,7 +98,7 @@ PHONE_HE: Final = PhoneTexts(
         "way_part": "{name} {ms}",
         "summary": "{count} תשובות · חציון {median} מ״ש · הארוכה {longest} מ״ש",
         "summary_one": "תשובה אחת · {median} מ״ש",
-        "no_turns": "התמליל אינו מגיע כרגע; השיחה נמשכת.",
+        "no_turns": "התמליל אינו מגיע כרגע.",
     },
 )
 
@@ -170,6 +170,6 @@ PHONE_EN: Final = PhoneTexts(
         "way_part": "{name} {ms}",
         "summary": "{count} answers · median {median} ms · longest {longest} ms",
         "summary_one": "One answer · {median} ms",
-        "no_turns": "The transcript does not come just now; the call goes on.",
+        "no_turns": "The transcript does not come just now.",
     },
 )

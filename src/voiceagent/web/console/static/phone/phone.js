@@ -12,6 +12,7 @@ import { Transcript } from './transcript.js';
 const QUIETEST_DB = -50;
 const LOUDEST_DB = -6;
 const METER_TOLD_EVERY_MS = 1000;
+const DEADLINE_MS = 10_000;
 const WITHOUT_MICROPHONE = ['refused', 'missing', 'taken', 'insecure'];
 
 const at = (id) => document.getElementById(id);
@@ -34,7 +35,11 @@ let clock = 0;
 async function invite() {
   let answer;
   try {
-    answer = await fetch('/console/phone/calls', { method: 'POST', headers: { 'X-CSRF-Token': csrf } });
+    answer = await fetch('/console/phone/calls', {
+      method: 'POST',
+      headers: { 'X-CSRF-Token': csrf },
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
   } catch {
     throw new CallFault('unreachable');
   }

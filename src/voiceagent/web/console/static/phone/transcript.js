@@ -9,6 +9,8 @@ import { lineOf, summaryOf } from './turns.js';
 
 const AGAIN_MS = 700;
 const TRIES = 20;
+/** The service answers within five seconds, news or none. */
+const DEADLINE_MS = 15_000;
 /** The response that fills the whole bar. */
 const BAR_MS = 1000;
 
@@ -95,7 +97,7 @@ export class Transcript {
   /** The response's parts, as a bar and as texts. */
   _way(way) {
     const bar = element('div', 'way');
-    bar.ariaHidden = 'true';
+    bar.setAttribute('aria-hidden', 'true');
     const texts = element('ul', 'timing way-texts');
     const full = Math.max(BAR_MS, way.reduce((sum, { ms }) => sum + ms, 0));
     for (const { name, ms } of way) {
@@ -103,7 +105,7 @@ export class Transcript {
       part.style.inlineSize = `${(100 * ms) / full}%`;
       bar.append(part);
       const dot = element('span', `dot way-${name}`);
-      dot.ariaHidden = 'true';
+      dot.setAttribute('aria-hidden', 'true');
       const told = filled(this._words.way_part, { name: this._words[`way_${name}`], ms: whole(ms) });
       const text = element('li', '');
       text.append(dot, told);
@@ -121,7 +123,8 @@ export class Transcript {
 /** The call as it is now; null: nobody can tell. */
 async function look(callSid, version) {
   try {
-    const answer = await fetch(`/console/phone/calls/${callSid}?after=${version}`);
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const answer = await fetch(`/console/phone/calls/${callSid}?after=${version}`, { signal });
     return answer.ok ? await answer.json() : null;
   } catch {
     return null;
