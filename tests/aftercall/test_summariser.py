@@ -451,10 +451,12 @@ async def test_the_end_of_a_call_wakes_it(database: Database, calls: CallsReposi
 async def test_a_database_that_is_away_is_told_once_and_waited_for(
     database: Database, calls: CallsRepository, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await calls.apply(talk("CA1"))
-    pool, database._pool = database._pool, None
+    await calls.apply(talk("CA0"))
     with caplog.at_level(logging.WARNING):
         async with summarising(database):
+            await summarised(database, "CA0")
+            await calls.apply(talk("CA1"))
+            pool, database._pool = database._pool, None
             rounds = iter(range(10))
 
             async def some_rounds() -> bool:

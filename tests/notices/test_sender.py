@@ -268,9 +268,11 @@ async def test_a_database_that_is_away_is_told_once_and_waited_for(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     await put(database, NOTICE)
-    pool, database._pool = database._pool, None
     with caplog.at_level(logging.WARNING):
-        async with WebhookReceiver() as receiver, sending(database, receiver):
+        async with WebhookReceiver() as receiver, sending(database, receiver) as [sender]:
+            await until_status(database, "delivered")
+            pool, database._pool = database._pool, None
+            sender.wake()
             rounds = iter(range(10))
 
             async def some_rounds() -> bool:
@@ -278,7 +280,8 @@ async def test_a_database_that_is_away_is_told_once_and_waited_for(
 
             await until(some_rounds)
             database._pool = pool
-            await until_status(database, "delivered")
+            await put(database, replace(NOTICE, subject="CA2"))
+            await receiver.has(2)
     assert caplog.text.count("the database is away") == 1
 
 

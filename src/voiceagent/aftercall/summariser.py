@@ -23,6 +23,7 @@ from voiceagent.crm.database import (
     TransactionConflict,
 )
 from voiceagent.crm.models import CallEnded
+from voiceagent.crm.outage import Outage
 from voiceagent.crm.ports import Recorder
 from voiceagent.crm.summaries import (
     CONNECTS_WITHIN_S,
@@ -89,7 +90,9 @@ class Summariser:
         self._poll_s = poll_s
         self._ended = asyncio.Event()
         self._llm_rests_until_s = 0.0
-        self._database_works = True
+        self._outage = Outage(
+            lambda why: _log.warning("summaries wait: the database is away why=%r", why)
+        )
 
     def call_ended(self) -> None:
         """A call of this process is over: its summary is due in two seconds."""
@@ -118,11 +121,9 @@ class Summariser:
         try:
             await work()
         except ProviderError as error:
-            if self._database_works:
-                _log.warning("summaries wait: the database is away why=%r", str(error))
-            self._database_works = False
+            self._outage.met(str(error))
         else:
-            self._database_works = True
+            self._outage.over()
 
     async def _conclude(self) -> None:
         """End calls that rang and came to nothing; each process that sees one says the same."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from voiceagent.crm.outage import Outage
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import NoticeQueue, Outgoing, Target
 
@@ -71,7 +72,9 @@ class Sender:
         self._delays_s = delays_s
         self._poll_s = poll_s
         self._wake = asyncio.Event()
-        self._database_works = True
+        self._outage = Outage(
+            lambda why: _log.warning("notices wait: the database is away why=%r", why)
+        )
 
     def wake(self) -> None:
         """Something was queued."""
@@ -92,9 +95,9 @@ class Sender:
         try:
             due = await self._queue.claim(self._target, AT_ONCE, LEASE_S)
         except ProviderError as error:
-            self._tell(works=False, why=str(error))
+            self._outage.met(str(error))
             return False
-        self._tell(works=True)
+        self._outage.over()
         async with asyncio.TaskGroup() as attempts:
             for outgoing in due:
                 attempts.create_task(self._attempt(outgoing))
@@ -126,9 +129,3 @@ class Sender:
         # Not noted: its lease ends, and it is tried again then.
         with suppress(ProviderError):
             await self._queue.failed(outgoing, why, delay_s)
-
-    def _tell(self, *, works: bool, why: str = "") -> None:
-        if works != self._database_works:
-            self._database_works = works
-            if not works:
-                _log.warning("notices wait: the database is away why=%r", why)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from voiceagent.crm.media_queue import FileClaim, MediaQueue
 from voiceagent.crm.message_models import Provider
+from voiceagent.crm.outage import Outage
 from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.downloads import File
 from voiceagent.whatsapp.ports import Transcriber
@@ -53,7 +54,9 @@ class MediaFetcher:
         self._transcriber = transcriber
         self._poll_s = poll_s
         self._wake = asyncio.Event()
-        self._database_works = True
+        self._outage = Outage(
+            lambda why: _log.warning("files wait: the database is away why=%r", why)
+        )
 
     def wake(self) -> None:
         """A file is to be fetched."""
@@ -66,9 +69,9 @@ class MediaFetcher:
             try:
                 if await self._fetch_some() or await self._hear_one():
                     continue
-                self._tell(works=True)
+                self._outage.over()
             except ProviderError as error:
-                self._tell(works=False, why=str(error))
+                self._outage.met(str(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()
@@ -92,7 +95,7 @@ class MediaFetcher:
             await self._queue.stored(claim, file.content, file.mime_type)
         except ProviderError as error:
             # Its lease ends, and it is fetched again then.
-            self._tell(works=False, why=str(error))
+            self._outage.met(str(error))
 
     def _source(self, provider: Provider) -> MediaSource:
         try:
@@ -130,9 +133,3 @@ class MediaFetcher:
             return True
         await self._queue.transcribed(claim, transcript)
         return True
-
-    def _tell(self, *, works: bool, why: str = "") -> None:
-        if works != self._database_works:
-            self._database_works = works
-            if not works:
-                _log.warning("files wait: the database is away why=%r", why)

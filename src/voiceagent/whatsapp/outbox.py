@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from voiceagent.crm.database import QUERY_DEADLINE_S
 from voiceagent.crm.message_models import Provider
+from voiceagent.crm.outage import Outage
 from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.delivery import Gate, LetGo, Settle, Wait, step_after
@@ -63,7 +64,9 @@ class Outbox:
         }
         self._full: dict[Provider, bool] = {}
         self._wake = asyncio.Event()
-        self._database_works = True
+        self._outage = Outage(
+            lambda why: _log.warning("messages wait: the database is away why=%r", why)
+        )
 
     def wake(self) -> None:
         """Something may be sent."""
@@ -114,9 +117,9 @@ class Outbox:
         try:
             letters = await self._repository.claim(provider, room, owner, self._lease_s)
         except ProviderError as error:
-            self._tell(works=False, why=str(error))
+            self._outage.met(str(error))
             return
-        self._tell(works=True)
+        self._outage.over()
         self._full[provider] = len(letters) == room
         for letter in letters:
             task = asyncio.create_task(self._attempt(letter), name=f"message {letter.message_id}")
@@ -171,7 +174,7 @@ class Outbox:
             try:
                 await self._take_step(letter, step)
             except ProviderError as error:
-                self._tell(works=False, why=str(error))
+                self._outage.met(str(error))
                 if attempt < len(_NOTE_PAUSES_S):
                     await asyncio.sleep(_NOTE_PAUSES_S[attempt])
                 continue
@@ -197,12 +200,6 @@ class Outbox:
                 await self._repository.postpone(
                     letter, delay_s, state=state, shown=shown, error=error
                 )
-
-    def _tell(self, *, works: bool, why: str = "") -> None:
-        if works != self._database_works:
-            self._database_works = works
-            if not works:
-                _log.warning("messages wait: the database is away why=%r", why)
 
 
 def _chance() -> float:

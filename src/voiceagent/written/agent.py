@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
+from voiceagent.crm.outage import Outage
 from voiceagent.errors import NotFound, ProviderError
 from voiceagent.written.answerer import Answerer, Attended, Done
 from voiceagent.written.answering import Burst
@@ -58,7 +59,7 @@ class WrittenAgent:
         self._missed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._works = True
+        self._outage = Outage(lambda why: _log.warning("answers in writing wait why=%r", why))
         self.running = asyncio.Event()
         """Set while `run` works; what comes before is found by its first sweep."""
         self.put_off = 0
@@ -135,11 +136,11 @@ class WrittenAgent:
             return Done()
         except ProviderError as error:
             # Nothing is lost: the next sweep finds the thread as it is.
-            self._tell(works=False, why=str(error))
+            self._outage.met(str(error))
         except Exception:
             _log.exception("a thread could not be answered contact_id=%s", attended.contact_id)
         else:
-            self._tell(works=True)
+            self._outage.over()
             return done
         return Done()
 
@@ -149,7 +150,7 @@ class WrittenAgent:
             try:
                 await self._sweep(overlooked_s)
             except ProviderError as error:
-                self._tell(works=False, why=str(error))
+                self._outage.met(str(error))
             except Exception:
                 _log.exception("threads could not be looked through")
             # Whoever is being answered elsewhere is known by the claim.
@@ -173,7 +174,7 @@ class WrittenAgent:
             is_left = self._left.get(thread.contact_id) == thread.message_id
             if not is_left and thread.contact_id not in self._attended:
                 self._look_after(thread.contact_id, waits=False)
-        self._tell(works=True)
+        self._outage.over()
 
     def _remember(self, contact_id: UUID, message_id: str) -> None:
         """This thread wants no answer until something new comes."""
@@ -181,12 +182,6 @@ class WrittenAgent:
         self._left[contact_id] = message_id
         if len(self._left) > LEFT:
             self._left.popitem(last=False)
-
-    def _tell(self, *, works: bool, why: str = "") -> None:
-        if works != self._works:
-            self._works = works
-            if not works:
-                _log.warning("answers in writing wait why=%r", why)
 
 
 async def _quiet(attended: Attended) -> None:
