@@ -23,6 +23,7 @@ from voiceagent.errors import EngineTimeout, ProviderError
 PUBLIC_BASE_URL: Final = "https://demo.voiceagent.example"
 """What Twilio would reach: the TwiML carries it and every signature is made over it."""
 
+PARTS: Final = ("ws", "db", "stt", "tts")
 _READY_DEADLINE_S: Final = 60.0
 _STOP_DEADLINE_S: Final = 20.0
 _POLL_S: Final = 0.2
@@ -87,12 +88,11 @@ class DemoService:
                 while True:
                     answer = await self._get("/readyz")
                     state = answer.json()
-                    parts = {name: state.get(name, "?") for name in ("ws", "db", "stt", "tts")}
-                    line = ", ".join(f"{name} {value}" for name, value in parts.items())
+                    line = warm_up_line(state)
                     if line != told:
                         progress(line)
                         told = line
-                    if answer.status_code == 200 and set(parts.values()) == {"ok"}:
+                    if answer.status_code == 200 and {state.get(name) for name in PARTS} == {"ok"}:
                         return
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
@@ -179,6 +179,15 @@ class DemoService:
             raise ProviderError(
                 f"{path}: {error or type(error).__name__}", retryable=True
             ) from error
+
+
+def warm_up_line(state: Mapping[str, Any]) -> str:
+    """What `/readyz` tells, for a person: what has not come before the first warm-up has ended is
+    still to come."""
+    parts = {name: str(state.get(name, "?")) for name in PARTS}
+    if not state.get("warmed_up"):
+        parts = {name: "pending" if told == "err" else told for name, told in parts.items()}
+    return ", ".join(f"{name} {told}" for name, told in parts.items())
 
 
 def _run_line(port: int) -> tuple[list[str], Path]:
