@@ -49,21 +49,23 @@ make_venv() {
 # Shows pip's progress as a counter; everything it says goes to $log.
 progress() {
   local count=0 total line
-  total="$(grep -c '==' requirements.lock)"
+  # Those of other systems are not fetched.
+  total="$(grep '^[^ #]*==' requirements.lock | grep -vc "sys_platform == '")"
   while IFS= read -r line; do
     printf '%s\n' "$line" >> "$log"
     case "$line" in
-      Collecting*)
+      # "Processing": a wheel of a folder, where pip's configuration names one.
+      Collecting* | Processing*)
         count=$((count + 1))
         if [ -t 2 ]; then
-          printf '\r\033[K  fetching %d of about %d: %s' "$count" "$total" "${line#Collecting }" >&2
+          printf '\r\033[K  fetching %d of about %d: %s' "$count" "$total" "${line#* }" >&2
         elif [ $((count % 20)) -eq 0 ]; then
           say "  fetching $count of about $total"
         fi
         ;;
       Installing\ collected*)
         if [ -t 2 ]; then printf '\r\033[K' >&2; fi
-        say "  installing"
+        say "  installing (about a minute)"
         ;;
     esac
   done
