@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from crm.records import announced, ended, started
+from crm.records import announced, callback, ended, started
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.agent_switch import AgentSwitch
 from voiceagent.crm.appointments import AppointmentsRepository, Booking
+from voiceagent.crm.callbacks import CallbacksRepository
 from voiceagent.crm.conversations import Conversations
 from voiceagent.crm.database import Database
 from voiceagent.crm.drafts import Draft
@@ -54,6 +55,7 @@ async def test_conversations_stand_newest_first_with_what_is_unread(shown: Conso
     page = await shown.text("/console")
     assert page.index("by Twilio") < page.index("second")
     assert 'aria-label="2 unread"' in page
+    assert "<title>(3) Inbox · Carmel Homes</title>" in page
     assert "first" not in page
 
 
@@ -268,6 +270,24 @@ async def test_who_wants_no_messages_gets_none_and_the_words_are_kept(shown: Con
     assert "asked for no more messages" in answer.text
     assert "but &lt;b&gt;</textarea>" in answer.text
     assert await texts(shown) == before
+
+
+async def test_a_wish_to_be_called_back_is_closed_by_a_button(
+    shown: Console, database: Database
+) -> None:
+    await shown.house.written("hello")
+    contact = await shown.contact_of()
+    thread = f"/console/contacts/{contact}"
+    await RecordsRepository(database).apply([announced("CA1", PHONE), callback("CA1")])
+    page = await shown.text(thread)
+    assert "Open" in page
+    done = page.split('<form class="done" method="post" action="')[1].split('"')[0]
+    for _ in range(2):
+        answer = await shown.post(done, thread)
+        assert (answer.status_code, answer.headers["location"]) == (303, thread)
+    [closed] = (await CallbacksRepository(database).page()).items
+    assert closed.status == "done"
+    assert "Done" in await shown.text(thread)
 
 
 async def test_a_person_takes_over_and_gives_back(shown: Console, database: Database) -> None:

@@ -6,6 +6,7 @@ it was read. It sends nothing by itself and knows no SQL.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from voiceagent.crm.agent_switch import AgentSwitch
+from voiceagent.crm.callbacks import CallbacksRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.conversations import Conversations
 from voiceagent.crm.drafts import Draft, KeyMismatch, OptedOut, Put
@@ -31,6 +33,7 @@ from voiceagent.crm.paging import (
 from voiceagent.crm.people_views import ConversationView, SearchHit, TimelineItem
 from voiceagent.crm.search import Search
 from voiceagent.crm.views import AgentMode, ContactView
+from voiceagent.errors import Conflict
 from voiceagent.telemetry import word
 from voiceagent.web.console.door import PATH, Door, Posted
 from voiceagent.web.console.news import ConsoleNews
@@ -61,6 +64,7 @@ class InboxHouse:
     messages: MessagesRepository
     outbox: OutboxRepository
     agents: AgentSwitch
+    callbacks: CallbacksRepository
     on_switched: Callable[[UUID], None]
     """Is given each contact for which somebody has set who answers it."""
 
@@ -275,6 +279,21 @@ def inbox_router(pages: Pages, door: Door, house: InboxHouse, news: ConsoleNews)
                 draught=Draught(fault=pages.texts(request).inbox.opted_out),
                 status=HTTPStatus.UNPROCESSABLE_ENTITY,
             )
+        return _to_thread(contact_id)
+
+    @router.post(
+        "/console/contacts/{contact_id}/callbacks/{callback_id}/done",
+        summary="Note that the person was called back",
+        status_code=HTTPStatus.SEE_OTHER,
+    )
+    async def called_back(
+        posted: Annotated[Posted, Depends(door.posted)],  # noqa: ARG001
+        contact_id: UUID,
+        callback_id: UUID,
+    ) -> Response:
+        with suppress(Conflict):  # somebody else was quicker
+            await house.callbacks.close(callback_id, "done")
+        news.contact_changed(contact_id)
         return _to_thread(contact_id)
 
     return router

@@ -58,6 +58,7 @@ class InboxTexts:
     no_summary: str
     on_the_line: str
     callback: str
+    called_back: str
     callback_statuses: Mapping[str, str]
     appointment: str
     appointment_statuses: Mapping[str, str]
@@ -147,6 +148,7 @@ INBOX_HE: Final = InboxTexts(
     no_summary="הסיכום יופיע כמה שניות אחרי סוף השיחה.",
     on_the_line="השיחה מתנהלת כרגע.",
     callback="בקשה לחזור בטלפון",
+    called_back="חזרנו",
     callback_statuses={"open": "פתוחה", "done": "טופלה", "cancelled": "בוטלה"},
     appointment="תור",
     appointment_statuses={"booked": "נקבע", "cancelled": "בוטל"},
@@ -254,6 +256,7 @@ INBOX_EN: Final = InboxTexts(
     no_summary="The summary appears some seconds after the end of the call.",
     on_the_line="The call is going on now.",
     callback="Call back",
+    called_back="Called back",
     callback_statuses={"open": "Open", "done": "Done", "cancelled": "Cancelled"},
     appointment="Appointment",
     appointment_statuses={"booked": "Booked", "cancelled": "Cancelled"},
