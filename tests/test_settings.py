@@ -316,6 +316,15 @@ class TestWhatsApp:
             assert not load_settings(twilio | said).only_twilio_sends
         assert not load_settings({}).only_twilio_sends
 
+    def test_the_sidecar_is_where_it_was_told_to_listen(self) -> None:
+        assert load_settings({}).baileys_url is None
+        assert load_settings({"BAILEYS_PORT": "3002"}).baileys_url == "http://127.0.0.1:3002"
+        elsewhere = {"BAILEYS_PORT": "3002", "BAILEYS_URL": "https://sidecar.example"}
+        assert load_settings(elsewhere).baileys_url == "https://sidecar.example"
+        assert faults(BAILEYS_PORT="harbour") == [
+            "BAILEYS_PORT must be a whole number, not 'harbour'."
+        ]
+
     def test_a_short_token_is_refused_without_being_shown(self) -> None:
         [fault] = faults(BAILEYS_TOKEN="hush")
         assert fault == "BAILEYS_TOKEN must have at least 16 characters."

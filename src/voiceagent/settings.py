@@ -266,8 +266,11 @@ class Settings(BaseModel):
     owner_whatsapp: PhoneNumber | None = None
     """The owner's own WhatsApp number."""
 
+    baileys_port: int | None = Field(None, ge=1, le=65535)
+    """Where the WhatsApp sidecar of this machine listens; it reads the same variable."""
     baileys_url: ApiUrl | None = None
-    """Where the WhatsApp sidecar is. `None`: `DEFAULT_BAILEYS_URL`."""
+    """Where the WhatsApp sidecar is. Unset: on this machine at `BAILEYS_PORT`. `None`: neither was
+    set, and it is at `DEFAULT_BAILEYS_URL` if there is one."""
     baileys_token: Annotated[Token, AfterValidator(_shared_token)] | None = None
     """The secret shared with the sidecar. `None`: see `ensure_baileys_token`."""
     twilio_whatsapp_from: WhatsAppNumber | None = None
@@ -458,7 +461,7 @@ def _validate(given: Mapping[str, str], faults: list[str]) -> Settings | None:
     values.setdefault("stt_language", "en-US" if values["stt_engine"] == "local" else "he-IL")
     values.setdefault("agent_language", values["stt_language"])
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except PydanticValidationError as error:
         # A language that is wrong would be told a second time as its follower's fault.
         follower = "agent_language" if "AGENT_LANGUAGE" not in given else None
@@ -468,6 +471,10 @@ def _validate(given: Mapping[str, str], faults: list[str]) -> Settings | None:
             if fault["loc"][0] != follower
         )
         return None
+    if settings.baileys_url is None and settings.baileys_port is not None:
+        there = f"http://127.0.0.1:{settings.baileys_port}"
+        return settings.model_copy(update={"baileys_url": there})
+    return settings
 
 
 def _engines(given: Mapping[str, str], faults: list[str]) -> dict[str, Engine]:
