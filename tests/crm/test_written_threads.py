@@ -119,8 +119,15 @@ async def test_nothing_leaves_after_somebody_took_over(
 async def test_who_wants_no_messages_is_not_answered(
     threads: CrmThreads, records: RecordsRepository, database: Database
 ) -> None:
-    await records.apply([wrote("A", "stop", wish="stop")])
-    assert not await threads.reply(await contact(database), "hello", "k", id_of("A"))
+    await records.apply([wrote("A", "stop", ago_s=90, wish="stop"), wrote("B", ago_s=50)])
+    contact_id = await contact(database)
+    assert await threads.silence(contact_id) == "opted_out"
+    assert not await threads.reply(contact_id, "hello", "k", id_of("B"))
+    assert await open_threads(threads) == []
+    await records.apply([wrote("C", "start", ago_s=40, wish="start")])
+    assert await threads.silence(contact_id) is None
+    assert await threads.reply(contact_id, "hello", "k2", id_of("B"))
+    assert await open_threads(threads) == [id_of("C")]
 
 
 async def test_nobody_in_particular_is_an_error(threads: CrmThreads) -> None:

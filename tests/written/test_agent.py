@@ -285,6 +285,64 @@ class TestHandOver:
         assert world.replies() == []
 
 
+class TestWhoWantsNoMessages:
+    @on_warped_time
+    async def test_costs_no_answer(self) -> None:
+        world = World()
+        world.mind = mind = SlowMind(world.script)
+        world.threads.silences[ANN] = "opted_out"
+        async with world.process(sweep_s=30) as agent:
+            world.write("some tea", ANN, agent)
+            await asyncio.sleep(300)
+        assert (world.replies(), mind.asked) == ([], [])
+
+    @on_warped_time
+    async def test_an_answer_that_was_refused_is_not_made_again_and_again(self) -> None:
+        async def refuse(*_: object) -> bool:
+            return False
+
+        world = World()
+        world.mind = mind = SlowMind(world.script)
+        async with world.process(world.house_with("threads", reply=refuse), sweep_s=30) as agent:
+            world.write("some tea", ANN, agent)
+            await asyncio.sleep(300)
+            assert mind.asked == ["some tea"]
+            world.write("large", ANN, agent)
+            await agent.idle()
+        assert mind.asked == ["some tea", "some tea\nlarge"]
+
+    @on_warped_time
+    async def test_nor_is_one_that_the_channel_will_never_take(self) -> None:
+        async def refuse(*_: object) -> bool:
+            raise ProviderError("no such number", retryable=False)
+
+        world = World()
+        world.mind = mind = SlowMind(world.script)
+        async with world.process(world.house_with("threads", reply=refuse), sweep_s=30) as agent:
+            message = world.write("some tea", ANN, agent)
+            await asyncio.sleep(300)
+        assert mind.asked == ["some tea"]
+        assert world.people.told == {(ANN, message.id): "failed"}
+
+    @on_warped_time
+    async def test_one_that_somebody_took_over_from_is_made_when_it_is_given_back(self) -> None:
+        world = World()
+
+        async def taken_over(*_: object) -> bool:
+            await world.switch.set(ANN, "person")
+            return False
+
+        world.mind = mind = SlowMind(world.script)
+        house = world.house_with("threads", reply=taken_over)
+        async with world.process(house, sweep_s=30) as agent:
+            world.write("some tea", ANN, agent)
+            await asyncio.sleep(300)
+            assert mind.asked == ["some tea"]
+            await world.switch.set(ANN, "on")  # by another process: nobody tells this one
+            await asyncio.sleep(60)
+        assert len(mind.asked) > 1
+
+
 class TestWhenItFails:
     @on_warped_time
     async def test_nothing_is_sent_and_a_person_is_told_once(self) -> None:

@@ -88,6 +88,11 @@ class TestWhoAnswers:
     def test_nobody_is_answered_while_the_switch_is_not_on(self, mode: str) -> None:
         assert why(thread((-1, "contact", "a flat")), mode=mode) == mode
 
+    def test_who_wants_no_messages_is_not_answered(self) -> None:
+        asked = thread((-90, "contact", "<wish>"), (-1, "contact", "a flat"))
+        assert answer(asked).text == "a flat"
+        assert why(asked, silence="opted_out") == "opted_out"
+
     def test_whoever_of_the_business_has_just_written_goes_on(self) -> None:
         messages = thread((-9, "contact", "a"), (-8, "person", "Hi."), (-5, "contact", "a flat"))
         assert why(messages) == "attended"

@@ -100,3 +100,13 @@ async def test_a_wish_is_confirmed_and_not_answered_as_well(shop_with: Shop, wor
     await shop_with.look_at(await shop_with.wrote("A", word))
     assert await shop_with.sent() == [confirmation(word, wish)]
     assert shop_with.mind.asked == []
+
+
+async def test_who_wants_no_messages_costs_no_answer(shop_with: Shop) -> None:
+    await shop_with.wrote("A", "STOP", ago_s=3600)
+    contact_id = await shop_with.wrote("B", "some tea", ago_s=60)
+    await shop_with.look_at(contact_id)
+    assert shop_with.mind.asked == []
+    await shop_with.wrote("C", "START", ago_s=3500)
+    await shop_with.look_at(contact_id)
+    assert (await shop_with.sent())[-1] == f"{HELLO}\n\nSmall or large?"

@@ -120,7 +120,7 @@ def test_nobody_is_answered_twice_and_in_the_end_everybody_is(
             # Each answer answers something that no answer before it did.
             assert answered == sorted(set(answered))
             switch = await today.world.switch.of(ANN)
-            verdict = judge(thread, switch, today.world.now(), file_reply=file_reply("en"))
+            verdict = judge(thread, switch, None, today.world.now(), file_reply=file_reply("en"))
             assert isinstance(verdict, Leave) or _is_courtesy(today.world.script, verdict)
 
     day()
@@ -166,7 +166,7 @@ def _told(thread: list[WrittenMessage], world: World) -> list[str]:
             for each in thread[:place]
             if each.who == "agent" or ids.index(each.id) <= ids.index(message.answers)
         ]
-        asked = judge(seen, SwitchSet(), message.at, file_reply=file_reply("en"))
+        asked = judge(seen, SwitchSet(), None, message.at, file_reply=file_reply("en"))
         assert isinstance(asked, Answer)
         draft = world.script.answer(asked, memory)
         memory = draft.memory

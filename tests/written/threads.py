@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from voiceagent.written.answering import Verdict, judge
 from voiceagent.written.in_memory import SwitchSet
-from voiceagent.written.ports import AgentMode, WrittenMessage
+from voiceagent.written.ports import AgentMode, Silence, WrittenMessage
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FILE_REPLY = "Words only, please."
@@ -44,7 +44,8 @@ def verdict(
     minutes: float = 0,
     mode: AgentMode = "on",
     set_at: float | None = None,
+    silence: Silence | None = None,
 ) -> Verdict:
     """What is to be done about a thread so many minutes after noon."""
     switch = SwitchSet(mode, None if set_at is None else at(set_at))
-    return judge(messages, switch, at(minutes), file_reply=FILE_REPLY)
+    return judge(messages, switch, silence, at(minutes), file_reply=FILE_REPLY)

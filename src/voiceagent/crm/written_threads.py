@@ -16,7 +16,7 @@ from voiceagent.crm.message_models import Author
 from voiceagent.crm.message_records import OUTBOX_CHANNEL
 from voiceagent.crm.outbox import Announce
 from voiceagent.errors import Conflict, NotFound, ProviderError
-from voiceagent.written.ports import Kind, Unanswered, WrittenMessage
+from voiceagent.written.ports import Kind, Silence, Unanswered, WrittenMessage
 
 _FILES: Final = frozenset({"image", "video", "audio", "document", "sticker"})
 
@@ -31,6 +31,11 @@ ORDER BY m.created_at DESC, m.id DESC
 LIMIT $2
 """
 
+_SILENCE = """
+SELECT whatsapp_stop_at > COALESCE(whatsapp_start_at, '-infinity') AS opted_out
+FROM contacts WHERE id = surviving_contact($1)
+"""
+
 _SWITCH = "SELECT agent FROM contacts WHERE id = surviving_contact($1) FOR NO KEY UPDATE"
 
 # Of each contact the newest message behind all that was answered, and behind all that a person
@@ -40,6 +45,8 @@ SELECT contact_id, id FROM (
     SELECT DISTINCT ON (m.contact_id) m.contact_id, m.id, m.created_at
     FROM messages m JOIN contacts k ON k.id = m.contact_id
     WHERE m.direction = 'in' AND k.agent = 'on'
+      AND NOT COALESCE(
+          k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false)
       AND m.created_at > now() - interval '24 hours'
       AND m.created_at <= now() - $1 * interval '1 second'
       AND NOT EXISTS (
@@ -91,6 +98,12 @@ class CrmThreads:
             except (Conflict, KeyMismatch, NotFound) as error:
                 raise ProviderError(str(error), retryable=False) from error
         raise AssertionError
+
+    async def silence(self, contact_id: UUID) -> Silence | None:
+        """Why it is not to be written to, whatever its switch."""
+        async with self._database.connection() as connection:
+            opted_out = await connection.fetchval(_SILENCE, contact_id)
+        return "opted_out" if opted_out else None
 
     async def unanswered(self, older_than_s: float, limit: int) -> Sequence[Unanswered]:
         """Threads that wait for an answer, the newest first."""

@@ -137,8 +137,9 @@ class Answerer:
     async def _verdict(self, contact_id: UUID) -> tuple[Verdict, str]:
         """What to do about the thread, and the id of the newest message of the contact's."""
         switch = await self._house.switch.of(contact_id)
+        silence = await self._house.threads.silence(contact_id)
         thread = await self._house.threads.last(contact_id, THREAD)
-        verdict = judge(thread, switch, self._now(), file_reply=self._file_reply)
+        verdict = judge(thread, switch, silence, self._now(), file_reply=self._file_reply)
         theirs = (message.id for message in reversed(thread) if message.who == "contact")
         return verdict, next(theirs, "")
 
@@ -217,7 +218,8 @@ class Answerer:
         attended.burst = Burst.begun(now_s) if attended.news.is_set() else None
         attended.anew = 0
         draft.commit()
-        await self._hand_over(claim, reply)
+        if not await self._hand_over(claim, reply):
+            return await self._refused(claim.contact_id, reply)
         return Done(again=not is_the_same)
 
     async def _finish(self, claim: Claim) -> None:
@@ -230,31 +232,35 @@ class Answerer:
             return
         await self._hand_over(claim, reply)
 
-    async def _hand_over(self, claim: Claim, reply: Reply) -> None:
-        """Do all that an answer is. Done again, it changes nothing."""
+    async def _hand_over(self, claim: Claim, reply: Reply) -> bool:
+        """Do all that an answer is; false when it was not taken. Done again, it changes nothing."""
         house, contact_id = self._house, claim.contact_id
         if reply.fields:
             await _unless_refused(house.learn(contact_id, reply.fields, reply.at))
         if reply.hands_over:
             await self._want_person(contact_id, "asked", reply.answers)
-        await self._send(contact_id, reply)
+        is_taken = await self._send(contact_id, reply)
         if reply.hands_over:
             await house.switch.set(contact_id, "person")
         await house.dialogues.settle(claim)
-        self.answered += 1
+        self.answered += is_taken
+        return is_taken
 
-    async def _send(self, contact_id: UUID, reply: Reply) -> None:
-        """Its messages, in order; none any more once somebody has taken over."""
+    async def _send(self, contact_id: UUID, reply: Reply) -> bool:
+        """Its messages, in order; none any more, and false, once somebody has taken over or the
+        contact wants none."""
         try:
             for place, text in enumerate(reply.messages):
                 key = reply.key(place)
                 if not await self._house.threads.reply(contact_id, text, key, reply.answers):
-                    return
+                    return False
         except ProviderError as error:
             if error.retryable:
                 raise
             _log.error("an answer was refused contact_id=%s why=%r", contact_id, str(error))
             await self._want_person(contact_id, "failed", reply.answers)
+            return False
+        return True
 
     # --- nothing is said --------------------------------------------------------------------------
 
@@ -271,6 +277,14 @@ class Answerer:
             await self._want_person(contact_id, "loop", f"loop {self._now():%Y-%m-%d}")
         is_for_good = leave.why in {"opted_out", "wordless", "file", "loop"}
         return Done(left=newest if is_for_good else "")
+
+    async def _refused(self, contact_id: UUID, reply: Reply) -> Done:
+        """An answer was not taken. Unless the switch tells why, and may be set again, none is made
+        once more before something new comes."""
+        verdict, newest = await self._verdict(contact_id)
+        if isinstance(verdict, Leave):
+            return await self._leave(contact_id, verdict, newest)
+        return Done(left=reply.answers)
 
     async def _want_person(self, contact_id: UUID, reason: Reason, key: str) -> None:
         await _unless_refused(self._house.people.wanted(contact_id, reason, key))

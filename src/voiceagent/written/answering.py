@@ -14,7 +14,7 @@ from typing import Final, Literal
 from voiceagent.brain.plain_text import lines
 from voiceagent.brain.ports import Exchange
 from voiceagent.written.loops import is_loop
-from voiceagent.written.ports import SwitchState, WrittenMessage
+from voiceagent.written.ports import Silence, SwitchState, WrittenMessage
 
 QUIET_S: Final = 2.5
 """People write one thought in several messages: an answer waits until nothing comes any more."""
@@ -74,10 +74,10 @@ class Leave:
     """Nothing is to be said now."""
 
     why: Left
-    """`attended`: somebody of the business is writing; `answered`: nothing waits; `opted_out`: it
-    is a wish to be written to no more, or again;
-    `wordless`: only a reaction or nothing; `file`: it was said already that files cannot be
-    answered; `loop`: the other side looks like a machine."""
+    """`attended`: somebody of the business is writing; `answered`: nothing waits; `opted_out`: the
+    contact wants no messages, or this is a wish to be written to no more, or again; `wordless`:
+    only a reaction or nothing; `file`: it was said already that files cannot be answered; `loop`:
+    the other side looks like a machine."""
 
 
 Verdict = Answer | Acknowledge | Leave
@@ -104,7 +104,12 @@ class Burst:
 
 
 def judge(
-    thread: Sequence[WrittenMessage], switch: SwitchState, now: datetime, *, file_reply: str
+    thread: Sequence[WrittenMessage],
+    switch: SwitchState,
+    silence: Silence | None,
+    now: datetime,
+    *,
+    file_reply: str,
 ) -> Verdict:
     """What to do about a thread, of which the last `THREAD` messages are known, newest last.
 
@@ -112,6 +117,8 @@ def judge(
     """
     if switch.agent != "on":
         return Leave(switch.agent)
+    if silence is not None:
+        return Leave(silence)
     begin = _answered_before(thread)
     pending = [
         message

@@ -16,6 +16,7 @@ from voiceagent.written.ports import (
     Claim,
     Json,
     Reason,
+    Silence,
     Unanswered,
     WrittenMessage,
 )
@@ -60,6 +61,7 @@ class ThreadsInMemory:
     on_reply: Callable[[str], None] = lambda _text: None
     """Is told what leaves."""
     threads: dict[UUID, list[WrittenMessage]] = field(default_factory=dict)
+    silences: dict[UUID, Silence] = field(default_factory=dict)
     _sent: dict[str, WrittenMessage] = field(default_factory=dict)
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -75,12 +77,15 @@ class ThreadsInMemory:
     async def reply(self, contact_id: UUID, text: str, key: str, answers: str) -> bool:
         if (contact_key := f"{contact_id} {key}") in self._sent:
             return True
-        if (await self.switch.of(contact_id)).agent != "on":
+        if not await self._may_be_written_to(contact_id):
             return False
         message = WrittenMessage("", "agent", text, self.now(), answers=answers)
         self._sent[contact_key] = self.write(contact_id, message)
         self.on_reply(text)
         return True
+
+    async def silence(self, contact_id: UUID) -> Silence | None:
+        return self.silences.get(contact_id)
 
     async def unanswered(self, older_than_s: float, limit: int) -> Sequence[Unanswered]:
         found: list[Unanswered] = []
@@ -88,9 +93,13 @@ class ThreadsInMemory:
         youngest, oldest = now - timedelta(seconds=older_than_s), now - CONVERSATION
         for contact_id, thread in self.threads.items():
             waiting = [m for m in _behind_answers(thread) if oldest < m.at <= youngest]
-            if waiting and (await self.switch.of(contact_id)).agent == "on":
+            if waiting and await self._may_be_written_to(contact_id):
                 found.append(Unanswered(contact_id, waiting[-1].id))
         return found[:limit]
+
+    async def _may_be_written_to(self, contact_id: UUID) -> bool:
+        switch = await self.switch.of(contact_id)
+        return switch.agent == "on" and contact_id not in self.silences
 
 
 def _behind_answers(thread: Sequence[WrittenMessage]) -> list[WrittenMessage]:

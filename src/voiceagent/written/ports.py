@@ -18,6 +18,8 @@ Reason = Literal["asked", "failed", "loop"]
 like a machine."""
 Kind = Literal["text", "media", "reaction", "wish"]
 """`wish`: to be written to no more, or again; whoever keeps the wishes confirms it."""
+Silence = Literal["opted_out"]
+"""Why a contact is not written to, whatever its switch: it wants no messages."""
 Json = Mapping[str, Any]
 
 
@@ -60,15 +62,18 @@ class Threads(Protocol):
         """Take one message of the agent's for delivery, by the channel that the contact wrote on.
 
         Once for one key: asked again it changes nothing and answers as before. False, and nothing
-        is sent, when the contact's switch is not `on`: that is looked at in the same transaction,
-        so that nothing leaves after somebody took over.
+        is sent, when the contact's switch is not `on` or it wants no messages: that is looked at in
+        the same transaction, so that nothing leaves after somebody took over.
         """
 
+    async def silence(self, contact_id: UUID) -> Silence | None:
+        """Why this contact is not to be written to; None: it may be."""
+
     async def unanswered(self, older_than_s: float, limit: int) -> Sequence[Unanswered]:
-        """Threads whose switch is `on` and that hold a message of the contact's that nobody has
-        answered: behind the last one that an answer names in `answers`, and behind all that a
-        person wrote. Written within the last day and longer ago than `older_than_s`; the newest
-        first."""
+        """Threads whose switch is `on`, without a `silence`, and that hold a message of the
+        contact's that nobody has answered: behind the last one that an answer names in `answers`,
+        and behind all that a person wrote. Written within the last day and longer ago than
+        `older_than_s`; the newest first."""
 
 
 class SwitchState(Protocol):
