@@ -51,8 +51,17 @@ def until(look: Callable[[], Any], what: str) -> Any:
 class World:
     """All three, until the end of a `with` block."""
 
-    def __init__(self, place: Path, database: str, **environ: str) -> None:
-        """`environ`: what is set for the service besides, or in place of what is set here."""
+    def __init__(
+        self,
+        place: Path,
+        database: str,
+        *,
+        pace_ms: str = "0",
+        **environ: str,
+    ) -> None:
+        """`pace_ms`: the sidecar's gap between two messages. `environ`: what is set for the service
+        besides, or in place of what is set here."""
+        self._pace_ms = pace_ms
         self._environ = environ
         self._place = place
         self._database_url = database
@@ -116,13 +125,10 @@ class World:
                 "BAILEYS_TOKEN": TOKEN,
                 "VOICEAGENT_URL": self.url,
                 "DATA_DIR": str(self._place / "sidecar"),
-                **dict.fromkeys(
-                    (
-                        *("BAILEYS_PACE_MS", "BAILEYS_HOURLY_CAP", "BAILEYS_DAILY_CAP"),
-                        "BAILEYS_NEW_CHATS_DAILY_CAP",
-                    ),
-                    "0",
-                ),
+                "BAILEYS_PACE_MS": self._pace_ms,
+                "BAILEYS_HOURLY_CAP": "0",
+                "BAILEYS_DAILY_CAP": "0",
+                "BAILEYS_NEW_CHATS_DAILY_CAP": "0",
             },
         )
         self._sidecar.__enter__()

@@ -52,6 +52,10 @@ class Fault:
     """WhatsApp refuses it, with this code."""
     interrupted: bool = False
     """It is recorded, and not sent: as after a crash."""
+    in_gap: bool = False
+    """It waits for the gap between messages, until `end_gap`: nobody waits with it."""
+    dropped: bool = False
+    """After the gap it could not be sent, and leaves no record."""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,7 @@ class Record:
             "to": {"jid": f"{self.to.removeprefix('+')}@s.whatsapp.net", "phone": self.to},
             "status": self.status,
             "acked": self.status in {"sent", "delivered", "read"},
+            "under_way": self.sending and not self.known.is_set(),
             "error": self.error,
             "created_at": at,
             "updated_at": at,
@@ -123,6 +128,7 @@ class SidecarEmulator:
         self._lanes: dict[str, asyncio.Lock] = {}
         self._news = asyncio.Condition()
         self._queued = asyncio.Event()
+        self._gap_is_over = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._told = 0
 
@@ -172,6 +178,10 @@ class SidecarEmulator:
     def receipt(self, id_: str, status: str) -> None:
         """WhatsApp tells what became of a message."""
         self._raise(self.records[id_], status, tell=True)
+
+    def end_gap(self) -> None:
+        """What waits for the gap between messages is sent."""
+        self._gap_is_over.set()
 
     def event(self, type_: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """Something is to be told to the API."""
@@ -254,6 +264,12 @@ class SidecarEmulator:
 
     async def _send(self, record: Record, fault: Fault) -> None:
         async with self._lanes.setdefault(record.to, asyncio.Lock()):
+            if fault.in_gap:
+                await self._gap_is_over.wait()
+            if fault.dropped:
+                del self.records[record.id]
+                record.known.set()
+                return
             record.message_id = f"3EB0{uuid4().hex[:16].upper()}"
             self._raise(record, "sending", tell=False)
             if fault.refused:
@@ -371,6 +387,8 @@ class SidecarEmulator:
         if record.status == "queued" and not record.sending:
             record.sending = True
             self._start(self._send(record, fault))
+        if fault.in_gap:
+            return await _json(writer, 202, record.view())
         if fault.hang:
             await asyncio.sleep(60)
         with contextlib.suppress(TimeoutError):

@@ -120,6 +120,28 @@ async def test_without_an_acknowledgement_the_next_waits_until_the_sidecar_gives
     assert (delivered["id"], delivered["error"]) == (str(first), "")
 
 
+async def test_what_waits_for_its_turn_keeps_its_place_and_holds_up_nobody_else(
+    one: House, emulator: SidecarEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.faults.extend([Fault(in_gap=True), Fault(in_gap=True, dropped=True)])
+    third = "+972525555555"
+    await put(one, "one", "two")
+    await put(one, "three", to=third)
+    await emulator.until_asked(4)  # both are asked about by now, and again
+    await put(one, "four", to=OTHER)
+    await settled(one, "sent")
+    assert [letter["text"] for letter in emulator.wire] == ["four"]
+    waiting = {message["text"]: message for message in await one.messages(status="queued")}
+    assert waiting.keys() == {"one", "two", "three"}
+    assert {message["error"] for message in waiting.values()} == {""}
+    emulator.end_gap()
+    await settled(one, "sent", 4)
+    texts = [letter["text"] for letter in emulator.wire]
+    assert sorted(texts) == ["four", "one", "three", "two"]
+    assert texts.index("one") < texts.index("two")
+    assert "takes no messages" not in caplog.text
+
+
 async def test_a_receipt_lets_the_next_one_go(one: House, emulator: SidecarEmulator) -> None:
     emulator.faults.append(Fault(never_acked=True))
     first, _ = await put(one, "one", "two")
@@ -127,6 +149,18 @@ async def test_a_receipt_lets_the_next_one_go(one: House, emulator: SidecarEmula
     await one.event("message.status", id=str(first), message_id="3EB0", status="read")
     await settled(one, "sent")
     assert [message["text"] for message in await one.messages(status="read")] == ["one"]
+
+
+async def test_one_reason_why_it_takes_none_is_one_line(
+    one: House, emulator: SidecarEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.faults.extend([Fault(503, "not_connected")] * 3)
+    await put(one, "one")
+    await settled(one, "sent")
+    lines = [record.getMessage() for record in caplog.records if "takes" in record.getMessage()]
+    assert lines[0].startswith("baileys takes no messages now why='not_connected")
+    assert lines[0].endswith("failures=1")
+    assert lines[1:] == ["baileys takes messages again"]
 
 
 async def test_a_sidecar_that_says_it_is_open_again_need_not_rest(

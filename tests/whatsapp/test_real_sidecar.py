@@ -7,6 +7,7 @@ that is killed loses nothing and sends nothing twice.
 import asyncio
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,42 @@ def test_messages_go_out_and_come_in_and_a_killed_sidecar_loses_none(world: Worl
     until(lambda: len(world.arrived()) == 4, "the confirmation")
     assert "התחל" in world.arrived()[-1]["text"]
     assert world.send("more", "three").status_code == 422
+
+
+@pytest.mark.slow
+def test_a_burst_with_the_gaps_of_the_default_is_never_unknown(
+    tmp_path: Path,
+    database_url: str,  # noqa: F811
+) -> None:
+    numbers = [f"97252111{n:04d}" for n in range(10)]
+    with World(tmp_path, database_url, pace_ms="400-1500") as world:
+        world.pair()
+        world.fake("people", numbers=numbers)
+        # Two to each person, who gets them in their order.
+        for turn in ("first", "second"):
+            with ThreadPoolExecutor(len(numbers)) as people:
+                answers = list(
+                    people.map(
+                        lambda number, turn=turn: world.send(turn, turn + number, f"+{number}"),
+                        numbers,
+                    )
+                )
+            assert {answer.status_code for answer in answers} <= {202, 204}
+        seen: set[tuple[str, str]] = set()
+
+        def all_are_there() -> bool:
+            now = [(one["status"], one["error"]) for one in world.messages(limit="100")]
+            seen.update(now)
+            return len(now) == 20 and {status for status, _ in now} <= {"sent", "delivered", "read"}
+
+        until(all_are_there, "twenty messages")
+        arrived = [(letter["to"], letter["text"]) for letter in world.arrived()]
+    statuses = {status for status, _ in seen}
+    assert "unknown" not in statuses, seen
+    assert "failed" not in statuses, seen
+    assert len(set(arrived)) == len(arrived) == 20
+    for person in {to for to, _ in arrived}:
+        assert [text for to, text in arrived if to == person] == ["first", "second"]
 
 
 @pytest.mark.slow

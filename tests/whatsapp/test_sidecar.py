@@ -130,6 +130,31 @@ class TestSending:
         else:
             assert outcome == Settled("sent", emulator.wire[0]["message_id"])
 
+    async def test_one_that_waits_for_its_turn_is_in_good_hands(
+        self, emulator: SidecarEmulator, sidecar: Sidecar
+    ) -> None:
+        emulator.faults.append(Fault(in_gap=True))
+        one = letter()
+        assert await sidecar.send(one) == InHand()
+        assert await sidecar.ask(one) == InHand()
+        emulator.end_gap()
+        # A repetition joins it.
+        assert isinstance(await sidecar.send(one), Settled)
+        assert len(emulator.wire) == 1
+
+    async def test_one_that_came_to_nothing_in_its_turn_was_not_sent(
+        self, emulator: SidecarEmulator, sidecar: Sidecar
+    ) -> None:
+        emulator.faults.append(Fault(in_gap=True, dropped=True))
+        one = letter()
+        assert await sidecar.send(one) == InHand()
+        emulator.end_gap()
+        async with asyncio.timeout(20):
+            while isinstance(outcome := await sidecar.ask(one), InHand):
+                pass
+        assert isinstance(outcome, NotSent)
+        assert not outcome.everyone
+
     async def test_one_that_hangs_leaves_it_unclear(
         self, emulator: SidecarEmulator, sidecar: Sidecar
     ) -> None:

@@ -29,6 +29,7 @@ import { Records, messageIdOf } from './records.js';
  * @typedef {object} Job a message that is being sent
  * @property {string} fingerprint
  * @property {string} messageId
+ * @property {Record} asked how it stands until it is recorded
  * @property {Promise<Record>} ready resolves when it is on the wire, or was before
  * @property {Record | null} record
  * @property {boolean} onWire
@@ -107,6 +108,11 @@ export class Outgoing {
       job = this.begin(request);
     }
     if (job.fingerprint !== request.fingerprint) throw otherBody();
+    // The gap before it, or a slow answer of WhatsApp, may last longer than anybody waits: the job goes on.
+    if (!(await within(job.ready, Math.max(0, deadline - this.now())))) {
+      if (this.erased.has(request.id)) throw gone();
+      return same(this.records.recent.get(request.id) ?? job.asked, request);
+    }
     const record = same(await job.ready, request);
     await this.settled(job, deadline - this.now());
     return this.records.recent.get(request.id) ?? job.record ?? record;
@@ -115,7 +121,12 @@ export class Outgoing {
   /** @param {string} id @returns {Promise<Record | null>} Throws `Problem` for one that was erased. */
   async find(id) {
     if (this.erased.has(id)) throw gone();
-    return this.records.find(id);
+    return (await this.records.find(id)) ?? this.jobs.get(id)?.asked ?? null;
+  }
+
+  /** Whether what is to be known of it is still to come, without anybody asking for it again. @param {string} id */
+  isUnderWay(id) {
+    return this.jobs.has(id);
   }
 
   /** Deletes the messages of these ids, which are known as erased, whatever becomes of them.
@@ -182,10 +193,23 @@ export class Outgoing {
 
   /** @param {SendRequest} request @returns {Job} */
   begin(request) {
+    const messageId = messageIdOf(request.id);
+    const now = new Date(this.now()).toISOString();
     /** @type {Job} */
     const job = {
       fingerprint: request.fingerprint,
-      messageId: messageIdOf(request.id),
+      messageId,
+      asked: {
+        id: request.id,
+        message_id: messageId,
+        fingerprint: request.fingerprint,
+        to: { jid: request.to.jid, phone: request.to.phone },
+        status: 'queued',
+        error: null,
+        proto: '',
+        created_at: now,
+        updated_at: now,
+      },
       ready: Promise.resolve(/** @type {any} */ (null)),
       record: null,
       onWire: false,
@@ -211,7 +235,8 @@ export class Outgoing {
 
   /** @param {SendRequest} request @param {Job} job @returns {Promise<Record>} */
   async process(request, job) {
-    let record = await this.find(request.id);
+    if (this.erased.has(request.id)) throw gone();
+    let record = await this.records.find(request.id);
     if (record !== null) {
       same(record, request);
       if (!this.records.mayBeSent(record)) return record;
@@ -233,7 +258,9 @@ export class Outgoing {
     }
     const waitMs = decision.at - this.now();
     if (waitMs > LONGEST_PACE_MS) {
-      throw new Problem(429, 'pace', 'messages are sent one after another, with gaps', { retryAfterS: Math.ceil(waitMs / 1000) });
+      // Half of those that wait have left then: nobody is to come again for each single place.
+      const retryAfterS = Math.ceil((waitMs - LONGEST_PACE_MS / 2) / 1000);
+      throw new Problem(429, 'pace', 'messages are sent one after another, with gaps', { retryAfterS });
     }
     this.history = decision.history;
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
@@ -241,12 +268,8 @@ export class Outgoing {
     const now = new Date(this.now()).toISOString();
     /** @type {Record} */
     const record = {
-      id: request.id,
-      message_id: job.messageId,
-      fingerprint: request.fingerprint,
+      ...job.asked,
       to: { jid, phone: request.to.phone },
-      status: 'queued',
-      error: null,
       proto: Buffer.from(bytes).toString('base64'),
       created_at: now,
       updated_at: now,

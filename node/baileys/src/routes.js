@@ -24,6 +24,7 @@ export function routes({ supervisor, outgoing, inbox, events, erasing, metrics }
     const { held, storeFine } = supervisor.ownership;
     if (!held) throw storeFine ? notNow('not_connected', 'this process does not own the session', 10) : notNow('store_away', 'the store does not answer', 3);
   };
+  const view = (/** @type {import('./records.js').Record} */ record) => ({ ...shown(record), under_way: outgoing.isUnderWay(record.id) });
   return [
     {
       method: 'POST',
@@ -34,7 +35,7 @@ export function routes({ supervisor, outgoing, inbox, events, erasing, metrics }
         try {
           const record = await outgoing.send(request);
           if (record.status === 'failed') throw refused(record);
-          return { status: record.status === 'queued' || record.status === 'sending' || record.status === 'unknown' ? 202 : 200, body: shown(record) };
+          return { status: record.status === 'queued' || record.status === 'sending' || record.status === 'unknown' ? 202 : 200, body: view(record) };
         } catch (error) {
           if (error instanceof Problem) metrics.add('baileys_refused_total', { code: error.code });
           throw error;
@@ -48,7 +49,7 @@ export function routes({ supervisor, outgoing, inbox, events, erasing, metrics }
         owned();
         const record = await outgoing.find(id);
         if (record === null) throw new Problem(404, 'not_found', 'no message of this id was ever recorded');
-        return { status: 200, body: shown(record) };
+        return { status: 200, body: view(record) };
       },
     },
     { method: 'GET', path: /^\/v1\/session$/, answer: () => ({ status: 200, body: supervisor.view() }) },

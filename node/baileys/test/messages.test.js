@@ -59,7 +59,7 @@ describe('messages out', () => {
     fake.acks = 'hold';
     fake.receipts = 'none';
     const id = newId();
-    const { status, body } = await sidecar.send({ id, to: TO, text: 'לאט', wait_ms: 100 });
+    const { status, body } = await sidecar.send({ id, to: TO, text: 'לאט', wait_ms: 1000 });
     assert.deepEqual([status, body.status, body.acked], [202, 'sending', false]);
     fake.release();
     await api.status(id, 'sent');

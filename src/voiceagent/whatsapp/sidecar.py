@@ -38,6 +38,7 @@ CONNECTIONS: Final = AT_ONCE + 4
 _TOKEN_IS_WRONG_S: Final = 30.0
 _WHOLE_CARRIER: Final = frozenset({"hourly_cap", "daily_cap", "pace"})
 """Caps that every message would meet; those on new chats concern only some."""
+_START_IT: Final = "start it with ./start_all.sh, or see docs/whatsapp-sidecar.md"
 _KEY_CONTEXT: Final = b"voiceagent baileys webhook v1"
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class _Message(BaseModel):
     """What the sidecar has recorded of a message."""
 
     status: Literal["queued", "sending", "unknown", "sent", "delivered", "read", "failed"]
+    under_way: bool = False
+    """It goes on by itself."""
     message_id: str | None = None
     error: dict[str, object] | None = None
 
@@ -137,6 +140,9 @@ def _outcome_of(response: HttpResponse) -> Outcome:
     except ValidationError:
         return Unclear("the sidecar's answer cannot be read")
     match message.status:
+        case "queued" if message.under_way:
+            # It waits for the gap between messages, or for those before it.
+            return InHand()
         case "queued":
             # Recorded before a crash, and certainly not on the wire: to be asked for again.
             return NotSent("the sidecar was interrupted", retry_in_s=0.2)
@@ -196,4 +202,4 @@ def _retry_after_s(response: HttpResponse) -> float | None:
 
 
 def _away(error: HttpError) -> str:
-    return f"the sidecar cannot be reached ({type(error).__name__})"
+    return f"the sidecar cannot be reached ({type(error).__name__}): {_START_IT}"
