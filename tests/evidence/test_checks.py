@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from voiceagent.evidence import service_checks as service
-from voiceagent.evidence.call_checks import call_checks, introduction, socket_errors, webhooks
+from voiceagent.evidence.call_checks import call_checks, introduction
 from voiceagent.evidence.call_probe import openings_heard
 from voiceagent.evidence.check import Check, all_pass
 from voiceagent.evidence.facts import (
@@ -19,6 +19,7 @@ from voiceagent.evidence.facts import (
 )
 from voiceagent.evidence.message_checks import message_in, message_out
 from voiceagent.evidence.report import Report, as_json, html, markdown
+from voiceagent.evidence.wire_checks import socket_errors, webhooks, wire_checks
 from voiceagent.twilio.twiml import connect_stream, say_and_hang_up
 
 GOOD_RUN = "run = 'python3 -m uvicorn asgi:app --host 0.0.0.0 --port $PORT'"
@@ -188,7 +189,8 @@ def a_record(**changes: Any) -> dict[str, Any]:
 
 
 def failed(record: Mapping[str, Any], **more: Any) -> list[str]:
-    return [one.name for one in call_checks(CallFacts(SID, record, **more)) if not one.passed]
+    call = CallFacts(SID, record, **more)
+    return [one.name for one in (*call_checks(call), *wire_checks(call)) if not one.passed]
 
 
 def test_the_record_of_a_good_call_passes_everything() -> None:
@@ -274,7 +276,8 @@ def test_two_answers_to_one_utterance_and_late_ones_are_named() -> None:
 
 
 def test_without_a_record_everything_says_why() -> None:
-    checks = call_checks(CallFacts(SID, record_fault="no API key is known here"))
+    call = CallFacts(SID, record_fault="no API key is known here")
+    checks = [*call_checks(call), *wire_checks(call)]
     assert all(not one.passed and "no API key" in one.figure for one in checks)
 
 

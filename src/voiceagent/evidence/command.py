@@ -29,6 +29,7 @@ from voiceagent.evidence.message_checks import IN, OUT, message_in, message_out
 from voiceagent.evidence.report import Report, as_json, html, markdown
 from voiceagent.evidence.service import Service, Target
 from voiceagent.evidence.terminal import Progress
+from voiceagent.evidence.wire_checks import wire_checks
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
 from voiceagent.simulator.sounds import Sound
 from voiceagent.twilio.account import TwilioAccount
@@ -207,7 +208,7 @@ def _call(facts: CallFacts, progress: Progress) -> None:
         # A call that was only rung for its TwiML has a sid of its own, told with the request.
         sid = facts.twiml.asked.partition("(")[2].rstrip(")") or facts.call_sid
         progress.add(checks.twiml(facts.twiml, sid))
-    for check in call_checks(facts):
+    for check in (*call_checks(facts), *wire_checks(facts)):
         progress.add(check)
 
 

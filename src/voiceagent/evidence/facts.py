@@ -102,6 +102,15 @@ class CallFacts:
     twiml: HttpAnswer | None = None
     """What `/webhook/incoming_call` answered."""
 
+    @property
+    def nothing_known(self) -> str:
+        """Why there is nothing to judge; empty when there is something."""
+        if self.phone is not None and self.phone.result.ended_by == "refused":
+            return f"there was no call: {self.phone.result.error}"
+        if not self.record:
+            return self.record_fault or "there is no record"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
