@@ -211,7 +211,7 @@ class TestRoutes:
             assert operation["summary"], name
             statuses = operation["responses"]
             # What is gone answers nothing else.
-            assert statuses.keys() == {"410"} or any(status[0] in "23" for status in statuses), name
+            assert "410" in statuses or any(status[0] in "23" for status in statuses), name
             errors = [told for status, told in statuses.items() if status[0] not in "23"]
             assert errors, name
             for error in errors:

@@ -1,7 +1,7 @@
 """Payments put together: a caller asks to pay, and the conversation is told that the money came."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +33,12 @@ from voiceagent.brains import House as BrainHouse
 from voiceagent.brains import choose_brain, choose_model
 from voiceagent.crm.conversations import Conversations
 from voiceagent.crm.database import Database
+from voiceagent.crm.drafts import Routes
+from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.errors import ProviderError
-from voiceagent.payments.ports import Payment
 from voiceagent.settings import load_settings
+from voiceagent.whatsapp.messenger import OutboxMessenger
 from whatsapp import world as whatsapp
 
 __all__ = ["_server", "database", "database_url"]
@@ -244,16 +246,25 @@ async def test_without_a_database_the_agent_is_told_in_time(both: House) -> None
 # -- what follows ----------------------------------------------------------------------------
 
 
+class _Told(OutboxMessenger):
+    """Messages to payers go to the outbox, and before that to a test."""
+
+    def __init__(self, database: Database, tell: Callable[[str, str], None]) -> None:
+        super().__init__(database, OutboxRepository(database, Routes(("baileys",), "baileys")))
+        self._tell = tell
+
+    async def send(self, party: Party, text: str, key: str) -> None:
+        self._tell(text, key)
+        await super().send(party, text, key)
+
+
 async def test_the_conversation_is_told_once_also_after_a_kill(
     database: Database, tmp_path: Path, providers: dict[str, Any]
 ) -> None:
-    heard: list[Payment] = []
-
-    async def on_settled(payment: Payment) -> None:
-        heard.append(payment)
-
+    heard: list[str] = []
+    messenger = _Told(database, lambda _, key: heard.append(key))
     environ = environ_of(providers, "paypal")
-    async with house(database, tmp_path, environ, on_settled=on_settled) as one:
+    async with house(database, tmp_path, environ, messenger=messenger) as one:
         payment = await one.ask(contact_id=await one.contact())
         order = order_of((await one.press(payment)).headers["location"])
         providers["paypal"].approve(order)
@@ -263,7 +274,7 @@ async def test_the_conversation_is_told_once_also_after_a_kill(
         await database.pool.execute("UPDATE payments SET told_at = NULL")
         await one.tell()
         await one.tell()
-    assert [str(told.id) for told in heard] == [payment["id"]] * 2
+    assert heard == [f"payment-{payment['id']}-received"] * 2
     async with database.connection() as connection:
         texts = await connection.fetch("SELECT text FROM messages")
     assert len(texts) == 1
@@ -274,12 +285,12 @@ async def test_who_cannot_be_told_now_is_told_later(
 ) -> None:
     answers: list[ProviderError | None] = [ProviderError("not now", retryable=True), None]
 
-    async def on_settled(_: Payment) -> None:
+    def tell(_text: str, _key: str) -> None:
         if (error := answers.pop(0)) is not None:
             raise error
 
     environ = environ_of(providers, "paypal")
-    async with house(database, tmp_path, environ, on_settled=on_settled) as one:
+    async with house(database, tmp_path, environ, messenger=_Told(database, tell)) as one:
         payment = await one.ask(contact_id=await one.contact())
         providers["paypal"].approve(order_of((await one.press(payment)).headers["location"]))
         await one.back(payment)

@@ -28,6 +28,7 @@ from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.errors import SettingsError
 from voiceagent.http_clients import http_client
+from voiceagent.keep_running import keep_running
 from voiceagent.kept_secrets import ensure_owner_webhook_secret
 from voiceagent.notices.notices import NoticeQueue, Target
 from voiceagent.notices.sender import Deliver, Sender, written
@@ -40,8 +41,6 @@ from voiceagent.web.orders import Orders
 from voiceagent.whatsapp.messenger import OwnerMessenger
 
 _ISRAEL: Final = "Asia/Jerusalem"
-RESTART_S: Final = 5.0
-"""Before a part that failed begins anew: a fault that lasts must not fill the log."""
 
 _log = logging.getLogger(__name__)
 
@@ -157,18 +156,6 @@ class BackOffice:
         """Under which address others reach this service, as far as that is known by now."""
         seen = self.rest.seen_base_url if self.rest is not None else None
         return self._settings.public_base_url or seen
-
-
-async def keep_running(
-    name: str, work: Callable[[], Awaitable[None]], pause_s: float = RESTART_S
-) -> None:
-    """Do the work until it ends by itself or is cancelled; after any failure again."""
-    while True:
-        try:
-            return await work()
-        except Exception:
-            _log.exception("%s: failed, and begins anew in %.0f s", name, pause_s)
-        await asyncio.sleep(pause_s)
 
 
 def _owner_webhook(settings: Settings) -> OwnerWebhook | None:

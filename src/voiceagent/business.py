@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from voiceagent.aftercall.llm_summary import summarise_with
-from voiceagent.back_office import BackOffice, keep_running
+from voiceagent.back_office import BackOffice
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.chat import ChatModel
 from voiceagent.brains import House
@@ -24,6 +24,7 @@ from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.recorder import CallRecorder
 from voiceagent.crm.tombstones import Tombstones
+from voiceagent.keep_running import keep_running
 from voiceagent.kept_secrets import ensure_erasure_key
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target

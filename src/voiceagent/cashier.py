@@ -6,9 +6,8 @@ work flow out. Without keys everything is there and says what is missing. It dec
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -21,6 +20,7 @@ from voiceagent.crm.payment_rows import payer_of
 from voiceagent.crm.payments import PaymentsRepository
 from voiceagent.crm.tombstones import Tombstones
 from voiceagent.http_clients import http_client
+from voiceagent.keep_running import keep_running
 from voiceagent.notices.notices import Target, queue_notice
 from voiceagent.payments.agent_cashier import AgentCashier
 from voiceagent.payments.desk import PaymentDesk
@@ -38,9 +38,6 @@ from voiceagent.web.payment_views import pay_path
 from voiceagent.web.payment_webhooks import payment_webhooks_router
 from voiceagent.web.payments import SendLink, payments_router
 
-RESTART_S: Final = 5.0
-"""Before a part that failed begins anew: a fault that lasts must not fill the log."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -56,23 +53,19 @@ class CashDesk:
         messenger: Messenger | None = None,
         told: Collection[Target] = (),
         on_notice: Callable[[], None] = lambda: None,
-        on_settled: Callable[[Payment], Awaitable[None]] | None = None,
         base_url: Callable[[], str | None] = lambda: None,
         tombstones: Tombstones | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         """`messenger` writes links and thanks to payers; None: nobody does. `told`: by what the
         owner is told of payments; `on_notice` is called when there is such a notice. `base_url`:
-        where this service is reached, as far as others know by then. `on_settled` is told of each
-        payment that is paid, at least once, besides the conversation; what it raises is to be a
-        `ProviderError`."""
+        where this service is reached, as far as others know by then."""
         self.settings = settings
         self.business = business
         self._language = language_of(settings.agent_language)
         self._messenger = messenger
         self._told = tuple(told)
         self._on_notice = on_notice
-        self._on_settled = on_settled
         self._others_know_base_url = base_url
         self.missing: Mapping[ProviderName, tuple[str, ...]] = {
             "paypal": settings.missing_for_paypal,
@@ -116,8 +109,8 @@ class CashDesk:
     async def run(self) -> None:
         """Work until cancelled. A part that fails holds up no other, and begins anew."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_keep_running("payments", self._sweep.run), name="payments")
-            tasks.create_task(_keep_running("receipts", self._teller.run), name="receipts")
+            tasks.create_task(keep_running("payments", self._sweep.run), name="payments")
+            tasks.create_task(keep_running("receipts", self._teller.run), name="receipts")
 
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything."""
@@ -172,8 +165,6 @@ class CashDesk:
 
     async def _tell(self, payment: Payment) -> None:
         """The conversation, once for the payment. Raises `ProviderError`."""
-        if self._on_settled is not None:
-            await self._on_settled(payment)
         if self._messenger is None or payment.contact_id is None:
             return
         text = received_text(self._language, payment.what_for, payment.money)
@@ -230,13 +221,3 @@ class CashDesk:
             settings.tranzila_base_url,
         )
         return Tranzila(terminal, http_client)
-
-
-async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work until it is cancelled; after any failure again."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            _log.exception("%s: failed, and begins anew in %.0f s", name, RESTART_S)
-        await asyncio.sleep(RESTART_S)

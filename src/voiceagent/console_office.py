@@ -14,8 +14,8 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from voiceagent.back_office import keep_running
 from voiceagent.crm.agent_switch import AgentSwitch
+from voiceagent.crm.callbacks import CallbacksRepository
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.conversations import Conversations
 from voiceagent.crm.database import Database
@@ -23,6 +23,7 @@ from voiceagent.crm.live_changes import LiveChanges
 from voiceagent.crm.messages import MessagesRepository
 from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.search import Search
+from voiceagent.keep_running import keep_running
 from voiceagent.kept_secrets import ensure_baileys_token
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
 from voiceagent.web.console.door import Door
@@ -85,6 +86,7 @@ class ConsoleOffice:
             messages=messages,
             outbox=outbox,
             agents=AgentSwitch(self._database),
+            callbacks=CallbacksRepository(self._database),
             on_switched=on_switched,
         )
         return console_router(

@@ -10,7 +10,6 @@ from datetime import tzinfo
 
 from fastapi import APIRouter
 
-from voiceagent.back_office import keep_running
 from voiceagent.crm.contacts import ContactsRepository
 from voiceagent.crm.conversations import Conversations
 from voiceagent.crm.database import Database
@@ -21,6 +20,7 @@ from voiceagent.crm.merging import Merging
 from voiceagent.crm.retention import Retention
 from voiceagent.crm.search import Search
 from voiceagent.crm.tombstones import Tombstones
+from voiceagent.keep_running import keep_running
 from voiceagent.settings import Settings
 from voiceagent.web.people import people_router
 

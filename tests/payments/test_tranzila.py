@@ -326,6 +326,28 @@ async def test_a_refund_whose_answer_was_lost_is_found_and_never_asked_again(
     assert tranzila.count("POST", "/credit_card/create") == 1
 
 
+async def test_a_person_settles_a_refund_of_which_nobody_knows(
+    one: House, tranzila: TranzilaEmulator
+) -> None:
+    payment = await _paid(one, tranzila)
+    path = f"/api/crm/payments/{payment['id']}/refund/outcome"
+    assert (await one.post(path, {"reference": None})).status_code == 409
+    tranzila.fail("/credit_card/create", Fault.RESET)
+    assert (await one.act(payment, "refund")).json()["refund"] == "asked"
+    assert (await one.post(path, {"reference": ""})).status_code == 422
+
+    # Not made: it may be asked for again, and this time nobody knows again.
+    now = (await one.post(path, {"reference": None})).json()
+    assert (now["status"], now["refund"]) == ("paid", None)
+    tranzila.fail("/credit_card/create", Fault.RESET)
+    assert (await one.act(payment, "refund")).json()["refund"] == "asked"
+
+    # Made by hand, in the provider's own pages.
+    now = (await one.post(path, {"reference": "1697"})).json()
+    assert (now["status"], now["refund"]) == ("refunded", None)
+    assert (await one.post(path, {"reference": "1697"})).status_code == 409
+
+
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.RESET, Fault.NOT_JSON])
 async def test_a_refund_for_which_nothing_was_asked_can_be_asked_again(
     one: House, tranzila: TranzilaEmulator, fault: Fault

@@ -191,6 +191,19 @@ class PaymentDesk:
                 await self._payments.refund_not_made(payment_id, "")
             raise
 
+    async def refund_known(self, payment_id: UUID, reference: str | None) -> Payment:
+        """What a person found out at the provider about a refund of which nobody knows: made, with
+        the provider's reference, or not made (None): then it may be asked for again.
+
+        Raises `NotFound`, and `Conflict` where no refund is open.
+        """
+        payment = await self._payments.get(payment_id)
+        if payment.refund != "asked":
+            raise Conflict("no refund of this payment is open")
+        if reference is None:
+            return await self._payments.refund_not_made(payment_id, "")
+        return (await self._tell(payment, News("refunded", f"by hand: {reference}"))).payment
+
     async def refund_again(self, payment: Payment) -> Payment:
         """A refund whose answer was lost: asked again where that is safe, else left to people."""
         provider = self.provider(payment.provider)

@@ -60,6 +60,9 @@ _PROVIDER: Final[dict[int | str, dict[str, Any]]] = {
     502: {"description": "The provider refuses what it was asked."},
     504: {"description": "The provider does not answer."},
 }
+_OUTCOME: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"description": "No refund of this payment is open."},
+}
 _SENDING: Final[dict[int | str, dict[str, Any]]] = {
     409: {"description": "It is paid or closed, or it belongs to no contact."},
     422: {"description": "The contact cannot be written to, or wants no messages."},
@@ -104,6 +107,16 @@ class ProviderPaymentRequest(_Body):
     )
     contact_id: UUID | None = Field(None, description="Who is to pay; may be sent the link.")
     valid_hours: int = Field(VALID_HOURS, strict=True, ge=1, le=MAX_VALID_HOURS)
+
+
+class RefundOutcome(_Body):
+    """What a person saw at the provider of a refund whose answer was lost."""
+
+    reference: Annotated[str, AfterValidator(_words)] | None = Field(
+        min_length=1,
+        max_length=100,
+        description="The provider's number of the refund; null: there is none, it was not made.",
+    )
 
 
 class PaymentRequest(ProviderPaymentRequest):
@@ -229,6 +242,17 @@ def _routes(house: PaymentsHouse, only: ProviderName | None) -> APIRouter:
     async def refund(request: Request, payment_id: UUID) -> PaymentView:
         of_configured(await own(payment_id))
         return view(request, await house.desk.refund(payment_id))
+
+    @router.post(
+        "/{payment_id}/refund/outcome",
+        summary="Tell what became of a refund that stayed `asked`, as seen at the provider",
+        responses=NOT_FOUND | _OUTCOME,
+        openapi_extra=body_of(RefundOutcome),
+    )
+    async def refund_outcome(request: Request, payment_id: UUID) -> PaymentView:
+        told = await read_json(request, RefundOutcome)
+        await own(payment_id)
+        return view(request, await house.desk.refund_known(payment_id, told.reference))
 
     @router.post(
         "/{payment_id}/check",
