@@ -141,7 +141,7 @@ async def test_a_whole_call(service: Service, place: Path) -> None:
         assert await page.text("#state") == "The agent has ended the call"
         call_sid = await page.evaluate(CALL_SID)
         shown = await page.until(
-            "document.querySelectorAll('[data-status=complete]').length >= 5 &&"
+            "!document.querySelector('[data-status=speaking]') &&"
             " [...document.querySelectorAll('.line-item .text')].map((text) => text.innerText)"
         )
         assert "answers" in await page.text("#summary")
@@ -175,9 +175,13 @@ async def test_a_whole_call(service: Service, place: Path) -> None:
     record = service.call_record(call_sid)
     assert record["simulated"] is True
     assert record["from"] == "client:browser"
-    assert [turn["text"] for turn in record["turns"]] == shown
-    assert [t["text"] for t in record["turns"] if t["who"] == "caller"] == ["tomorrow morning"] * 2
-    assert all(t["heard"] == t["text"] for t in record["turns"])
+    turns = record["turns"]
+    assert [t["text"] for t in turns if t["who"] == "caller"] == ["tomorrow morning"] * 2
+    assert len(turns) == len(shown) >= 5
+    for turn, text in zip(turns, shown, strict=True):
+        # On a machine that is slow to begin, the greeting is talked into.
+        assert text == turn["text"] if turn["heard"] == turn["text"] else "Not heard:" in text
+    assert turns[-1]["heard"] == turns[-1]["text"] == "Goodbye."
     socket = [w["status"] for w in record["webhooks"] if not w["event"]]
     assert socket == [101, 1000]
 
