@@ -90,6 +90,14 @@ async def test_others_are_told_what_is_new_and_who_wrote(
         assert message["id"] in told
 
 
+async def test_the_agent_in_writing_knows_the_owner(database: Database, tmp_path: Path) -> None:
+    environ = {"OWNER_WHATSAPP": PHONE}
+    async with house(database, tmp_path, sends=False, environ=environ) as one:
+        await one.written("thanks")
+        [message] = await one.messages()
+        assert await one.office.threads.silence(UUID(message["contact_id"])) == "owner"
+
+
 async def test_its_work_ends_when_it_is_told_to(database: Database, tmp_path: Path) -> None:
     settings = load_settings({"DATA_DIR": str(tmp_path)})
     office = Correspondence(settings, database, Tombstones(b"key"))

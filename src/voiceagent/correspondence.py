@@ -107,7 +107,12 @@ class Correspondence:
         self.messages = MessagesRepository(database)
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""
-        self.threads = CrmThreads(database, self._routes, self._notifications.tell)
+        self.threads = CrmThreads(
+            database,
+            self._routes,
+            self._notifications.tell,
+            owner_phone=settings.owner_whatsapp,
+        )
         """What the agent in writing reads and answers."""
         self.owner = (
             OwnerMessenger(self.outbox, settings.owner_whatsapp)

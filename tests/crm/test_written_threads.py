@@ -130,6 +130,17 @@ async def test_who_wants_no_messages_is_not_answered(
     assert await open_threads(threads) == [id_of("C")]
 
 
+async def test_the_owner_waits_for_no_answer(
+    records: RecordsRepository, database: Database
+) -> None:
+    await records.apply([wrote("A", "thanks", ago_s=50)])
+    await records.apply([wrote("B", ago_s=40, phone=OTHER)])
+    threads = CrmThreads(database, ROUTES, owner_phone=CALLER)
+    assert await threads.silence(await contact(database)) == "owner"
+    assert await threads.silence(await contact(database, OTHER)) is None
+    assert await open_threads(threads) == [id_of("B")]
+
+
 async def test_nobody_in_particular_is_an_error(threads: CrmThreads) -> None:
     with pytest.raises(ProviderError) as caught:
         await threads.reply(uuid4(), "hello", "k", "")

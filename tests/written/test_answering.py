@@ -93,6 +93,9 @@ class TestWhoAnswers:
         assert answer(asked).text == "a flat"
         assert why(asked, silence="opted_out") == "opted_out"
 
+    def test_the_owner_is_no_customer(self) -> None:
+        assert why(thread((-1, "contact", "thanks")), silence="owner") == "owner"
+
     def test_whoever_of_the_business_has_just_written_goes_on(self) -> None:
         messages = thread((-9, "contact", "a"), (-8, "person", "Hi."), (-5, "contact", "a flat"))
         assert why(messages) == "attended"

@@ -110,3 +110,9 @@ async def test_who_wants_no_messages_costs_no_answer(shop_with: Shop) -> None:
     await shop_with.wrote("C", "START", ago_s=3500)
     await shop_with.look_at(contact_id)
     assert (await shop_with.sent())[-1] == f"{HELLO}\n\nSmall or large?"
+
+
+async def test_the_owner_who_answers_a_notice_is_no_customer(shop_with: Shop) -> None:
+    shop_with.threads_more = {"owner_phone": CALLER}
+    await shop_with.look_at(await shop_with.wrote("A", "thanks, I will call them"))
+    assert (await shop_with.sent(), shop_with.mind.asked) == ([], [])

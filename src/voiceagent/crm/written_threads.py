@@ -32,8 +32,13 @@ LIMIT $2
 """
 
 _SILENCE = """
-SELECT whatsapp_stop_at > COALESCE(whatsapp_start_at, '-infinity') AS opted_out
-FROM contacts WHERE id = surviving_contact($1)
+SELECT CASE
+    WHEN EXISTS (
+        SELECT 1 FROM contact_identities i
+        WHERE i.contact_id = k.id AND i.kind = 'phone' AND i.value = $2) THEN 'owner'
+    WHEN k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity') THEN 'opted_out'
+END
+FROM contacts k WHERE k.id = surviving_contact($1)
 """
 
 _SWITCH = "SELECT agent FROM contacts WHERE id = surviving_contact($1) FOR NO KEY UPDATE"
@@ -47,6 +52,9 @@ SELECT contact_id, id FROM (
     WHERE m.direction = 'in' AND k.agent = 'on'
       AND NOT COALESCE(
           k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false)
+      AND NOT EXISTS (
+          SELECT 1 FROM contact_identities i
+          WHERE i.contact_id = k.id AND i.kind = 'phone' AND i.value = $3)
       AND m.created_at > now() - interval '24 hours'
       AND m.created_at <= now() - $1 * interval '1 second'
       AND NOT EXISTS (
@@ -68,12 +76,18 @@ class CrmThreads:
     """Implements `Threads`. Every method raises `ProviderError`."""
 
     def __init__(
-        self, database: Database, routes: Routes, announce: Announce = lambda *_: None
+        self,
+        database: Database,
+        routes: Routes,
+        announce: Announce = lambda *_: None,
+        *,
+        owner_phone: str | None = None,
     ) -> None:
-        """`announce` as that of `OutboxRepository`."""
+        """`announce` as that of `OutboxRepository`; `owner_phone` (E.164) is the owner's own."""
         self._database = database
         self._routes = routes
         self._announce = announce
+        self._owner_phone = owner_phone
 
     async def last(self, contact_id: UUID, limit: int) -> Sequence[WrittenMessage]:
         """Up to `limit` messages, the newest last. What its writer deleted is not among them."""
@@ -100,15 +114,17 @@ class CrmThreads:
         raise AssertionError
 
     async def silence(self, contact_id: UUID) -> Silence | None:
-        """Why it is not to be written to, whatever its switch."""
+        """Why it is not to be answered, whatever its switch."""
         async with self._database.connection() as connection:
-            opted_out = await connection.fetchval(_SILENCE, contact_id)
-        return "opted_out" if opted_out else None
+            silence: Silence | None = await connection.fetchval(
+                _SILENCE, contact_id, self._owner_phone
+            )
+        return silence
 
     async def unanswered(self, older_than_s: float, limit: int) -> Sequence[Unanswered]:
         """Threads that wait for an answer, the newest first."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_UNANSWERED, older_than_s, limit)
+            rows = await connection.fetch(_UNANSWERED, older_than_s, limit, self._owner_phone)
         return [Unanswered(row["contact_id"], str(row["id"])) for row in rows]
 
     async def _reply(self, contact_id: UUID, draft: Draft) -> bool:

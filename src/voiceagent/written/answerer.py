@@ -275,7 +275,7 @@ class Answerer:
         if leave.why == "loop":
             _log.info("a machine seems to write contact_id=%s", contact_id)
             await self._want_person(contact_id, "loop", f"loop {self._now():%Y-%m-%d}")
-        is_for_good = leave.why in {"opted_out", "wordless", "file", "loop"}
+        is_for_good = leave.why in {"opted_out", "owner", "wordless", "file", "loop"}
         return Done(left=newest if is_for_good else "")
 
     async def _refused(self, contact_id: UUID, reply: Reply) -> Done:

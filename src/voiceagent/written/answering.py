@@ -42,7 +42,9 @@ _FILE: Final = "(a file)"
 _WORDS: Final = re.compile(r"[^\W_]|\?|؟")
 """What makes a text more than a thumb or a heart, which are answers themselves."""
 
-Left = Literal["off", "person", "attended", "answered", "opted_out", "wordless", "file", "loop"]
+Left = Literal[
+    "off", "person", "owner", "attended", "answered", "opted_out", "wordless", "file", "loop"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,10 @@ class Leave:
     """Nothing is to be said now."""
 
     why: Left
-    """`attended`: somebody of the business is writing; `answered`: nothing waits; `opted_out`: the
-    contact wants no messages, or this is a wish to be written to no more, or again; `wordless`:
-    only a reaction or nothing; `file`: it was said already that files cannot be answered; `loop`:
-    the other side looks like a machine."""
+    """`owner`: it is the owner who writes; `attended`: somebody of the business is writing;
+    `answered`: nothing waits; `opted_out`: the contact wants no messages, or this is a wish to be
+    written to no more, or again; `wordless`: only a reaction or nothing; `file`: it was said
+    already that files cannot be answered; `loop`: the other side looks like a machine."""
 
 
 Verdict = Answer | Acknowledge | Leave

@@ -18,8 +18,9 @@ Reason = Literal["asked", "failed", "loop"]
 like a machine."""
 Kind = Literal["text", "media", "reaction", "wish"]
 """`wish`: to be written to no more, or again; whoever keeps the wishes confirms it."""
-Silence = Literal["opted_out"]
-"""Why a contact is not written to, whatever its switch: it wants no messages."""
+Silence = Literal["opted_out", "owner"]
+"""Why a contact is not answered, whatever its switch: it wants no messages; it is the owner, who
+answers what the owner is told."""
 Json = Mapping[str, Any]
 
 
@@ -67,7 +68,7 @@ class Threads(Protocol):
         """
 
     async def silence(self, contact_id: UUID) -> Silence | None:
-        """Why this contact is not to be written to; None: it may be."""
+        """Why this contact is not to be answered; None: it may be."""
 
     async def unanswered(self, older_than_s: float, limit: int) -> Sequence[Unanswered]:
         """Threads whose switch is `on`, without a `silence`, and that hold a message of the
