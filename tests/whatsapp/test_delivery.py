@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 
 from voiceagent.crm.outbox import Letter
 from voiceagent.whatsapp.delivery import (
+    COMPLAIN_EVERY_S,
     GIVE_UP_S,
     JITTER,
     MOST_DELAY_S,
+    REASONS,
     REST_LONGEST_S,
+    Complaints,
     Gate,
     LetGo,
     Settle,
@@ -126,3 +129,22 @@ class TestGate:
         gate.failed(0.0, 60.0, 0.5)
         gate.open()
         assert gate.room(1.0, 32, under_way=0) == 1
+
+
+def test_a_failure_is_told_once_for_each_reason_then_rarely_with_a_count() -> None:
+    complaints = Complaints()
+    told = [complaints.failed(now_s, why) for now_s, why in enumerate("aabaab")]
+    assert told == [1, 0, 3, 0, 0, 0]
+    assert complaints.failed(COMPLAIN_EVERY_S, "a") == 7
+    assert complaints.failed(COMPLAIN_EVERY_S + 1, "a") == 0
+    complaints.over()
+    assert complaints.failed(COMPLAIN_EVERY_S + 2, "a") == 1
+
+
+def test_not_more_reasons_are_remembered_than_there_is_room_for() -> None:
+    complaints = Complaints()
+    for reason in range(REASONS):
+        assert complaints.failed(0, str(reason))
+    assert not complaints.failed(0, "1")
+    assert complaints.failed(0, "one more")
+    assert complaints.failed(0, "1")

@@ -22,6 +22,9 @@ ASK_MOST_S: Final = 5.0
 """The sidecar gives up on an acknowledgement after a minute; until then it is asked."""
 REST_FIRST_S: Final = 0.25
 REST_MOST_S: Final = 15.0
+COMPLAIN_EVERY_S: Final = 600.0
+REASONS: Final = 20
+"""So many of a carrier's are remembered; the sidecar has about ten."""
 REST_LONGEST_S: Final = 300.0
 """However long a rest the carrier itself asks for, it is asked again after so long."""
 
@@ -84,6 +87,32 @@ def step_after(outcome: Outcome, letter: Letter, chance: float) -> Step:
 def _delay_s(letter: Letter, first_s: float, most_s: float, chance: float) -> float:
     doubled: float = first_s * 2 ** min(letter.attempts - 1, 16)
     return min(most_s, doubled) * (1.0 - JITTER + 2.0 * JITTER * chance)
+
+
+class Complaints:
+    """Which failures of one carrier are worth a line in the log: those that tell something new,
+    and of one that lasts one every ten minutes. Times as those of `Gate`."""
+
+    def __init__(self) -> None:
+        self._told_at_s: dict[str, float] = {}
+        """By reason."""
+        self._failures = 0
+
+    def failed(self, now_s: float, why: str) -> int:
+        """How often it failed since it worked, when that is to be told now; else 0."""
+        self._failures += 1
+        told_at_s = self._told_at_s.get(why)
+        if told_at_s is not None and now_s - told_at_s < COMPLAIN_EVERY_S:
+            return 0
+        if len(self._told_at_s) >= REASONS:
+            self._told_at_s.clear()
+        self._told_at_s[why] = now_s
+        return self._failures
+
+    def over(self) -> None:
+        """It worked."""
+        self._told_at_s.clear()
+        self._failures = 0
 
 
 class Gate:

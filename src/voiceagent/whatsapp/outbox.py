@@ -18,7 +18,7 @@ from voiceagent.crm.message_models import Provider
 from voiceagent.crm.outage import Outage
 from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.errors import ProviderError
-from voiceagent.whatsapp.delivery import Gate, LetGo, Settle, Wait, step_after
+from voiceagent.whatsapp.delivery import Complaints, Gate, LetGo, Settle, Wait, step_after
 from voiceagent.whatsapp.news import KnownFate, MessageNews
 from voiceagent.whatsapp.ports import Carrier, NotSent, Outcome, Settled, Unclear
 
@@ -59,6 +59,7 @@ class Outbox:
         self._lease_s = lease_s
         self._deadline_s = deadline_s
         self._gates: dict[Provider, Gate] = {provider: Gate() for provider in carriers}
+        self._complaints = {provider: Complaints() for provider in carriers}
         self._under_way: dict[Provider, set[asyncio.Task[None]]] = {
             provider: set() for provider in carriers
         }
@@ -163,9 +164,15 @@ class Outbox:
         if isinstance(outcome, NotSent | Unclear) and outcome.everyone:
             retry_in_s = outcome.retry_in_s if isinstance(outcome, NotSent) else None
             if gate.failed(now_s, retry_in_s, _chance()):
-                _log.warning("%s takes no messages now why=%r", letter.provider, outcome.why)
+                self._complain(letter.provider, now_s, outcome.why)
         elif gate.worked():
+            self._complaints[letter.provider].over()
             _log.info("%s takes messages again", letter.provider)
+
+    def _complain(self, provider: Provider, now_s: float, why: str) -> None:
+        failures = self._complaints[provider].failed(now_s, why)
+        if failures:
+            _log.warning("%s takes no messages now why=%r failures=%d", provider, why, failures)
 
     async def _note(self, letter: Letter, outcome: Outcome) -> None:
         """Write down what came of it. Not noted, its lease ends, and it is asked about then."""
