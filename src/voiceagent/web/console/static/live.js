@@ -131,9 +131,13 @@ async function submit(event) {
   document.dispatchEvent(new Event("submitted"));
 }
 
+let events = null;
+
+// Only while somebody looks: a browser has six connections to a server, for all its tabs.
 function listen() {
+  if (events !== null || document.hidden) return;
   let opened = false;
-  const events = new EventSource("/console/events");
+  events = new EventSource("/console/events");
   events.addEventListener("here", () => {
     reached(true);
     if (opened) refresh(); // whatever was missed meanwhile
@@ -141,12 +145,16 @@ function listen() {
   });
   events.addEventListener("changed", refresh);
   events.addEventListener("error", () => {
-    if (events.readyState === EventSource.CLOSED) {
-      setTimeout(listen, 5000);
-      refresh(); // shows the sign-in page when the session is over
-    }
+    if (events?.readyState !== EventSource.CLOSED) return;
+    stopListening();
+    setTimeout(listen, 5000);
+    refresh(); // shows the sign-in page when the session is over
   });
-  addEventListener("pagehide", () => events.close(), { once: true });
+}
+
+function stopListening() {
+  events?.close();
+  events = null;
 }
 
 remember(document);
@@ -156,8 +164,11 @@ if (main.dataset.live !== undefined) {
   if (every > 0) setInterval(refresh, every * 1000);
   else listen();
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && (missed || every > 0)) refresh();
+    if (document.hidden) return stopListening();
+    if (every === 0) listen();
+    refresh();
   });
+  addEventListener("pagehide", stopListening);
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
