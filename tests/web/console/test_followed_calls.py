@@ -5,8 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from voiceagent.crm.models import CallEnded, CallRecord, CallStarted, ContactLearnt, TurnSpoken
+from voiceagent.crm.models import (
+    CallAnnounced,
+    CallEnded,
+    CallRecord,
+    CallStarted,
+    ContactLearnt,
+    TurnSpoken,
+)
 from voiceagent.web.console.followed_calls import MAX_FOLLOWED, MAX_TURNS, FollowedCalls
+from voiceagent.web.tickets import BROWSER_CALLER
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DEADLINE_S = 10.0
@@ -26,6 +34,10 @@ def turn(call_sid: str = "CA1", seq: int = 0, text: str = "Hello.", heard: str =
     )
 
 
+def announced(call_sid: str = "CA1", caller: str = BROWSER_CALLER) -> CallAnnounced:
+    return CallAnnounced(call_sid=call_sid, at=AT, caller=caller, called="")
+
+
 def started(call_sid: str = "CA1") -> CallStarted:
     return CallStarted(call_sid=call_sid, at=AT, stream_sid="MZ1")
 
@@ -42,7 +54,7 @@ def kept() -> Kept:
 @pytest.fixture
 def followed(kept: Kept) -> FollowedCalls:
     followed = FollowedCalls(kept)
-    followed.follow("CA1")
+    followed.record(announced())
     return followed
 
 
@@ -51,13 +63,13 @@ async def test_every_record_goes_on_whoever_follows(followed: FollowedCalls, kep
     records = [started(), turn("CA2"), turn(), learnt, ended()]
     for record in records:
         followed.record(record)
-    assert kept.records == records
+    assert kept.records == [announced(), *records]
 
 
 async def test_a_call_as_it_grows(followed: FollowedCalls) -> None:
     now = await followed.now("CA1", -1, DEADLINE_S)
     assert now is not None
-    assert (now.status, now.turns) == ("waiting", [])
+    assert (now.status, now.turns) == ("live", [])
     followed.record(started())
     followed.record(turn(seq=1, text="Second."))
     followed.record(turn(seq=0))
@@ -106,6 +118,7 @@ async def test_nobody_waits_for_news_of_a_call_that_is_over(followed: FollowedCa
 
 
 async def test_other_calls_are_unknown(followed: FollowedCalls) -> None:
+    followed.record(announced("CA2", caller="+972500000000"))
     followed.record(turn("CA2"))
     assert await followed.now("CA2", -1, DEADLINE_S) is None
 
@@ -114,7 +127,7 @@ async def test_the_oldest_call_is_forgotten(followed: FollowedCalls) -> None:
     waiting = asyncio.create_task(followed.now("CA1", 0, DEADLINE_S))
     await asyncio.sleep(0)
     for number in range(MAX_FOLLOWED):
-        followed.follow(f"CB{number}")
+        followed.record(announced(f"CB{number}"))
     assert await followed.now("CA1", -1, DEADLINE_S) is None
     assert await followed.now("CB0", -1, DEADLINE_S) is not None
     now = await waiting

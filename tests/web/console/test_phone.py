@@ -201,7 +201,8 @@ class TestCall:
             await peer.send(
                 messages.start("AC0", invitation["stream_sid"], call_sid, {"simulated": "0"})
             )
-            await until(lambda: browser.look(call_sid)["status"] == "live")
+            await until(lambda: service.call_record(call_sid).get("stream_sid"))
+            assert browser.look(call_sid)["status"] == "live"
         now = await asyncio.to_thread(self.look_until_over, browser, call_sid)
         assert now["end_reason"]
         await until(lambda: service.call_record(call_sid).get("status") in ("completed", "failed"))
@@ -220,8 +221,9 @@ class TestCall:
             version = now["version"]
         raise AssertionError(now)
 
-    def test_a_call_that_nobody_knows(self, browser: Browser) -> None:
-        assert browser.client.get(f"{PHONE}/calls/CAnone").status_code == 404
+    def test_a_call_that_nobody_knows_may_be_about_to_begin(self, browser: Browser) -> None:
+        now = browser.look("CAnone")
+        assert (now["version"], now["status"], now["turns"]) == (0, "waiting", [])
 
     async def test_one_of_another_process_is_read_from_the_database(
         self, service: Service, browser: Browser

@@ -1,20 +1,21 @@
 """What is said in the calls of the browser's phone, as it is recorded: a tap on the recorder.
 
-Records flow through to the recorder at once; of the few calls that somebody follows, the turns
-are kept in memory as well, and whoever waits for news is woken. It never waits, never looks
-into the database and forgets the oldest calls first.
+Records flow through to the recorder at once; of calls that come from a browser, the turns are
+kept in memory as well, and whoever waits for news is woken. It never waits, never looks into
+the database and forgets the oldest calls first.
 """
 
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
-from voiceagent.crm.models import CallEnded, CallRecord, CallStarted, TurnSpoken
+from voiceagent.crm.models import CallAnnounced, CallEnded, CallRecord, CallStarted, TurnSpoken
 from voiceagent.crm.ports import Recorder
 from voiceagent.crm.views import CallDetailView, TurnView
+from voiceagent.web.tickets import BROWSER_CALLER
 
 MAX_FOLLOWED: Final = 50
 MAX_TURNS: Final = 400
@@ -25,7 +26,9 @@ class CallNow(BaseModel):
     """A call as far as it has come."""
 
     version: int = Field(description="Greater when more has become known: ask `after` it.")
-    status: str = Field(description="`waiting`, `live` or `over`.")
+    status: Literal["waiting", "live", "over"] = Field(
+        description="`waiting`: nobody knows of it, or not yet."
+    )
     end_reason: str | None
     turns: list[TurnView]
 
@@ -33,22 +36,20 @@ class CallNow(BaseModel):
 @dataclass(slots=True)
 class _Followed:
     version: int = 0
-    status: str = "waiting"
+    status: Literal["live", "over"] = "live"
     end_reason: str | None = None
     turns: dict[int, TurnView] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, record: CallRecord) -> bool:
         """Whether that is news."""
-        if isinstance(record, CallStarted):
-            self.status = "live"
-        elif isinstance(record, CallEnded):
+        if isinstance(record, CallEnded):
             self.status, self.end_reason = "over", record.reason
         elif isinstance(record, TurnSpoken):
             if record.seq not in self.turns and len(self.turns) >= MAX_TURNS:
                 return False
             self.turns[record.seq] = TurnView(**record.model_dump(exclude={"kind", "call_sid"}))
-        else:
+        elif not isinstance(record, CallStarted):
             return False
         self.version += 1
         return True
@@ -61,15 +62,11 @@ class FollowedCalls:
         self._recorder = recorder
         self._calls: dict[str, _Followed] = {}
 
-    def follow(self, call_sid: str) -> None:
-        """Keep what is said in that call, which has not begun."""
-        while len(self._calls) >= MAX_FOLLOWED:
-            self._calls.pop(next(iter(self._calls))).news.set()
-        self._calls[call_sid] = _Followed()
-
     def record(self, record: CallRecord) -> None:
-        """Hand it over, and keep it if it is of a call that is followed."""
+        """Hand it over, and keep it if it is of a browser's call."""
         self._recorder.record(record)
+        if isinstance(record, CallAnnounced) and record.caller == BROWSER_CALLER:
+            self._follow(record.call_sid)
         call = self._calls.get(record.call_sid)
         if call is not None and call.take(record):
             # Whoever waits now is woken; whoever comes next waits for the next news.
@@ -93,6 +90,11 @@ class FollowedCalls:
             version=call.version, status=call.status, end_reason=call.end_reason, turns=turns
         )
 
+    def _follow(self, call_sid: str) -> None:
+        while len(self._calls) >= MAX_FOLLOWED:
+            self._calls.pop(next(iter(self._calls))).news.set()
+        self._calls[call_sid] = _Followed()
+
 
 def as_recorded(call: CallDetailView) -> CallNow:
     """The same of what is in the database, which another process may have written."""
@@ -103,3 +105,8 @@ def as_recorded(call: CallDetailView) -> CallNow:
         end_reason=call.end_reason,
         turns=call.turns,
     )
+
+
+def not_begun() -> CallNow:
+    """Of a call that nobody knows."""
+    return CallNow(version=0, status="waiting", end_reason=None, turns=[])

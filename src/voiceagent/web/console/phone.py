@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse
 
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.crm.calls import CallsRepository
+from voiceagent.errors import NotFound
 from voiceagent.web.console.door import Door, Posted
-from voiceagent.web.console.followed_calls import CallNow, FollowedCalls, as_recorded
+from voiceagent.web.console.followed_calls import CallNow, FollowedCalls, as_recorded, not_begun
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.phone_texts import PHONE_EN, PHONE_HE, PhoneTexts
 from voiceagent.web.console.sessions import Session
@@ -93,7 +94,6 @@ def phone_router(
         if not admission.open_for_calls():
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
         call_sid = f"CA{secrets.token_hex(16)}"
-        followed.follow(call_sid)
         invitation = Invitation(
             call_sid=call_sid,
             stream_sid=f"MZ{secrets.token_hex(16)}",
@@ -114,8 +114,11 @@ def phone_router(
     ) -> Response:
         now = await followed.now(call_sid, after, NEWS_S)
         if now is None:
-            # It is another process that has it.
-            now = as_recorded(await calls.get(call_sid))
+            # Another process may have it, or be about to.
+            try:
+                now = as_recorded(await calls.get(call_sid))
+            except NotFound:
+                now = not_begun()
         return JSONResponse(now.model_dump(mode="json"))
 
     return router

@@ -9,7 +9,7 @@ import { PhoneStream, SUBPROTOCOL, TICKET_PREFIX } from './media-stream.js';
 
 const PATH = '/ws/twilio-media';
 /** Several processes may serve this address, and a ticket is known to one of them only. */
-const TRIES = 6;
+const TRIES = 16;
 /** What waits to be sent longer than some seconds is not worth sending: frames are dropped. */
 const MAX_WAITING_BYTES = 65536;
 const LATENCY_EVERY_MS = 1000;

@@ -7,8 +7,8 @@
 
 import { lineOf, summaryOf } from './turns.js';
 
-const AGAIN_MS = 700;
-const TRIES = 20;
+const AGAIN_MS = 300;
+const TRIES = 50;
 /** The service answers within five seconds, news or none. */
 const DEADLINE_MS = 15_000;
 /** The response that fills the whole bar. */
@@ -37,11 +37,11 @@ export class Transcript {
     while (this._callSid === callSid && failed < TRIES) {
       const now = await look(callSid, version);
       if (this._callSid !== callSid) return;
-      failed = now === null ? failed + 1 : 0;
-      this._say(this._places.trouble, failed > 2 ? this._words.no_turns : '');
+      failed = now === null || now.status === 'waiting' ? failed + 1 : 0;
+      this._say(this._places.trouble, failed > 5 ? this._words.no_turns : '');
       if (now !== null) this._show(now.turns.map(lineOf));
       if (now?.status === 'over') return;
-      // Another process has the call, or none yet: nobody tells when there is news.
+      // Another process has the call, or it has not begun: nobody tells when there is news.
       if (now === null || now.version === 0) await new Promise((done) => setTimeout(done, AGAIN_MS));
       version = now?.version ?? version;
     }
