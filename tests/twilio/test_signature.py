@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from voiceagent.twilio.signature import is_signed, is_upgrade_signed, sign
+from voiceagent.twilio.signature import RETRIES, is_signed, is_upgrade_signed, sign
 
 TOKEN = "12345"
 URL = "https://example.com/myapp.php?foo=1&bar=2"
@@ -44,6 +44,13 @@ def test_a_changed_field_or_token_or_address_is_not_signed() -> None:
     assert not is_signed("other", [URL], FIELDS, signature)
     assert not is_signed(TOKEN, [URL + "3"], FIELDS, signature)
     assert not is_signed(TOKEN, [], FIELDS, signature)
+
+
+def test_what_is_behind_an_address_for_the_retries_may_be_signed_or_not() -> None:
+    # No request carries a fragment, so the address comes without it.
+    for signed in (URL, URL + RETRIES):
+        assert is_signed(TOKEN, [URL], FIELDS, sign(TOKEN, signed, FIELDS))
+    assert not is_signed(TOKEN, [URL], FIELDS, sign(TOKEN, URL + "#rc=5", FIELDS))
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "=", "שלום", "\ud800", "A" * 28])

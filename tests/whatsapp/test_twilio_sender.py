@@ -75,7 +75,9 @@ async def test_a_message_is_handed_over_and_comes_back_with_our_id(
         "To": f"whatsapp:{PHONE}",
         "From": f"whatsapp:{OWN_NUMBER}",
         "Body": "שלום",
-        "StatusCallback": f"{BASE}/webhook/whatsapp/twilio/status?message_id={one.message_id}",
+        # Asked again after a 503: without `rp` Twilio would not.
+        "StatusCallback": f"{BASE}/webhook/whatsapp/twilio/status?message_id={one.message_id}"
+        "#rc=5&rp=ct,rt,5xx",
     }
 
 

@@ -14,6 +14,7 @@ from voiceagent.errors import ProviderError
 from voiceagent.twilio.messaging import DEADLINE_S, TwilioMessaging, WhatsAppText
 from voiceagent.twilio.request_threads import THREADS
 from voiceagent.twilio.rest_faults import OutcomeUnknown, TwilioRefused
+from voiceagent.twilio.signature import RETRIES
 from voiceagent.whatsapp.ports import HandedOver, NotSent, Outcome, Settled, Unclear
 
 STATUS_PATH: Final = "/webhook/whatsapp/twilio/status"
@@ -46,7 +47,7 @@ class TwilioSender:
         callback = None
         if base_url is not None:
             query = urlencode({"message_id": str(letter.message_id)})
-            callback = f"{base_url}{STATUS_PATH}?{query}"
+            callback = f"{base_url}{STATUS_PATH}?{query}{RETRIES}"
         try:
             sid = await self._messaging.send(WhatsAppText(letter.recipient, letter.text, callback))
         except OutcomeUnknown as error:
