@@ -307,6 +307,19 @@ async def test_a_burst_by_a_slow_twilio_is_sent_and_never_unknown(
     assert "takes no messages" not in caplog.text
 
 
+async def test_a_text_too_long_for_twilio_is_refused_to_whoever_sends_it(
+    database: Database, tmp_path: Path
+) -> None:
+    with TwilioRestEmulator() as twilio:
+        environ = BY_TWILIO | {"TWILIO_BASE_URL": twilio.base_url}
+        async with house(database, tmp_path, environ=environ) as one:
+            await one.twilio(MessageSid="SM0", From=f"whatsapp:{PHONE}", Body="hi")
+            answer = await one.send(text="x" * 1601)
+            assert answer.status_code == 422
+            assert "Twilio takes 1600" in answer.json()["detail"]
+        assert twilio.messages == {}
+
+
 async def test_what_twilio_was_perhaps_told_is_never_told_again(
     database: Database, tmp_path: Path
 ) -> None:

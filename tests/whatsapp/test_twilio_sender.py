@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -91,11 +92,25 @@ async def test_where_no_address_is_known_nothing_is_called_back(
 async def test_what_twilio_refuses_has_failed(
     twilio: TwilioRestEmulator, messaging: TwilioMessaging
 ) -> None:
-    outcome = await TwilioSender(messaging, lambda: BASE).send(letter("x" * 1601))
+    one = replace(letter(), recipient="+972")
+    outcome = await TwilioSender(messaging, lambda: BASE).send(one)
     assert isinstance(outcome, Settled)
     assert outcome.status == "failed"
-    assert "21617" in outcome.error
+    assert "21211" in outcome.error
     assert twilio.messages == {}
+
+
+async def test_a_text_that_is_too_long_for_twilio_fails_before_it_is_asked(
+    twilio: TwilioRestEmulator, messaging: TwilioMessaging
+) -> None:
+    sender = TwilioSender(messaging, lambda: BASE)
+    assert isinstance(await sender.send(letter("x" * 1600)), HandedOver)
+    outcome = await sender.send(letter("x" * 1601))
+    assert outcome == Settled(
+        "failed",
+        error="the text has 1601 characters, and Twilio takes 1600: send it in parts",
+    )
+    assert len(twilio.requests) == 1
 
 
 async def test_a_fault_of_the_account_is_none_of_the_message(

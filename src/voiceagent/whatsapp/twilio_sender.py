@@ -42,7 +42,10 @@ class TwilioSender:
         self._base_url = base_url
 
     async def send(self, letter: Letter) -> Outcome:
-        """Send it, once."""
+        """Send it, once; one that is too long has failed at once."""
+        if len(letter.text) > MAX_CHARS:
+            why = f"the text has {len(letter.text)} characters, and Twilio takes {MAX_CHARS}"
+            return Settled("failed", error=f"{why}: send it in parts")
         base_url = self._base_url()
         callback = None
         if base_url is not None:
