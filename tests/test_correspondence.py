@@ -64,6 +64,7 @@ async def test_voice_notes_are_listened_to_where_google_hears_callers(
         settings, Database("postgresql://x@127.0.0.1:1/x", tmp_path), Tombstones(b"key")
     )
     assert (office._fetching._transcriber is not None) == hears
+    assert (office.threads._heard_within_s > 0) == hears
     async with AsyncExitStack() as stack:
         office.close_with(stack)
 

@@ -21,7 +21,7 @@ from voiceagent.crm.notifications import Handler, Notifications
 from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.ports import DurableRecorder
 from voiceagent.crm.tombstones import Tombstones
-from voiceagent.crm.written_threads import CrmThreads
+from voiceagent.crm.written_threads import HEARD_WITHIN_S, CrmThreads
 from voiceagent.errors import ProviderError
 from voiceagent.kept_secrets import ensure_baileys_token
 from voiceagent.metrics import Metrics
@@ -65,7 +65,8 @@ class Correspondence:
         messages. `base_url`: where Twilio reaches this service, as far as others know by then;
         its own signed webhooks tell it, too. `on_message` is given the id of each message, of any
         process, that is new or has changed; empty: some were missed. `on_written` is given the
-        contact of each message that somebody wrote to the business; None: some were missed.
+        contact of each message that somebody wrote to the business, and once more when a voice
+        note was put into words or given up; None: some were missed.
         `transcriber`: None: Google, where it hears callers, else nobody.
 
         Raises `SettingsError`.
@@ -107,11 +108,13 @@ class Correspondence:
         self.messages = MessagesRepository(database)
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""
+        ears = transcriber or self._google_transcriber()
         self.threads = CrmThreads(
             database,
             self._routes,
             self._notifications.tell,
             owner_phone=settings.owner_whatsapp,
+            heard_within_s=0.0 if ears is None else HEARD_WITHIN_S,
         )
         """What the agent in writing reads and answers."""
         self.owner = (
@@ -123,9 +126,7 @@ class Correspondence:
         self.arrivals = Arrivals(self._routes, told, owner_phone=settings.owner_whatsapp)
         """For the recorder: what belongs to new messages."""
         self._sending = Outbox(self.outbox, carriers, self._news)
-        self._fetching = MediaFetcher(
-            MediaQueue(database), sources, transcriber or self._google_transcriber()
-        )
+        self._fetching = MediaFetcher(MediaQueue(database), sources, ears)
 
     def routers(self) -> Sequence[APIRouter]:
         """Those that need the API key."""

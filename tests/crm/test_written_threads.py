@@ -93,6 +93,35 @@ async def test_a_wish_is_known_from_a_text(
     assert [(message.text, message.kind) for message in thread] == [(wish, "text"), (wish, "wish")]
 
 
+async def test_a_voice_note_is_awaited_until_it_is_heard_or_given_up(
+    records: RecordsRepository, database: Database
+) -> None:
+    async def kinds(heard_within_s: float = 30) -> list[tuple[str, str]]:
+        threads = CrmThreads(database, ROUTES, heard_within_s=heard_within_s)
+        thread = await threads.last(await contact(database), 10)
+        return [(message.kind, message.text) for message in thread]
+
+    for number, source in enumerate(("gone", "unclear", "clear")):
+        note = MediaNote(source=source, mime_type="audio/ogg", voice_note=True)
+        await records.apply([wrote(source, "", ago_s=9 - number, content="audio", media=(note,))])
+    photo = MediaNote(source="photo", mime_type="image/jpeg")
+    await records.apply([wrote("D", "", ago_s=5, content="image", media=(photo,))])
+    assert await kinds() == [*[("voice", "")] * 3, ("media", "")]
+    assert await kinds(heard_within_s=0) == [("media", "")] * 4
+    queue = MediaQueue(database)
+    for file in await queue.claim(3, 30):
+        if file.source == "gone":
+            await queue.failed(file, "404", None)
+        elif file.source != "photo":
+            await queue.stored(file, b"OggS", "")
+    assert await kinds() == [("media", ""), *[("voice", "")] * 2, ("media", "")]
+    for transcript in (None, "what was said"):
+        voice = await queue.claim_voice(30)
+        assert voice is not None
+        await queue.transcribed(voice, transcript)
+    assert sorted(await kinds()) == [*[("media", "")] * 3, ("media", "what was said")]
+
+
 async def test_an_answer_is_taken_once_for_its_key(
     threads: CrmThreads, records: RecordsRepository, database: Database
 ) -> None:

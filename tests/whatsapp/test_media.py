@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -148,6 +149,38 @@ class TestVoiceNotes:
             file = await until_media(one, error="broken")
             assert file["transcript"] is None
         assert await MediaQueue(database).claim_voice(30) is None
+
+    @pytest.mark.parametrize(
+        ("file", "heard"),
+        [
+            (("audio/ogg", b"OggS"), "שלום, זו דנה"),
+            (("audio/ogg", b"OggS"), ProviderError("broken", retryable=False)),
+            (("audio/amr", b"AMR"), ""),
+            (None, ""),
+        ],
+        ids=["heard", "not understood", "of another kind", "gone"],
+    )
+    async def test_whoever_answers_is_told_once_it_is_heard_or_given_up(
+        self,
+        database: Database,
+        tmp_path: Path,
+        emulator: SidecarEmulator,
+        file: tuple[str, bytes] | None,
+        heard: str | ProviderError,
+    ) -> None:
+        wrote: list[UUID | None] = []
+        parts = {"transcriber": Ears(heard), "on_written": wrote.append}
+        async with house(database, tmp_path, emulator, **parts) as one:
+            await until(lambda: wrote == [None])  # it listens from now on
+            wrote.clear()
+            if file is not None:
+                emulator.media["m1"] = file
+            await one.written(None, kind="audio", media=VOICE | {"mime_type": ""})
+            await until(lambda: len(wrote) == 2)
+            [message] = await one.messages()
+            assert wrote == [UUID(message["contact_id"])] * 2
+            [read] = await one.office.threads.last(UUID(message["contact_id"]), 9)
+        assert (read.kind, read.text) == ("media", heard if isinstance(heard, str) else "")
 
     async def test_without_ears_it_waits_for_some(
         self, database: Database, tmp_path: Path, emulator: SidecarEmulator

@@ -133,6 +133,17 @@ class TestWhatIsNoQuestion:
         tomorrow = replace(another, at=at(1500))
         assert verdict([*messages, told, tomorrow], 1501) == Acknowledge("m4", at(1500))
 
+    def test_a_voice_note_is_awaited_with_all_that_came_with_it(self) -> None:
+        voice = WrittenMessage("m1", "contact", "", at(-2), "voice")
+        [asked] = thread((-1, "contact", "a flat"))
+        asked = replace(asked, id="m2")
+        assert why([voice]) == "awaited"
+        assert why([voice, asked]) == "awaited"
+        heard = replace(voice, kind="media", text="in Haifa")
+        assert answer([heard, asked]).text == "in Haifa\na flat"
+        told = WrittenMessage("m3", "person", "Hello!", at(-1))
+        assert why([voice, told]) == "answered"
+
     def test_a_file_with_words_is_answered_for_its_words(self) -> None:
         caption = WrittenMessage("m1", "contact", "this flat", at(-1), "media")
         assert answer([caption]).text == "this flat"

@@ -15,6 +15,8 @@ from crm.records import CALLER
 from voiceagent.crm.agent_switch import AgentSwitch
 from voiceagent.crm.database import Database
 from voiceagent.crm.drafts import Routes
+from voiceagent.crm.media_queue import MediaQueue
+from voiceagent.crm.message_models import MediaNote
 from voiceagent.crm.records import RecordsRepository
 from voiceagent.crm.written_dialogues import WrittenDialogues
 from voiceagent.crm.written_threads import CrmThreads
@@ -25,6 +27,7 @@ from voiceagent.written.answerer import Answerer
 from voiceagent.written.in_memory import LearntInMemory, PeopleInMemory, utc_now
 from voiceagent.written.ports import WrittenHouse
 from voiceagent.written.script_answers import ScriptAnswers
+from voiceagent.written.wording import file_reply
 from written.agents import HELLO, shop
 from written.world import SlowMind
 
@@ -116,3 +119,32 @@ async def test_the_owner_who_answers_a_notice_is_no_customer(shop_with: Shop) ->
     shop_with.threads_more = {"owner_phone": CALLER}
     await shop_with.look_at(await shop_with.wrote("A", "thanks, I will call them"))
     assert (await shop_with.sent(), shop_with.mind.asked) == ([], [])
+
+
+async def test_a_voice_note_is_answered_once_it_is_heard(
+    shop_with: Shop, database: Database
+) -> None:
+    shop_with.threads_more = {"heard_within_s": 60}
+    note = MediaNote(source="m1", mime_type="audio/ogg", voice_note=True)
+    contact_id = await shop_with.wrote("A", "", content="audio", media=(note,))
+    await shop_with.look_at(contact_id)
+    assert await shop_with.sent() == []
+    queue = MediaQueue(database)
+    [claim] = await queue.claim(1, 60)
+    await queue.stored(claim, b"OggS", "audio/ogg")
+    await shop_with.look_at(contact_id)
+    assert await shop_with.sent() == []
+    voice = await queue.claim_voice(60)
+    assert voice is not None
+    await queue.transcribed(voice, "some tea")
+    await shop_with.look_at(contact_id)
+    assert await shop_with.sent() == [f"{HELLO}\n\nSmall or large?"]
+
+
+async def test_one_that_nobody_hears_in_time_is_acknowledged(shop_with: Shop) -> None:
+    shop_with.threads_more = {"heard_within_s": 60}
+    note = MediaNote(source="m1", mime_type="audio/ogg", voice_note=True)
+    await shop_with.look_at(
+        await shop_with.wrote("A", "", ago_s=61, content="audio", media=(note,))
+    )
+    assert await shop_with.sent() == [file_reply("en")]

@@ -46,7 +46,8 @@ WITH stored AS (
 SELECT pg_notify($6, message_id::text) FROM stored
 """
 
-# Only of the newest attempt: one that hung longer than its lease has no say.
+# Only of the newest attempt: one that hung longer than its lease has no say. The end is told as the
+# message itself was, with its contact: only then whoever answers can do so.
 _FAILED = """
 WITH failed AS (
     UPDATE message_media
@@ -55,7 +56,9 @@ WITH failed AS (
     WHERE id = $1 AND attempts = $2 AND state = 'waiting'
     RETURNING message_id, state
 )
-SELECT pg_notify($5, message_id::text) FROM failed WHERE state = 'failed'
+SELECT pg_notify($5, concat_ws(' ', m.id, m.status, m.contact_id))
+FROM failed JOIN messages m ON m.id = failed.message_id
+WHERE failed.state = 'failed'
 """
 
 _CLAIM_VOICE = """
@@ -79,7 +82,8 @@ WITH heard AS (
     WHERE id = $1 AND transcribe_from IS NOT NULL
     RETURNING message_id
 )
-SELECT pg_notify($4, message_id::text) FROM heard
+SELECT pg_notify($4, concat_ws(' ', m.id, m.status, m.contact_id))
+FROM heard JOIN messages m ON m.id = heard.message_id
 """
 
 

@@ -27,8 +27,9 @@ from voiceagent.crm.message_models import (
 from voiceagent.crm.paging import storable
 
 MESSAGES_CHANNEL: Final = "voiceagent_messages"
-"""Tells of every message that came in or has another status. The payload is its id; behind spaces
-its status and its contact, where they are known."""
+"""Tells of every message that came in, has another status, or of whose file more is known. The
+payload is its id; behind spaces its status and its contact, where they are known. With both of them
+`received` is to be read anew by whoever answers."""
 OUTBOX_CHANNEL: Final = "voiceagent_outbox"
 """Tells that something may be sent; the payload is the id of a new message, or nothing."""
 MEDIA_CHANNEL: Final = "voiceagent_media"

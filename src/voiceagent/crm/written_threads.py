@@ -18,10 +18,18 @@ from voiceagent.crm.outbox import Announce
 from voiceagent.errors import Conflict, NotFound, ProviderError
 from voiceagent.written.ports import Kind, Silence, Unanswered, WrittenMessage
 
+HEARD_WITHIN_S: Final = 240.0
+"""Longer than a voice note takes that is fetched and understood at the second attempt. Nobody
+should wait longer to hear that it was not."""
 _FILES: Final = frozenset({"image", "video", "audio", "document", "sticker"})
 
 _LAST = """
-SELECT m.id, m.author, m.kind, m.wish, m.created_at, COALESCE(m.answers, '') AS answers,
+SELECT m.id, m.author, m.kind, m.wish, m.created_at,
+       m.created_at > now() - $3 * interval '1 second' AND EXISTS (
+           SELECT 1 FROM message_media f
+           WHERE f.message_id = m.id AND f.voice_note AND f.transcript IS NULL
+             AND (f.state = 'waiting' OR f.transcribe_from IS NOT NULL)) AS is_awaited,
+       COALESCE(m.answers, '') AS answers,
        COALESCE(NULLIF(m.text, ''),
                 (SELECT string_agg(f.transcript, ' ' ORDER BY f.position)
                  FROM message_media f WHERE f.message_id = m.id), '') AS text
@@ -82,17 +90,21 @@ class CrmThreads:
         announce: Announce = lambda *_: None,
         *,
         owner_phone: str | None = None,
+        heard_within_s: float = 0.0,
     ) -> None:
-        """`announce` as that of `OutboxRepository`; `owner_phone` (E.164) is the owner's own."""
+        """`announce` as that of `OutboxRepository`; `owner_phone` (E.164) is the owner's own.
+        `heard_within_s`: so long a voice note is awaited to be put into words; where nobody
+        listens to them, not at all."""
         self._database = database
         self._routes = routes
         self._announce = announce
         self._owner_phone = owner_phone
+        self._heard_within_s = heard_within_s
 
     async def last(self, contact_id: UUID, limit: int) -> Sequence[WrittenMessage]:
         """Up to `limit` messages, the newest last. What its writer deleted is not among them."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_LAST, contact_id, limit)
+            rows = await connection.fetch(_LAST, contact_id, limit, self._heard_within_s)
         return [_message(row) for row in reversed(rows)]
 
     async def reply(self, contact_id: UUID, text: str, key: str, answers: str) -> bool:
@@ -160,5 +172,7 @@ def _message(row: asyncpg.Record) -> WrittenMessage:
 def _kind(row: asyncpg.Record) -> Kind:
     if row["wish"] is not None:
         return "wish"
+    if row["is_awaited"]:
+        return "voice"
     kind = row["kind"]
     return "reaction" if kind == "reaction" else "media" if kind in _FILES else "text"

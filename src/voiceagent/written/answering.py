@@ -43,7 +43,16 @@ _WORDS: Final = re.compile(r"[^\W_]|\?|؟")
 """What makes a text more than a thumb or a heart, which are answers themselves."""
 
 Left = Literal[
-    "off", "person", "owner", "attended", "answered", "opted_out", "wordless", "file", "loop"
+    "off",
+    "person",
+    "owner",
+    "attended",
+    "answered",
+    "opted_out",
+    "awaited",
+    "wordless",
+    "file",
+    "loop",
 ]
 
 
@@ -78,8 +87,9 @@ class Leave:
     why: Left
     """`owner`: it is the owner who writes; `attended`: somebody of the business is writing;
     `answered`: nothing waits; `opted_out`: the contact wants no messages, or this is a wish to be
-    written to no more, or again; `wordless`: only a reaction or nothing; `file`: it was said
-    already that files cannot be answered; `loop`: the other side looks like a machine."""
+    written to no more, or again; `awaited`: a voice note is being put into words; `wordless`: only
+    a reaction or nothing; `file`: it was said already that files cannot be answered; `loop`: the
+    other side looks like a machine."""
 
 
 Verdict = Answer | Acknowledge | Leave
@@ -134,6 +144,8 @@ def judge(
     pending = _after_opt_out(pending)
     if not pending:
         return Leave("opted_out")
+    if any(message.kind == "voice" for message in pending):
+        return Leave("awaited")
     readable = [message for message in pending if _is_readable(message)]
     files = [message for message in pending if message.kind == "media"]
     if not readable and not files:

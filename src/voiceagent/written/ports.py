@@ -16,8 +16,9 @@ AgentMode = Literal["on", "off", "person"]
 Reason = Literal["asked", "failed", "loop"]
 """Why a person is wanted: somebody asked for one, no answer could be made, the other side looks
 like a machine."""
-Kind = Literal["text", "media", "reaction", "wish"]
-"""`wish`: to be written to no more, or again; whoever keeps the wishes confirms it."""
+Kind = Literal["text", "media", "voice", "reaction", "wish"]
+"""`voice`: a voice note that is being put into words, as long as that is worth waiting for; `wish`:
+to be written to no more, or again; whoever keeps the wishes confirms it."""
 Silence = Literal["opted_out", "owner"]
 """Why a contact is not answered, whatever its switch: it wants no messages; it is the owner, who
 answers what the owner is told."""
