@@ -13,6 +13,7 @@ from emulators.slow_way import SlowWay
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.database import Database
+from voiceagent.telemetry import configure_logging, shutdown_logging
 from whatsapp.world import KEY, OTHER, PHONE, House, house, until, until_true
 
 __all__ = ["_server", "database", "database_url"]
@@ -34,6 +35,27 @@ async def one(
 
 def id_of(answer: httpx.Response) -> str:
     return str(UUID(answer.headers["x-message-id"]))
+
+
+async def test_the_log_says_once_that_a_message_has_left(
+    one: House, emulator: SidecarEmulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("logfmt")
+    emulator.faults.append(Fault(503, "not_connected", 60))
+    waiting = id_of(await one.send(text="waits"))
+    await one.event("session.state", state="open")
+    sent = id_of(await one.send(text="is sent", to=OTHER))
+
+    async def both_sent() -> bool:
+        return len(await one.messages(status="sent")) == 2
+
+    await until_true(both_sent)
+    shutdown_logging()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "CRM_MESSAGE_SAVED" in line]
+    told = [dict(part.split("=") for part in line.split() if "=" in part) for line in lines]
+    assert {fields["direction"] for fields in told} == {"out"}
+    told_of = sorted((fields["message_id"], fields["status"]) for fields in told)
+    assert told_of == sorted([(waiting, "queued"), (waiting, "sent"), (sent, "sent")])
 
 
 async def test_an_acknowledged_message_is_204_and_sent(

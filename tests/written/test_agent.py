@@ -1,6 +1,7 @@
 """The agent in writing: answers once, together, at once, and not when a person has taken over."""
 
 import asyncio
+import logging
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -164,7 +165,10 @@ async def test_a_reaction_meanwhile_changes_nothing() -> None:
 
 class TestHandOver:
     @on_warped_time
-    async def test_who_asks_for_a_person_is_told_once_and_left_to_people(self) -> None:
+    async def test_who_asks_for_a_person_is_told_once_and_left_to_people(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
         world = World()
         async with world.process() as agent:
             asked = world.write("I want to talk to a real person", ANN, agent)
@@ -176,6 +180,7 @@ class TestHandOver:
         ]
         assert world.people.told == {(ANN, asked.id): "asked"}
         assert (await world.switch.of(ANN)).agent == "person"
+        assert f"a person answers from now on contact_id={ANN} reason=asked" in caplog.text
 
     @on_warped_time
     async def test_who_takes_over_stops_an_answer_that_is_being_made(self) -> None:

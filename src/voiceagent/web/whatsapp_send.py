@@ -118,13 +118,14 @@ def whatsapp_send_router(outbox: OutboxRepository, news: MessageNews) -> APIRout
             put = await take(draft, message_id)
             if put.is_new:
                 put = await fate(put, word_of_it)
-                word(
-                    "CRM_MESSAGE_SAVED",
-                    call_sid="",
-                    message_id=str(message_id),
-                    direction="out",
-                    status=put.status,
-                )
+                if put.status not in _TAKEN:  # whoever sends it says when it leaves
+                    word(
+                        "CRM_MESSAGE_SAVED",
+                        call_sid="",
+                        message_id=str(message_id),
+                        direction="out",
+                        status=put.status,
+                    )
         if put.is_new and draft.key:
             with suppress(ProviderError):  # it ends by itself
                 await outbox.answered(draft.key)

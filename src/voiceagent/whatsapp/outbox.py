@@ -18,6 +18,7 @@ from voiceagent.crm.message_models import Provider
 from voiceagent.crm.outage import Outage
 from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.errors import ProviderError
+from voiceagent.telemetry import word
 from voiceagent.whatsapp.delivery import Complaints, Gate, LetGo, Settle, Wait, step_after
 from voiceagent.whatsapp.news import KnownFate, MessageNews
 from voiceagent.whatsapp.ports import Carrier, NotSent, Outcome, Settled, Unclear
@@ -186,6 +187,7 @@ class Outbox:
                     await asyncio.sleep(_NOTE_PAUSES_S[attempt])
                 continue
             fate = KnownFate(step.status, step.error) if isinstance(step, Settle) else None
+            _say_that_it_left(letter, step)
             self._news.tell(letter.message_id, fate)
             break
         if isinstance(step, Wait):
@@ -207,6 +209,24 @@ class Outbox:
                 await self._repository.postpone(
                     letter, delay_s, state=state, shown=shown, error=error
                 )
+
+
+def _say_that_it_left(letter: Letter, step: Settle | LetGo | Wait) -> None:
+    match step:
+        case Settle("sent" | "delivered" | "read" as known):
+            status: str = known
+        case LetGo():
+            status = "accepted"  # the provider tells the rest
+        case _:
+            return
+    word(
+        "CRM_MESSAGE_SAVED",
+        call_sid="",
+        message_id=str(letter.message_id),
+        direction="out",
+        status=status,
+        provider=letter.provider,
+    )
 
 
 def _chance() -> float:

@@ -242,6 +242,7 @@ class Answerer:
         is_taken = await self._send(contact_id, reply)
         if reply.hands_over:
             await house.switch.set(contact_id, "person")
+            _log.info("a person answers from now on contact_id=%s reason=asked", contact_id)
         await house.dialogues.settle(claim)
         self.answered += is_taken
         return is_taken
