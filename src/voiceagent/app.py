@@ -28,6 +28,8 @@ from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity
+from voiceagent.console_office import ConsoleOffice
+from voiceagent.crm.calls import CallsRepository
 from voiceagent.crm.database import Database
 from voiceagent.crm.migrate import migrate
 from voiceagent.drain import Drain
@@ -41,6 +43,8 @@ from voiceagent.voice_warm_up import VoiceWarmUp
 from voiceagent.warm_up import WarmUp
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
+from voiceagent.web.console.followed_calls import FollowedCalls
+from voiceagent.web.console.phone import examples_of, phone_router
 from voiceagent.web.docs import install_docs
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
@@ -48,6 +52,7 @@ from voiceagent.web.security import api_key_required
 from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
+from voiceagent.web.tickets import Tickets
 
 _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""
@@ -116,12 +121,17 @@ def _assemble(settings: Settings) -> FastAPI:
         if database.embedded:
             await migrate(database)
 
+    api_key = ensure_api_key(settings)
+    console = ConsoleOffice(
+        settings, database, api_key, business=profile.business, zone=profile.zone
+    )
     business = Business(
         settings,
         database,
         profile,
         revive=start_database,
         on_brain_failure=lambda why: warm_up.report_failure("brain", why),
+        on_message=console.message_changed,
     )
     recorder, rest = business.recorder, business.rest
     engines = choose_engines(
@@ -131,12 +141,12 @@ def _assemble(settings: Settings) -> FastAPI:
     configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)
-    api_key = ensure_api_key(settings)
     metrics = Metrics()
     metrics.count_log_lines_dropped(dropped_lines)
     registry = CallRegistry(settings.max_calls)
     readiness = Readiness(settings.max_calls, lambda: registry.live)
     admission = Admission(readiness, registry)
+    followed, tickets = FollowedCalls(recorder), Tickets(time.monotonic)
     voice_activity = VoiceActivity()
     phrase_book = PhraseBook(engines.phrase_store)
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
@@ -183,7 +193,7 @@ def _assemble(settings: Settings) -> FastAPI:
         voice=voice,
         brain=engines.brain,
         voice_activity=voice_activity,
-        recorder=recorder,
+        recorder=followed,
         metrics=metrics,
         policy=TurnPolicy(
             eou_min_ms=settings.eou_min_ms,
@@ -240,7 +250,7 @@ def _assemble(settings: Settings) -> FastAPI:
             stack.push_async_callback(voice_activity.close)
             if engines.model is not None:
                 stack.push_async_callback(engines.model.close)
-            for work in (keep_warm(), watch(), business.run()):
+            for work in (keep_warm(), watch(), business.run(), console.run()):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
@@ -281,9 +291,19 @@ def _assemble(settings: Settings) -> FastAPI:
             language=brain.language,
         )
     )
-    app.include_router(media_router(settings, registry, services, business.call_ended))
+    app.include_router(media_router(settings, registry, services, business.call_ended, tickets))
     for router in business.open_routers(metrics):
         app.include_router(router)
+    phone = phone_router(
+        console.pages,
+        console.door,
+        admission=admission,
+        tickets=tickets,
+        followed=followed,
+        calls=CallsRepository(database),
+        examples=examples_of(profile),
+    )
+    app.include_router(console.router(business.outbox, business.switched, [phone]))
     for router in (calls_router(settings, rest, admission, recorder), *business.routers()):
         app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
     return app

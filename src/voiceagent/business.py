@@ -45,8 +45,11 @@ class Business:
         *,
         revive: Callable[[], Awaitable[object]],
         on_brain_failure: Callable[[str], None],
+        on_message: Callable[[str], None],
     ) -> None:
-        """`revive` brings a database back that was away. Raises `SettingsError`."""
+        """`revive` brings a database back that was away. `on_message` as of `Correspondence`.
+        Raises `SettingsError`.
+        """
         self._settings = settings
         self._database = database
         self._profile = profile
@@ -59,6 +62,7 @@ class Business:
             tombstones,
             told=told_of_messages,
             base_url=self._base_url,
+            on_message=on_message,
             on_written=self._somebody_wrote,
         )
         self.recorder = CallRecorder(
@@ -69,6 +73,7 @@ class Business:
             tombstones=tombstones,
             disk_lasts=settings.data_dir_lasts,
         )
+        self._sweep = self._post.sweep(self.recorder)
         self._office = BackOffice(settings, database, self.recorder, tombstones, self._post.owner)
         self._cash = CashDesk(
             settings,
@@ -83,6 +88,7 @@ class Business:
         self._people = PeopleOffice(
             settings, database, tombstones, profile.zone, [self._post.erasure]
         )
+        self.outbox = self._post.outbox
         self.rest = self._office.rest
         """Twilio's API; None without the account."""
         self.orders = self._office.orders
@@ -104,11 +110,16 @@ class Business:
         """A call of this process is over."""
         self._office.call_ended()
 
+    def switched(self, contact_id: UUID) -> None:
+        """Somebody has set who answers this contact."""
+        if self._writing is not None:
+            self._writing.switched(contact_id)
+
     def routers(self) -> Sequence[APIRouter]:
         """Those that need the API key."""
         return (
             crm_router(CallsRepository(self._database), ContactsRepository(self._database)),
-            *self._office.routers(self._switched),
+            *self._office.routers(self.switched),
             *self._post.routers(),
             *self._cash.routers(),
             self._people.router(),
@@ -130,6 +141,8 @@ class Business:
             "payments": self._cash.run,
             "people": self._people.run,
         }
+        if self._sweep is not None:
+            parts["messages at Twilio"] = self._sweep.run
         if self._writing is not None:
             parts["answers in writing"] = self._writing.run
         async with asyncio.TaskGroup() as tasks:
@@ -159,10 +172,6 @@ class Business:
         if self._writing is not None:
             self._writing.message_came(contact_id)
         self._office.wake_senders()
-
-    def _switched(self, contact_id: UUID) -> None:
-        if self._writing is not None:
-            self._writing.switched(contact_id)
 
     def _base_url(self) -> str | None:
         return self._office.public_base_url
