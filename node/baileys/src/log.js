@@ -98,6 +98,13 @@ export function whence(error) {
   return /([^/\\(]+\.[cm]?js:\d+):\d+\)?$/m.exec(stack)?.[1] ?? 'unknown';
 }
 
+/** The code of a closing that is no fault: a restart (515), or a server that makes way (503). @param {unknown} what */
+function ordinaryEnd(what) {
+  const node = typeof what === 'object' && what !== null ? /** @type {any} */ (what).fullErrorNode : undefined;
+  const code = node?.attrs?.code;
+  return code === '515' || code === '503' ? code : null;
+}
+
 /**
  * The library's logger: its warnings and errors come through as words, without their objects.
  * It logs whole stanzas, handshakes and sessions; none of that may reach a line.
@@ -122,7 +129,11 @@ export function libraryLogger(log) {
     info: nothing,
     // Its warnings are about the ordinary (a retry, an unknown notification) and are many.
     warn: nothing,
-    error: through('warning'),
+    error: (/** @type {unknown} */ what, /** @type {string | undefined} */ msg) => {
+      const code = ordinaryEnd(what);
+      if (code === null) return through('warning')(what, msg);
+      log.info('WhatsApp closes the connection, as it now and then does', { part: 'library', code });
+    },
   };
   return logger;
 }

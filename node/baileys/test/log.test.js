@@ -37,6 +37,23 @@ test('objects of the library are not printed', () => {
   assert.doesNotMatch(written, /AAAA|QUFB|private|noiseKey/);
 });
 
+test('a restart that WhatsApp asks for is no warning', () => {
+  let written = '';
+  const logger = libraryLogger(makeLog('logfmt', (line) => (written += line)));
+  for (const code of ['515', '503', '500']) {
+    logger.error({ reasonNode: undefined, fullErrorNode: { tag: 'stream:error', attrs: { code } } }, 'stream errored out');
+  }
+  logger.error({ fullErrorNode: { tag: 'stream:error' } }, 'stream errored out');
+  logger.error('stream errored out');
+  const lines = written.trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => /level=(\w+)/.exec(line)?.[1]),
+    ['info', 'info', 'warning', 'warning', 'warning'],
+  );
+  assert.match(lines[0] ?? '', /closes the connection.*code=515/);
+  assert.match(lines[2] ?? '', /stream errored out/);
+});
+
 test('an error says itself in one line', () => {
   assert.equal(said(new Error('a\n  b')), 'Error: a b');
   assert.equal(said('plain'), 'plain');
