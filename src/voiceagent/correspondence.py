@@ -25,7 +25,7 @@ from voiceagent.crm.written_threads import HEARD_WITHIN_S, CrmThreads
 from voiceagent.errors import ProviderError
 from voiceagent.kept_secrets import ensure_baileys_token
 from voiceagent.metrics import Metrics
-from voiceagent.notices.notices import Target
+from voiceagent.notices.notices import Notice, Target, queue_notice
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
 from voiceagent.speech.google_channel import credentials_of, host_of
 from voiceagent.speech.google_stt import SERVICE as GOOGLE_STT_SERVICE
@@ -72,6 +72,8 @@ class Correspondence:
         Raises `SettingsError`.
         """
         self._settings = settings
+        self._database = database
+        self._told = told
         token = ensure_baileys_token(settings)
         self._key = webhook_key(token)
         url = settings.baileys_url or DEFAULT_BAILEYS_URL
@@ -145,6 +147,7 @@ class Correspondence:
                 self._key,
                 on_sidecar_open=lambda: self._sending.carrier_is_back("baileys"),
                 seen_at=self._seen_at,
+                tell_owner=self._tell_owner,
             ),
         )
 
@@ -166,6 +169,11 @@ class Correspondence:
         """Have the stack close everything."""
         for close in self._closers:
             stack.push_async_callback(close)
+
+    async def _tell_owner(self, notice: Notice) -> None:
+        if self._told:
+            async with self._database.transaction() as connection:
+                await queue_notice(connection, notice, self._told)
 
     def _seen_at(self, base_url: str) -> None:
         self._seen_base_url = base_url

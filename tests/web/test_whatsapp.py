@@ -16,6 +16,7 @@ from voiceagent.crm.database import Database
 from voiceagent.crm.drafts import Draft
 from voiceagent.crm.message_models import received_id
 from voiceagent.errors import ProviderError
+from voiceagent.notices.notices import NoticeQueue
 from voiceagent.telemetry import configure_logging, shutdown_logging
 from whatsapp.world import PHONE, House, house, until
 
@@ -198,9 +199,41 @@ class TestSidecar:
         await one.event("session.state", state="stopped", advice="Scan the QR code again.")
         await one.event("session.restricted", until="2026-03-02", wa_code="463")
         await one.event("message.undecrypted", message_id="x", sent_at="2026-03-01T12:00:00Z")
-        assert "the WhatsApp sidecar is stopped Scan the QR code again." in caplog.text
+        assert "WhatsApp: the sidecar has stopped do='Scan the QR code again.'" in caplog.text
         assert "no new chats until 2026-03-02" in caplog.text
         assert "could not be decrypted" in caplog.text
+
+    async def test_the_owner_is_told_once_that_the_phone_was_unlinked(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        unlinked = {
+            "id": "evt_1",
+            "type": "session.state",
+            "created_at": "2026-03-01T12:00:00Z",
+            "data": {
+                "state": "logged_out",
+                "reason": {"code": 401, "text": "this device was unlinked (401)"},
+                "advice": "Scan the new QR code.",
+            },
+        }
+        async with house(database, tmp_path, sends=False, told=["webhook"]) as one:
+            for _ in range(2):
+                assert (await one.post_event(json.dumps(unlinked).encode())).status_code == 204
+            await one.event("session.state", state="open")
+        [notice] = (await NoticeQueue(database).page()).items
+        assert (notice.type, notice.target) == ("whatsapp.unlinked", "webhook")
+        assert notice.payload == {
+            "type": "whatsapp.unlinked",
+            "timestamp": "2026-03-01T12:00:00Z",
+            "data": {
+                "channel": "whatsapp",
+                "provider": "baileys",
+                "state": "logged_out",
+                "code": 401,
+                "reason": "this device was unlinked (401)",
+                "advice": "Scan the new QR code.",
+            },
+        }
 
 
 class TestSafety:

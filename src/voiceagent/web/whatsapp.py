@@ -8,7 +8,7 @@ replayed by somebody, changes nothing.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,6 +19,7 @@ from voiceagent.crm.message_models import MessageReceived, MessageRecord
 from voiceagent.crm.ports import DurableRecorder
 from voiceagent.errors import ProtocolError
 from voiceagent.metrics import Metrics
+from voiceagent.notices.notices import Notice
 from voiceagent.notices.standard_webhooks import WebhookKey
 from voiceagent.settings import Settings
 from voiceagent.telemetry import word
@@ -32,7 +33,9 @@ from voiceagent.whatsapp.inbound import (
     from_sidecar,
     from_twilio,
 )
+from voiceagent.whatsapp.session_events import SessionChange
 from voiceagent.whatsapp.twilio_sender import STATUS_PATH as TWILIO_STATUS_PATH
+from voiceagent.whatsapp.unlinked_notice import unlinked_notice
 
 TWILIO_PATH: Final = "/webhook/whatsapp/twilio"
 BAILEYS_PATH: Final = "/webhook/whatsapp/baileys"
@@ -58,10 +61,12 @@ def whatsapp_webhooks_router(
     *,
     on_sidecar_open: Callable[[], None],
     seen_at: Callable[[str], None],
+    tell_owner: Callable[[Notice], Awaitable[None]] | None = None,
 ) -> APIRouter:
     """The routes. `key` is what the sidecar signs with. `on_sidecar_open` is told that it is
     connected to WhatsApp, `seen_at` the address at which a signed webhook of Twilio's came in:
-    both must answer at once."""
+    both must answer at once. `tell_owner` is given what must not be missed; it may raise
+    `ProviderError`, then the sidecar tells it again."""
     router = APIRouter(tags=["whatsapp"])
     form_of_twilio = signed_form(settings)
 
@@ -139,22 +144,25 @@ def whatsapp_webhooks_router(
         except ProtocolError as error:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error}.") from None
         if record is None:
-            _note(event, on_sidecar_open)
+            _note(event)
+        if event.type == "session.state":
+            change = SessionChange.of(event.data)
+            if change.state == "open":
+                on_sidecar_open()
+            if change.wants_owner and tell_owner is not None:
+                await tell_owner(unlinked_notice(event.id, event.created_at, change))
         return await keep(record, BAILEYS_PATH)
 
     return router
 
 
-def _note(event: SidecarEvent, on_sidecar_open: Callable[[], None]) -> None:
+def _note(event: SidecarEvent) -> None:
     """What the sidecar tells of itself: for the log."""
     match event.type:
         case "session.state":
-            state = str(event.data.get("state"))[:40]
-            if state == "open":
-                on_sidecar_open()
-            level = logging.INFO if state in {"open", "connecting"} else logging.WARNING
-            advice = str(event.data.get("advice") or "")[:300]
-            _log.log(level, "the WhatsApp sidecar is %s %s", state, advice)
+            change = SessionChange.of(event.data)
+            level = logging.INFO if change.is_ordinary else logging.WARNING
+            _log.log(level, "%s", change.sentence)
         case "session.restricted":
             until = str(event.data.get("until"))[:40]
             _log.warning("WhatsApp allows no new chats until %s", until)
