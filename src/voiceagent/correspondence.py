@@ -17,6 +17,7 @@ from voiceagent.crm.media_queue import MediaQueue
 from voiceagent.crm.message_models import Provider
 from voiceagent.crm.message_records import MEDIA_CHANNEL, MESSAGES_CHANNEL, OUTBOX_CHANNEL
 from voiceagent.crm.messages import MessagesRepository
+from voiceagent.crm.missed_messages import MissedMessages
 from voiceagent.crm.notifications import Handler, Notifications
 from voiceagent.crm.outbox import OutboxRepository
 from voiceagent.crm.ports import DurableRecorder
@@ -30,6 +31,7 @@ from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
 from voiceagent.speech.google_channel import credentials_of, host_of
 from voiceagent.speech.google_stt import SERVICE as GOOGLE_STT_SERVICE
 from voiceagent.speech.google_transcriber import GoogleTranscriber
+from voiceagent.twilio.account import TwilioAccount
 from voiceagent.twilio.messaging import TwilioMessaging
 from voiceagent.web.messages import messages_router
 from voiceagent.web.whatsapp import whatsapp_webhooks_router
@@ -44,6 +46,7 @@ from voiceagent.whatsapp.sidecar import Sidecar, webhook_key
 from voiceagent.whatsapp.sidecar_erasure import SidecarErasure, always, kept_here
 from voiceagent.whatsapp.twilio_media import TwilioMedia
 from voiceagent.whatsapp.twilio_sender import TwilioSender
+from voiceagent.whatsapp.twilio_sweep import TwilioSweep
 
 
 class Correspondence:
@@ -158,6 +161,23 @@ class Correspondence:
             tasks.create_task(self._sending.run(), name="outbox")
             tasks.create_task(self._fetching.run(), name="media")
             tasks.create_task(self._warm_up(), name="twilio messages")
+
+    def sweep(self, recorder: DurableRecorder) -> TwilioSweep | None:
+        """What finds out at Twilio what no webhook told, for who runs it; None without a sender.
+        To be asked for before `close_with`."""
+        settings = self._settings
+        sid, token = settings.twilio_account_sid, settings.twilio_auth_token
+        if sid is None or token is None or settings.twilio_whatsapp_from is None:
+            return None
+        account = TwilioAccount(sid, token.get_secret_value(), settings.twilio_base_url)
+        self._closers.append(account.close)
+        return TwilioSweep(
+            account,
+            MissedMessages(self._database),
+            recorder,
+            api_url=settings.twilio_base_url,
+            sender=settings.twilio_whatsapp_from,
+        )
 
     async def _warm_up(self) -> None:
         """Twilio's library takes seconds to import: not within the first send."""

@@ -24,12 +24,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import formatdate
+from datetime import UTC, datetime
+from email.utils import format_datetime, formatdate, parsedate_to_datetime
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from emulators.twilio_account import AccountPages
 
@@ -44,10 +45,13 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/Calls(?:/([\w-]+))?\.json")
 _ACCOUNT = re.compile(r"/2010-04-01/Accounts/(AC\w+?)((?:/.+)?\.json)")
 _MESSAGES = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages\.json")
+_MESSAGE = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages(?:/(\w+)(/Media)?)?\.json")
 _MEDIA = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages/\w+/Media/(\w+)")
 _WHATSAPP = re.compile(r"whatsapp:\+[1-9][0-9]{6,14}")
 _MAX_TWIML_CHARS = 4000
 _MAX_BODY_CHARS = 1600
+_MOST_ON_A_PAGE = 3
+"""Fewer than anybody asks for."""
 
 
 class Fault(Enum):
@@ -91,6 +95,8 @@ class TwilioRestEmulator:
         self.requests: list[Request] = []
         self.calls: dict[str, dict[str, Any]] = {}
         self.messages: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, list[str]] = {}
+        """By the message: the sids of its media."""
         self.media: dict[str, tuple[str, bytes] | str] = {}
         """By sid: the type and the content, or an address where they are."""
         self.connections = 0
@@ -153,6 +159,21 @@ class TwilioRestEmulator:
         call = self._new_call(call_sid, called, caller, "inbound")
         self.calls[call_sid] = call | {"status": "in-progress"}
 
+    def receive(
+        self, sid: str, sender: str, body: str = "", *, at: datetime, files: Iterable[str] = ()
+    ) -> None:
+        """Somebody writes to the account's WhatsApp sender; `files` are sids of its `media`."""
+        files = list(files)
+        message = self.new_message(sid, f"whatsapp:{sender}", f"whatsapp:{OWN_NUMBER}", body)
+        self.messages[sid] = message | {
+            "direction": "inbound",
+            "status": "received",
+            "date_created": format_datetime(at),
+            "date_sent": format_datetime(at),
+            "num_media": str(len(files)),
+        }
+        self.files[sid] = files
+
     def media_url(self, media_sid: str, message_sid: str = "MM1") -> str:
         """As a webhook names it."""
         path = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/{message_sid}/Media/{media_sid}"
@@ -177,6 +198,10 @@ class TwilioRestEmulator:
 
     def answer(self, request: Request, authorization: str) -> tuple[int, dict[str, Any]]:
         """Status and JSON. Raises `ApiError`."""
+        url = urlsplit(request.path)
+        if request.method == "GET" and (message := _MESSAGE.fullmatch(url.path)):
+            self._check(message[1], authorization)
+            return 200, self._message_page(message[2], message[3] is not None, url.path, url.query)
         if messages := _MESSAGES.fullmatch(request.path):
             self._check(messages[1], authorization)
             return 201, self._create_message(request.form)
@@ -271,11 +296,51 @@ class TwilioRestEmulator:
         if not re.match(r"https?://[^/]+/", form.get("StatusCallback", "https://unset/")):
             raise ApiError(400, 21609, "The StatusCallback URL is not a valid URL.")
         sid = "SM" + secrets.token_hex(16)
-        message = {
+        self.messages[sid] = self.new_message(sid, sender, to, body)
+        return self.messages[sid]
+
+    def _message_page(
+        self, sid: str | None, of_files: bool, path: str, query: str
+    ) -> dict[str, Any]:
+        if sid is None:
+            return self._messages(path, dict(parse_qsl(query)))
+        if sid not in self.messages:
+            raise _not_found(path)
+        if not of_files:
+            return self.messages[sid]
+        files = [
+            {
+                "sid": file,
+                "content_type": self.media[file][0],
+                "uri": f"{path.removesuffix('.json')}/{file}.json",
+            }
+            for file in self.files.get(sid, ())
+        ]
+        return {"media_list": files, "next_page_uri": None}
+
+    def _messages(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        since = datetime.fromisoformat(query.get("DateSent>", "1970-01-01T00:00:00Z"))
+        found = [
+            message
+            for message in self.messages.values()
+            if message["to"] == query.get("To", message["to"])
+            and parsedate_to_datetime(message["date_created"]) >= since
+        ]
+        found.sort(key=lambda one: parsedate_to_datetime(one["date_created"]), reverse=True)
+        start = int(query.get("Page", "0")) * _MOST_ON_A_PAGE
+        following = urlencode(dict(query) | {"Page": str(int(query.get("Page", "0")) + 1)})
+        return {
+            "messages": found[start : start + _MOST_ON_A_PAGE],
+            "next_page_uri": f"{path}?{following}" if found[start + _MOST_ON_A_PAGE :] else None,
+        }
+
+    @staticmethod
+    def new_message(sid: str, sender: str, to: str, body: str) -> dict[str, Any]:
+        return {
             "account_sid": ACCOUNT_SID,
             "api_version": "2010-04-01",
             "body": body,
-            "date_created": formatdate(),
+            "date_created": format_datetime(datetime.now(UTC)),
             "date_sent": None,
             "date_updated": formatdate(),
             "direction": "outbound-api",
@@ -293,8 +358,6 @@ class TwilioRestEmulator:
             "to": to,
             "uri": f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/{sid}.json",
         }
-        self.messages[sid] = message
-        return message
 
     @staticmethod
     def _new_call(call_sid: str, to: str, caller_id: str, direction: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One Twilio account as its owner sees it: its state, its numbers, what a call did.
+"""One Twilio account as its owner sees it: its state, its numbers, what a call did, its messages.
 
 Questions flow in, plain JSON objects of Twilio's REST API flow out, each within a deadline. It
 changes one thing only, the voice webhook of a number, and never places or ends a call.
@@ -48,6 +48,10 @@ class TwilioAccount:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
         await self._client.aclose()
 
     async def account(self) -> Resource:
@@ -87,9 +91,25 @@ class TwilioAccount:
     async def call_alerts(self, call_sid: str, since: datetime) -> Sequence[Resource]:
         """Every alert of Twilio's debugger about a call; `error_code` is its number. They come
         some seconds after what they tell of."""
-        start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        start = _stamp(since)
         alerts = await self._list(f"{self._monitor_url}/v1/Alerts", "alerts", {"StartDate": start})
         return [alert for alert in alerts if alert.get("resource_sid") == call_sid]
+
+    async def messages_to(self, address: str, since: datetime) -> Sequence[Resource]:
+        """Messages to an address, such as `whatsapp:+97231234567`, since then, the newest first."""
+        query = {"To": address, "DateSent>": _stamp(since)}
+        path = f"{self._path}/Messages.json"
+        return await self._list(self._base_url + path, "messages", query)
+
+    async def message(self, sid: str) -> Resource:
+        """One message as it stands; `status` says what became of it."""
+        path = f"{self._path}/Messages/{quote(sid, safe='')}.json"
+        return await self._resource("GET", self._base_url + path)
+
+    async def media_of(self, sid: str) -> Sequence[Resource]:
+        """The files of a message; `uri` is their path with `.json` behind it."""
+        path = f"{self._path}/Messages/{quote(sid, safe='')}/Media.json"
+        return await self._list(self._base_url + path, "media_list")
 
     async def _list(
         self, url: str, name: str, query: Mapping[str, str] | None = None
@@ -156,3 +176,7 @@ class TwilioAccount:
             ) from None
         self.date = answer.headers.get("date", "")
         return answer
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

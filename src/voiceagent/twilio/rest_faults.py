@@ -14,6 +14,8 @@ from voiceagent.telemetry import mask_number
 CALL_IS_OVER: Final = 21220
 """Twilio's code for a call that is not in progress (any more)."""
 
+NO_SUCH_RESOURCE: Final = 20404
+
 _MAX_WORDS: Final = 160
 _SID: Final = re.compile(r"\b([A-Z]{2})[0-9a-f]{32}\b")
 _LIBRARYS_OWN: Final = re.compile(r"^(?:HTTP \d+ error: )?Unable to \w+ record(?:: )?")
