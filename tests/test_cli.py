@@ -57,6 +57,19 @@ async def test_several_calls_play_a_file_and_keep_what_was_heard(tmp_path: Path)
         assert recording.getnframes() > 8000
 
 
+async def test_one_call_is_told_and_its_figures_only_when_wanted() -> None:
+    async with serving() as (url, _):
+        plain = await voiceagent("call", "--url", url, "--say", "yes")
+        verbose = await voiceagent("call", "--url", url, "--say", "yes", "--verbose")
+    for code, out, err in (plain, verbose):
+        assert (code, err) == (0, "")
+        assert "caller  yes" in out
+        assert "agent   (speaks)" in out
+        assert "1/1 answered" in out
+    assert "response   p50" not in plain[1]
+    assert "response   p50" in verbose[1]
+
+
 async def test_a_call_that_fails_ends_with_1_and_says_why() -> None:
     async with serving() as (url, _):
         pass

@@ -1,5 +1,5 @@
-"""The command line: `voiceagent serve`, `migrate`, `call`, `demo`, `eval`, `chat`, and those of
-whoever runs the service (`cli_operations.py`).
+"""The command line: `voiceagent serve`, `migrate`, `eval`, `chat`, those of the simulated phone
+(`cli_call.py`) and those of whoever runs the service (`cli_operations.py`).
 
 Arguments flow in, an exit code flows out: 0 done, 1 it did not work, 2 it was
 asked wrongly (arguments or environment). Each command imports only what it
@@ -8,14 +8,13 @@ needs; nothing here knows how a command does its work.
 
 import argparse
 import asyncio
-import json
 import os
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from voiceagent import cli_operations
+from voiceagent import cli_call, cli_operations
 from voiceagent.errors import SettingsError, VoiceAgentError
 
 FAILED = 1
@@ -47,8 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_serve(commands)
     _add_migrate(commands)
-    _add_call(commands)
-    _add_demo(commands)
+    cli_call.add_to(commands)
     _add_eval(commands)
     _add_chat(commands)
     cli_operations.add_to(commands)
@@ -57,10 +55,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     serve = commands.add_parser("serve", help="run the service, configured by the environment")
-    serve.add_argument(
+    before = serve.add_mutually_exclusive_group()
+    before.add_argument(
         "--migrate",
         action="store_true",
         help="first bring the database of DATABASE_URL up to date (an embedded one always is)",
+    )
+    before.add_argument(
+        "--check",
+        action="store_true",
+        help="only tell whether the environment is right and the port is free",
     )
     serve.set_defaults(run=_serve)
 
@@ -68,41 +72,6 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_migrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     migrate = commands.add_parser("migrate", help="bring the database up to date and stop")
     migrate.set_defaults(run=_migrate)
-
-
-def _add_call(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    call = commands.add_parser(
-        "call",
-        help="call a server with the simulated Twilio phone",
-        description="Calls any server that speaks Twilio Media Streams. With --base-url the"
-        " webhooks are posted as Twilio does, and the TwiML tells the address of the stream."
-        " Signed when TWILIO_AUTH_TOKEN is set.",
-    )
-    call.add_argument("--url", help="ws:// or wss:// address of the stream")
-    call.add_argument("--base-url", help="http(s) address of the service: posts the webhooks, too")
-    call.add_argument("--public-base-url", help="the address that Twilio signs, if another one")
-    what = call.add_mutually_exclusive_group()
-    what.add_argument("--say", action="append", metavar="TEXT", help="what to say; repeatable")
-    what.add_argument("--audio", action="append", type=Path, metavar="WAV", help="the same, played")
-    call.add_argument("--calls", type=_positive, default=1, help="how many at once")
-    call.add_argument("--ramp", type=float, metavar="S", help="begin them over so many seconds")
-    call.add_argument("--barge-in", type=float, metavar="MS", help="speak into every second answer")
-    call.add_argument("--gap", type=float, default=400, metavar="MS", help="silence before a turn")
-    call.add_argument("--stay", action="store_true", help="wait for the agent to hang up")
-    call.add_argument("--deadline", type=float, default=300, metavar="S", help="longest call")
-    call.add_argument("--subprotocol", action="store_true", help="offer audio.twilio.com")
-    call.add_argument("--any-frame-size", action="store_true", help="allow other than 160 bytes")
-    call.add_argument("--wav", type=Path, metavar="FILE", help="keep both voices of the first call")
-    call.add_argument("--json", action="store_true", help="print the results as JSON")
-    call.set_defaults(run=_call)
-
-
-def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    demo = commands.add_parser("demo", help="start the service and place one spoken call")
-    demo.add_argument(
-        "--out", type=Path, default=Path("var/demo"), help="where the report goes (var/demo)"
-    )
-    demo.set_defaults(run=_demo)
 
 
 def _add_eval(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -146,13 +115,6 @@ def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     chat.set_defaults(run=_chat)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
 def _serve(arguments: argparse.Namespace) -> int:
     from voiceagent.settings import load_settings  # noqa: PLC0415
 
@@ -168,6 +130,8 @@ def _serve(arguments: argparse.Namespace) -> int:
             f" ({error.strerror or error}); PORT=… chooses another."
         )
         return ASKED_WRONGLY
+    if arguments.check:
+        return 0
     import uvicorn  # noqa: PLC0415
 
     from voiceagent.app import create_app  # noqa: PLC0415
@@ -213,72 +177,6 @@ def _migrate(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _call(arguments: argparse.Namespace) -> int:
-    from voiceagent.simulator import load, results  # noqa: PLC0415
-    from voiceagent.simulator.caller import CallPlan, Destination  # noqa: PLC0415
-
-    if not arguments.url and not arguments.base_url:
-        _complain("give --url wss://… or --base-url https://…")
-        return ASKED_WRONGLY
-    destination = Destination(
-        media_url=arguments.url,
-        base_url=arguments.base_url,
-        public_base_url=arguments.public_base_url,
-        auth_token=os.environ.get("TWILIO_AUTH_TOKEN") or None,
-        offer_subprotocol=arguments.subprotocol,
-        frame_bytes=None if arguments.any_frame_size else 160,
-    )
-    try:
-        if arguments.audio:
-            utterances = [load.recorded(path) for path in arguments.audio]
-        else:
-            utterances = load.spoken(arguments.say or load.PHRASES)
-    except (OSError, ValueError) as error:
-        _complain(str(error))
-        return ASKED_WRONGLY
-    if arguments.barge_in is None:
-        steps = load.polite(utterances, gap_ms=arguments.gap)
-    else:
-        steps = load.eager(utterances, gap_ms=arguments.gap, into_ms=arguments.barge_in)
-    plan = CallPlan(
-        steps=load.patient(steps) if arguments.stay else steps,
-        deadline_s=arguments.deadline,
-        keep_audio=arguments.wav is not None,
-    )
-    ramp_s = arguments.ramp if arguments.ramp is not None else min(10.0, arguments.calls * 0.05)
-    placed, worst_lag_ms = asyncio.run(
-        load.place_calls(
-            plan,
-            destination,
-            calls=arguments.calls,
-            ramp_s=ramp_s,
-            wav=arguments.wav,
-            on_result=lambda result: None if arguments.json else print(load.call_line(result)),
-        )
-    )
-    if arguments.json:
-        report = {
-            "totals": results.totals(placed) | {"own_timer_worst_lag_ms": round(worst_lag_ms, 1)},
-            "calls": [results.as_json(result) for result in placed],
-        }
-        print(json.dumps(report, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(load.totals_lines(placed, worst_lag_ms)))
-    fine = all(result.completed and not result.violations for result in placed)
-    return 0 if fine else FAILED
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    from voiceagent.simulator import demo  # noqa: PLC0415
-
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _complain(f"{arguments.out}: {error.strerror}")
-        return ASKED_WRONGLY
-    return asyncio.run(demo.run(arguments.out, os.environ))
-
-
 def _eval(arguments: argparse.Namespace) -> int:
     from voiceagent.evals import command  # noqa: PLC0415
     from voiceagent.evals.scenario import ScenarioError  # noqa: PLC0415
@@ -299,17 +197,18 @@ def _eval(arguments: argparse.Namespace) -> int:
 def _chat(arguments: argparse.Namespace) -> int:
     from voiceagent import brains  # noqa: PLC0415
     from voiceagent.settings import load_settings  # noqa: PLC0415
-    from voiceagent.whatsapp.opt_out import wish_of  # noqa: PLC0415
+    from voiceagent.whatsapp.opt_out import confirmation, wish_of  # noqa: PLC0415
     from voiceagent.written.minds import ScriptedMind, ThinkingMind  # noqa: PLC0415
     from voiceagent.written.script_answers import ScriptAnswers  # noqa: PLC0415
-    from voiceagent.written.terminal import hold_conversation  # noqa: PLC0415
+    from voiceagent.written.terminal import Wished, hold_conversation  # noqa: PLC0415
 
     settings = load_settings(os.environ)
     profile = brains.load_profile(settings)
     script = ScriptAnswers(profile)
 
-    def is_wish(text: str) -> bool:
-        return wish_of(text) is not None
+    def wished(text: str) -> Wished | None:
+        wish = wish_of(text)
+        return None if wish is None else Wished(wish == "stop", confirmation(text, wish))
 
     model = (
         None
@@ -318,12 +217,12 @@ def _chat(arguments: argparse.Namespace) -> int:
     )
     if model is not None:
         thinker = brains.written_brain(profile, brains.House(), model)
-        hold_conversation(ThinkingMind(thinker, script), script, is_wish, model.close)
+        hold_conversation(ThinkingMind(thinker, script), script, wished, model.close)
     elif arguments.brain == "llm":
         _complain("LLM_BASE_URL and LLM_MODEL name no model")
         return ASKED_WRONGLY
     else:
-        hold_conversation(ScriptedMind(script), script, is_wish)
+        hold_conversation(ScriptedMind(script), script, wished)
     return 0
 
 

@@ -2,6 +2,7 @@ import io
 
 from simulator import sample_call
 from voiceagent.simulator.live_transcript import LiveTranscript, Terminal
+from voiceagent.simulator.phone import Span
 
 
 def told(*, colour: bool = False, times: int = 1) -> str:
@@ -43,6 +44,20 @@ def test_what_is_added_to_a_turn_is_told_when_it_comes() -> None:
     record["turns"][0]["text"] = "Hello. How are you?"
     transcript.update(record, [])
     assert out.getvalue().splitlines() == ["  0:00.0  agent   Hello.", " " * 18 + "How are you?"]
+
+
+def test_the_line_alone_tells_when_the_agent_speaks() -> None:
+    out = io.StringIO()
+    transcript = LiveTranscript(Terminal(out))
+    heard = sample_call.result().turns
+    spans = [Span(10, 2000, 5), Span(2300, 4000, 2300), Span(6620, 8000, 6620)]
+    for known in (spans[:1], spans[:2], spans, spans):
+        transcript.line_hears(known, heard)
+    assert out.getvalue().splitlines() == [
+        "  0:00.0  agent   (speaks)",
+        " " * 18 + "answer heard 420 ms after the caller's last sound",
+        "  0:06.6  agent   (speaks)",
+    ]
 
 
 def test_colour_only_where_it_is_wanted() -> None:

@@ -9,10 +9,13 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TextIO
 
+from voiceagent.simulator.phone import Span
 from voiceagent.simulator.results import HeardTurn, Uttered
 
 _COLUMNS: Final = 18
 _WIDTH: Final = 100
+_PAUSE_MS: Final = 1000
+"""A shorter silence does not split what is told as one speech of the agent."""
 _CODES: Final = {
     "caller": "\033[1;34m",
     "agent": "\033[1;36m",
@@ -45,6 +48,8 @@ class LiveTranscript:
         self._shown: dict[int, str] = {}
         """By `seq`: how much of an agent's turn has been printed."""
         self._noted: set[tuple[int, str]] = set()
+        self._speech_end_ms: float | None = None
+        """Of the agent, as far as `line_hears` has told it."""
 
     def caller_begins(self, uttered: Uttered) -> None:
         """The caller begins to say something."""
@@ -62,6 +67,20 @@ class LiveTranscript:
                 self._understood(row)
             else:
                 self._agent(row, heard)
+
+    def line_hears(self, spans: Sequence[Span], heard: Sequence[HeardTurn]) -> None:
+        """Print what the line alone tells of the agent: when it speaks, not what it says."""
+        for span in spans:
+            told_ms = self._speech_end_ms
+            if told_ms is not None and span.end_ms <= told_ms:
+                continue
+            spoken_between = told_ms is not None and any(
+                told_ms <= turn.uttered.start_ms < span.start_ms for turn in heard
+            )
+            if told_ms is None or spoken_between or span.start_ms - told_ms > _PAUSE_MS:
+                self._answered(heard, span.start_ms)
+                self._speaks("agent", span.start_ms, "(speaks)")
+            self._speech_end_ms = span.end_ms
 
     def _understood(self, row: Mapping[str, Any]) -> None:
         timings = row["timings"]
@@ -92,14 +111,18 @@ class LiveTranscript:
     def _response(self, row: Mapping[str, Any], heard: Sequence[HeardTurn], at_ms: float) -> None:
         if row["source"] != "reply":
             return
+        if (row["seq"], "response") not in self._noted and self._answered(heard, at_ms):
+            self._noted.add((row["seq"], "response"))
+
+    def _answered(self, heard: Sequence[HeardTurn], at_ms: float) -> bool:
+        """Tell how soon the answer that was heard then came, where that is known."""
         before = [turn for turn in heard if turn.uttered.end_ms <= at_ms + 50]
         response_ms = before[-1].response_ms if before else None
-        if response_ms is not None:
-            self._note(
-                row,
-                "response",
-                f"answer heard {response_ms:.0f} ms after the caller's last sound",
-            )
+        if response_ms is None:
+            return False
+        words = f"answer heard {response_ms:.0f} ms after the caller's last sound"
+        self._terminal.line(" " * _COLUMNS + self._terminal.styled(words, "note"))
+        return True
 
     def _speaks(self, who: str, at_ms: float, words: str) -> None:
         seconds = max(0.0, at_ms) / 1000
