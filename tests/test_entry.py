@@ -180,6 +180,7 @@ class TestStartAll:
             server.wait_for(f"level=warning .*{told}")
             assert server.port == free_port
             assert self.lives(free_port)
+        assert "Killed" not in server.output
 
     def test_the_sidecar_ends_with_the_api(self, deployment: Path, free_port: int) -> None:
         node = (
@@ -191,6 +192,83 @@ class TestStartAll:
             server.wait_for("sidecar is up")
             assert server.port == free_port
         assert "sidecar is down" in server.output
+
+    def scripts(self, deployment: Path, **scripts: str) -> None:
+        (deployment / "script").mkdir()
+        for name, text in scripts.items():
+            (deployment / "script" / f"{name}.sh").write_text(text)
+
+    def test_a_node_that_is_too_old_is_replaced(self, deployment: Path, free_port: int) -> None:
+        more = self.sidecar(deployment, "exit 0", "exit 9")
+        newer = deployment / "newer"
+        newer.mkdir()
+        (newer / "node").write_text("#!/bin/sh\necho the newer node: $1; exit 0\n")
+        (newer / "node").chmod(0o755)
+        self.scripts(
+            deployment,
+            _node=f'find_node() {{ say "fetching with $base_python"; PATH="{newer}:$PATH"; }}',
+        )
+        (deployment / "node" / "baileys" / "node_modules").mkdir()
+        (deployment / "node" / "baileys" / "node_modules" / ".package-lock.json").touch()
+        with self.run(deployment, free_port, more) as server:
+            server.wait_for("level=info .*fetching with /.*python3")
+            server.wait_for(r"the newer node: \.")
+            assert server.port == free_port
+
+    def test_a_node_that_cannot_be_fetched_is_a_line(
+        self, deployment: Path, free_port: int
+    ) -> None:
+        more = self.sidecar(deployment, "exit 0", "exit 9")
+        self.scripts(deployment, _node='find_node() { fail "no index"; }')
+        with self.run(deployment, free_port, more) as server:
+            server.wait_for("level=warning .*no index")
+            server.wait_for("level=warning .*no WhatsApp: there is no Node")
+            assert server.port == free_port
+            assert self.lives(free_port)
+
+    def without_uvicorn(self, deployment: Path) -> dict[str, str]:
+        programs = deployment / "programs"
+        programs.mkdir()
+        (programs / "python3").write_text("#!/bin/sh\nexit 1\n")
+        (programs / "python3").chmod(0o755)
+        return {"PATH": f"{programs}:/usr/bin:/bin"}
+
+    def test_without_an_environment_one_is_made(self, deployment: Path, free_port: int) -> None:
+        more = self.without_uvicorn(deployment)
+        self.scripts(deployment, _setup=f"set -euo pipefail; echo making; python={sys.executable}")
+        with self.run(deployment, free_port, more) as server:
+            server.wait_for("making")
+            assert server.port == free_port
+            assert self.lives(free_port)
+
+    def ends(self, deployment: Path, port: int, more: dict[str, str]) -> tuple[int, str]:
+        """Exit code and what was said, of a start that comes to nothing."""
+        ended = subprocess.run(
+            ["bash", str(deployment / "start_all.sh")],
+            env=os.environ | environ(port) | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return ended.returncode, ended.stdout
+
+    def test_where_none_can_be_made_it_is_said(self, deployment: Path, free_port: int) -> None:
+        more = self.without_uvicorn(deployment)
+        code, said = self.ends(deployment, free_port, more)
+        assert code == 1
+        assert "pip install -r requirements.txt" in said
+        self.scripts(deployment, _setup="echo no network; exit 1")
+        assert self.ends(deployment, free_port, more) == (1, "no network\n")
+
+    def test_a_taken_port_is_told_before_anything_is_started(self, deployment: Path) -> None:
+        with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - as the API does
+            port = taken.getsockname()[1]
+            code, said = self.ends(deployment, port, self.sidecar(deployment, "exit 1", "exit 1"))
+        assert code == 2
+        assert f"{port} cannot be listened on" in said
+        assert len(said.splitlines()) == 1
 
 
 def test_no_outside_library_is_loaded_before_it_is_needed() -> None:
