@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TextIO
 from uuid import uuid4
 
 from voiceagent.written.agent import WrittenAgent
 from voiceagent.written.answerer import Answerer
+from voiceagent.written.answering import QUIET_S, THREAD, Leave, Left, judge
 from voiceagent.written.in_memory import (
     DialoguesInMemory,
     LearntInMemory,
@@ -26,20 +28,42 @@ from voiceagent.written.in_memory import (
 from voiceagent.written.minds import Mind
 from voiceagent.written.ports import Kind, Reason, WrittenHouse, WrittenMessage
 from voiceagent.written.script_answers import ScriptAnswers
+from voiceagent.written.wording import file_reply
 
 QUIT: Final = "/quit"
 TAKE_OVER: Final = "/person"
 GIVE_BACK: Final = "/agent"
 FILE: Final = "/file"
 USAGE: Final = (
-    f"Write a message and press Enter; {FILE} sends one without words. {TAKE_OVER} takes the"
-    f" conversation over from the agent, {GIVE_BACK} gives it back. {QUIT} ends it."
+    f"Write a message and press Enter; the answer comes after {QUIET_S} s of quiet. {FILE} sends"
+    f" a message without words. {TAKE_OVER} takes the conversation over from the agent,"
+    f" {GIVE_BACK} gives it back. {QUIT} ends it."
 )
 _REASONS: Final[Mapping[Reason, str]] = {
     "asked": "a person was asked for",
     "failed": "no answer could be made",
     "loop": "this looks like a machine's messages",
 }
+_SILENT: Final[Mapping[Left, str]] = {
+    "person": f"a person answers; {GIVE_BACK} gives it back",
+    "off": f"it is switched off; {GIVE_BACK} gives it back",
+    "opted_out": "what comes within a minute of STOP or START belongs to it",
+    "loop": "it takes you for a machine; write again a little later",
+}
+"""Why a message goes unanswered; whatever is not here explains itself."""
+_STOPPED: Final = "you want no messages (STOP); START has it answer again"
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """A message ends messages, or asks for them again."""
+
+    ends: bool
+    confirmation: str
+
+
+def _no_wish(_text: str) -> Wished | None:
+    return None
 
 
 class Terminal:
@@ -52,10 +76,10 @@ class Terminal:
         *,
         show: Callable[[str], None] = print,
         now: Callable[[], datetime] = utc_now,
-        is_wish: Callable[[str], bool] = lambda _text: False,
+        wished: Callable[[str], Wished | None] = _no_wish,
     ) -> None:
-        """`is_wish`: whether a text ends messages, or asks for them again."""
-        self._is_wish = is_wish
+        """`wished`: whether a text ends messages, or asks for them again."""
+        self._wished = wished
         self._show = show
         self._now = now
         self._contact_id = uuid4()
@@ -68,6 +92,8 @@ class Terminal:
             DialoguesInMemory(now),
             LearntInMemory(lambda fields: self._note(f"saved: {_told(fields)}")),
         )
+        self._file_reply = file_reply(script.profile.language)
+        self._watch: asyncio.Task[None] | None = None
         answerer = Answerer(mind, script, house, now=now)
         self._agent = WrittenAgent(answerer, house.threads, house.dialogues)
 
@@ -80,26 +106,58 @@ class Terminal:
             while (line := await typed.get()) is not None and line.strip() != QUIT:
                 await self._take(line.strip())
             if line is None:
-                await self._agent.idle()
+                await (self._watch or self._agent.idle())
         finally:
-            agent.cancel()
-            with suppress(asyncio.CancelledError):
-                await agent
+            for task in filter(None, (agent, self._watch)):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     async def _take(self, line: str) -> None:
         if line in {TAKE_OVER, GIVE_BACK}:
             mode = await self._switch.set(self._contact_id, "person" if line == TAKE_OVER else "on")
             self._note("a person answers" if mode.agent == "person" else "the agent answers")
             self._agent.switched(self._contact_id)
+        elif line.startswith("/") and line != FILE:
+            self._show(USAGE)
         elif line:
-            self._threads.write(self._contact_id, self._message(line))
-            self._agent.message_came(self._contact_id)
+            self._write(line)
 
-    def _message(self, line: str) -> WrittenMessage:
-        if line == FILE:
-            return WrittenMessage("", "contact", "", self._now(), "media")
-        kind: Kind = "wish" if self._is_wish(line) else "text"
-        return WrittenMessage("", "contact", line, self._now(), kind)
+    def _write(self, line: str) -> None:
+        """A message of the contact's, and what follows from a wish at once."""
+        wished = self._wished(line)
+        kind: Kind = "media" if line == FILE else "text" if wished is None else "wish"
+        text = "" if line == FILE else line
+        message = WrittenMessage("", "contact", text, self._now(), kind)
+        self._threads.write(self._contact_id, message)
+        if wished is not None:
+            self._wish(wished)
+        self._agent.message_came(self._contact_id)
+        if wished is None and (self._watch is None or self._watch.done()):
+            self._watch = asyncio.create_task(self._tell_of_silence())
+
+    def _wish(self, wished: Wished) -> None:
+        if wished.ends:
+            self._threads.silences[self._contact_id] = "opted_out"
+        else:
+            self._threads.silences.pop(self._contact_id, None)
+        said = WrittenMessage("", "agent", wished.confirmation, self._now())
+        self._threads.write(self._contact_id, said)
+        self._reply(wished.confirmation)
+
+    async def _tell_of_silence(self) -> None:
+        """Once all is answered that will be: say why the rest is not."""
+        await self._agent.idle()
+        silence = await self._threads.silence(self._contact_id)
+        thread = await self._threads.last(self._contact_id, THREAD)
+        switch = await self._switch.of(self._contact_id)
+        verdict = judge(thread, switch, silence, self._now(), file_reply=self._file_reply)
+        if not isinstance(verdict, Leave) or thread[-1].who != "contact":
+            return
+        by_wish = verdict.why == "opted_out" and silence is not None
+        why = _STOPPED if by_wish else _SILENT.get(verdict.why)
+        if why is not None:
+            self._note(f"the agent is silent: {why}")
 
     def _reply(self, text: str) -> None:
         first, *more = text.splitlines() or [""]
@@ -135,15 +193,15 @@ def _typed(lines: TextIO) -> "asyncio.Queue[str | None]":
 def hold_conversation(
     mind: Mind,
     script: ScriptAnswers,
-    is_wish: Callable[[str], bool],
+    wished: Callable[[str], Wished | None],
     close: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Talk with whoever sits at the terminal; at the end close what the mind thinks with.
-    `is_wish`: as that of `Terminal`."""
+    `wished`: as that of `Terminal`."""
 
     async def talk() -> None:
         try:
-            await Terminal(mind, script, is_wish=is_wish).hold(_typed(sys.stdin))
+            await Terminal(mind, script, wished=wished).hold(_typed(sys.stdin))
         finally:
             if close is not None:
                 await close()
