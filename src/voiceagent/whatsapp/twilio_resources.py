@@ -38,7 +38,7 @@ def taken_at(resource: Resource) -> datetime | None:
     """When Twilio took it; None when it does not say so."""
     try:
         moment = parsedate_to_datetime(_text(resource, "date_created"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
