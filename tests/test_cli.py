@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import shlex
 import sys
 import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from simulator.peer import serving
 from voiceagent.simulator import sounds
@@ -68,6 +70,35 @@ async def test_one_call_is_told_and_its_figures_only_when_wanted() -> None:
         assert "1/1 answered" in out
     assert "response   p50" not in plain[1]
     assert "response   p50" in verbose[1]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--calls", "2")])
+async def test_a_reader_that_goes_away_ends_the_command_without_a_word(
+    more: tuple[str, ...],
+) -> None:
+    async with serving() as (url, _):
+        process = await asyncio.create_subprocess_shell(
+            shlex.join(
+                [
+                    sys.executable,
+                    "-m",
+                    "voiceagent.cli",
+                    "call",
+                    "--url",
+                    url,
+                    "--say",
+                    "yes",
+                    *more,
+                ]
+            )
+            + "; echo $? >&2",
+            stdout=(pipe := os.pipe())[1],
+            stderr=asyncio.subprocess.PIPE,
+        )
+        os.close(pipe[0])
+        os.close(pipe[1])
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert err == b"141\n"
 
 
 async def test_a_call_that_fails_ends_with_1_and_says_why() -> None:

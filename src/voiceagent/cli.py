@@ -9,10 +9,13 @@ needs; nothing here knows how a command does its work.
 import argparse
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 from voiceagent import cli_call, cli_operations
 from voiceagent.errors import SettingsError, VoiceAgentError
@@ -20,11 +23,55 @@ from voiceagent.errors import SettingsError, VoiceAgentError
 FAILED = 1
 ASKED_WRONGLY = 2
 INTERRUPTED = 130
+NOBODY_READS = 141
+"""As a shell tells that a program ended by SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
     parsed = _parser().parse_args(arguments)
+    if parsed.run is _serve:
+        return _run(parsed)  # a service outlives whoever reads its log
+    output = _Output(sys.stdout)
+    with redirect_stdout(cast("TextIO", output)):
+        done = _run(parsed)
+        with suppress(KeyboardInterrupt):
+            output.flush()
+    return done if output.is_read else NOBODY_READS
+
+
+class _Output:
+    """Standard output, until its reader goes away (`| head -1`): then the command is interrupted
+    as by Ctrl-C, wherever it is, and what it still says goes nowhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.is_read = True
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._nobody_reads()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._nobody_reads()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _nobody_reads(self) -> None:
+        self.is_read = False
+        # What is still in the buffer would complain at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        signal.raise_signal(signal.SIGINT)
+
+
+def _run(parsed: argparse.Namespace) -> int:
     try:
         done: int = parsed.run(parsed)
     except SettingsError as error:
