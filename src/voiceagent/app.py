@@ -243,6 +243,7 @@ def _assemble(settings: Settings) -> FastAPI:
             stack.push_async_callback(drain.close)
             stack.push_async_callback(database.close)
             business.close_with(stack)
+            console.close_with(stack)
             await recorder.start()
             stack.push_async_callback(recorder.close, _RECORDS_S)
             stack.push_async_callback(engines.synthesizer.close)
@@ -301,7 +302,7 @@ def _assemble(settings: Settings) -> FastAPI:
         tickets=tickets,
         followed=followed,
         calls=CallsRepository(database),
-        examples=examples_of(profile),
+        examples=examples_of(profile) if settings.stt_engine == "local" else (),
     )
     app.include_router(console.router(business.outbox, business.switched, [phone]))
     for router in (calls_router(settings, rest, admission, recorder), *business.routers()):

@@ -5,9 +5,11 @@ The pages' routers flow in, one router flows out. It is included last of what be
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 
 from voiceagent.web.console.door import PATH
 from voiceagent.web.console.pages import Pages
@@ -22,6 +24,10 @@ def console_router(pages: Pages, routers: Sequence[APIRouter]) -> APIRouter:
     @files.get(f"{PREFIX}/{{version}}/{{name:path}}", include_in_schema=False)
     async def static(version: str, name: str) -> Response:
         return pages.static.answer(version, name)
+
+    @router.get("/", include_in_schema=False)
+    async def front_door() -> Response:
+        return RedirectResponse(PATH, HTTPStatus.TEMPORARY_REDIRECT)
 
     rest = pages.router()
 
