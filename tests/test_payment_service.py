@@ -96,6 +96,8 @@ async def _pay(world: World, emulator: Any, provider: str) -> None:
     async with on_the_line(world, steps) as [line]:
         await line.answers(2)
         [letter] = await come(world.arrived, "the link")
+        [payment] = world.api("/api/crm/payments")["items"]
+        assert (payment["status"], payment["call_sid"]) == ("sent", line.call_sid)
         # Still on the line: the payer opens the link on the telephone.
         found = re.search(rf"{PUBLIC}/pay/\S+", letter["text"])
         assert found is not None, letter
@@ -130,4 +132,8 @@ async def _pay(world: World, emulator: Any, provider: str) -> None:
         "ILS",
     )
     assert payment["contact_id"] == world.messages()[0]["contact_id"]
-    assert "350" in world.arrived()[1]["text"]
+    assert "Payment received, thank you! ₪350.00" in world.arrived()[1]["text"]
+    timeline = world.api(f"/api/crm/contacts/{payment['contact_id']}/timeline")["items"]
+    assert ("payment", "paid") in [(item["kind"], item["status"]) for item in timeline]
+    spoken = world.api(f"/api/crm/calls/{line.call_sid}")["turns"]
+    assert not any("https" in turn["text"] for turn in spoken)
