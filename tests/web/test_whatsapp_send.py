@@ -50,12 +50,17 @@ async def test_the_log_says_once_that_a_message_has_left(
         return len(await one.messages(status="sent")) == 2
 
     await until_true(both_sent)
+    emulator.faults.append(Fault(never_acked=True))
+    slow = id_of(await one.send(text="has a receipt first", to=OTHER))
+    for status in ("delivered", "read", "delivered"):
+        await one.event("message.status", id=slow, message_id="3EB0", status=status)
     shutdown_logging()
     lines = [line for line in capsys.readouterr().out.splitlines() if "CRM_MESSAGE_SAVED" in line]
     told = [dict(part.split("=") for part in line.split() if "=" in part) for line in lines]
     assert {fields["direction"] for fields in told} == {"out"}
     told_of = sorted((fields["message_id"], fields["status"]) for fields in told)
-    assert told_of == sorted([(waiting, "queued"), (waiting, "sent"), (sent, "sent")])
+    left = [(waiting, "sent"), (sent, "sent"), (slow, "delivered")]
+    assert told_of == sorted([(waiting, "queued"), (slow, "queued"), *left])
 
 
 async def test_an_acknowledged_message_is_204_and_sent(

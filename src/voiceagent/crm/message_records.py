@@ -11,7 +11,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
 from voiceagent.crm.database import Connection
@@ -19,12 +19,15 @@ from voiceagent.crm.fields import stamp
 from voiceagent.crm.identities import contacts_of
 from voiceagent.crm.message_models import (
     RISING,
+    Fate,
     MessageChanged,
     MessageFateKnown,
     MessageReceived,
     MessageRecord,
+    Provider,
 )
 from voiceagent.crm.paging import storable
+from voiceagent.telemetry import word
 
 MESSAGES_CHANNEL: Final = "voiceagent_messages"
 """Tells of every message that came in, has another status, or of whose file more is known. The
@@ -100,7 +103,7 @@ WHERE id = $1 AND direction = 'out'
 
 # Whoever works on one of them finds its lease gone, and leaves it. They are locked before the
 # messages themselves, by whoever sends as well.
-_OUT_OF_THE_BOX = "DELETE FROM outbox WHERE message_id = ANY($1::uuid[])"
+_OUT_OF_THE_BOX = "DELETE FROM outbox WHERE message_id = ANY($1::uuid[]) RETURNING message_id"
 
 _CHANGE = """
 INSERT INTO message_changes (message_id, at, change, text) VALUES ($1, $2, $3, $4)
@@ -148,6 +151,23 @@ async def apply_message_records(
     await _apply_fates(connection, [r for r in records if isinstance(r, MessageFateKnown)])
     if new and on_new is not None:
         await on_new(connection, new)
+
+
+def say_that_it_left(
+    message_id: UUID, status: Fate | Literal["accepted"], provider: Provider
+) -> None:
+    """One line in the log for a message of ours, by whoever takes it out of the outbox; none for
+    one that did not leave. `accepted`: the provider has it, and tells the rest."""
+    if status in {"unknown", "failed"}:
+        return
+    word(
+        "CRM_MESSAGE_SAVED",
+        call_sid="",
+        message_id=str(message_id),
+        direction="out",
+        status=status,
+        provider=provider,
+    )
 
 
 async def tell(connection: Connection, channel: str, *payloads: str) -> None:
@@ -277,8 +297,10 @@ async def _apply_fates(connection: Connection, records: Sequence[MessageFateKnow
         for r in sorted(records, key=lambda r: (r.message_id, RISING.index(r.status)))
     ]
     ids = sorted({r.message_id for r in records})
-    await connection.execute(_OUT_OF_THE_BOX, ids)
+    waited = {row["message_id"] for row in await connection.fetch(_OUT_OF_THE_BOX, ids)}
     await connection.executemany(_FATE, rows)
+    for record in {r.message_id: r for r in records if r.message_id in waited}.values():
+        say_that_it_left(record.message_id, record.status, record.provider)
     await tell(connection, MESSAGES_CHANNEL, *map(str, ids))
     await tell(connection, OUTBOX_CHANNEL, "")
 

@@ -252,9 +252,9 @@ class OutboxRepository:
 
     async def settle(
         self, letter: Letter, status: Fate, external_id: str | None = None, error: str = ""
-    ) -> bool:
-        """Its fate is known; true when more waits for the same contact. Nothing changes when the
-        lease is another one's by now."""
+    ) -> bool | None:
+        """Its fate is known; true when more waits for the same contact. None, and nothing changes,
+        when the lease is another one's by now, or somebody else has told the fate."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
                 _SETTLE,
@@ -266,15 +266,19 @@ class OutboxRepository:
                 RISING,
             )
         if row is None:
-            return False
+            return None
         if row["status"] is not None:
             self._announce(MESSAGES_CHANNEL, f"{letter.message_id} {row['status']}")
         return bool(row["more"])
 
-    async def hand_over(self, letter: Letter, external_id: str) -> None:
-        """The provider has it under this id and will tell the rest by itself."""
+    async def hand_over(self, letter: Letter, external_id: str) -> bool:
+        """The provider has it under this id and will tell the rest by itself. False, and nothing
+        changes, when the lease is another one's by now."""
         async with self._database.connection() as connection:
-            await connection.execute(_HAND_OVER, letter.message_id, letter.owner, external_id)
+            done = await connection.execute(
+                _HAND_OVER, letter.message_id, letter.owner, external_id
+            )
+        return not done.endswith(" 0")
 
     async def postpone(
         self,

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 from voiceagent.crm.database import QUERY_DEADLINE_S
 from voiceagent.crm.message_models import Provider
+from voiceagent.crm.message_records import say_that_it_left
 from voiceagent.crm.outage import Outage
 from voiceagent.crm.outbox import Letter, OutboxRepository
 from voiceagent.errors import ProviderError
-from voiceagent.telemetry import word
 from voiceagent.whatsapp.delivery import Complaints, Gate, LetGo, Settle, Wait, step_after
 from voiceagent.whatsapp.news import KnownFate, MessageNews
 from voiceagent.whatsapp.ports import Carrier, NotSent, Outcome, Settled, Unclear
@@ -187,7 +187,6 @@ class Outbox:
                     await asyncio.sleep(_NOTE_PAUSES_S[attempt])
                 continue
             fate = KnownFate(step.status, step.error) if isinstance(step, Settle) else None
-            _say_that_it_left(letter, step)
             self._news.tell(letter.message_id, fate)
             break
         if isinstance(step, Wait):
@@ -196,37 +195,23 @@ class Outbox:
     async def _take_step(self, letter: Letter, step: Settle | LetGo | Wait) -> None:
         match step:
             case Settle(status, external_id, error):
-                if await self._repository.settle(letter, status, external_id, error):
+                more = await self._repository.settle(letter, status, external_id, error)
+                if more:
                     self._wake.set()  # the next message of this contact may go
+                if more is not None:
+                    say_that_it_left(letter.message_id, status, letter.provider)
                 if status in {"failed", "unknown"}:
                     _log.warning(
                         "message not sent id=%s status=%s why=%r", letter.message_id, status, error
                     )
             case LetGo(external_id):
-                await self._repository.hand_over(letter, external_id)
+                if await self._repository.hand_over(letter, external_id):
+                    say_that_it_left(letter.message_id, "accepted", letter.provider)
                 self._wake.set()
             case Wait(state, delay_s, shown, error):
                 await self._repository.postpone(
                     letter, delay_s, state=state, shown=shown, error=error
                 )
-
-
-def _say_that_it_left(letter: Letter, step: Settle | LetGo | Wait) -> None:
-    match step:
-        case Settle("sent" | "delivered" | "read" as known):
-            status: str = known
-        case LetGo():
-            status = "accepted"  # the provider tells the rest
-        case _:
-            return
-    word(
-        "CRM_MESSAGE_SAVED",
-        call_sid="",
-        message_id=str(letter.message_id),
-        direction="out",
-        status=status,
-        provider=letter.provider,
-    )
 
 
 def _chance() -> float:
