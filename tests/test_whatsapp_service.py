@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from uuid import uuid4
 from emulators.openai_rules import Rule
 from emulators.openai_server import OpenAIEmulator
 from emulators.sidecar import TOKEN, SidecarEmulator
+from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from voiceagent.simulator.behaviour import Answer, AwaitGoodbye
 from whole_service import Service, on_the_line, speech, talk, until
 
@@ -128,6 +130,25 @@ async def test_the_agent_can_be_kept_from_writing(tmp_path: Path) -> None:
         answer = await asyncio.to_thread(one.call_api, "POST", "/api/whatsapp/send", json=body)
         assert answer is None
         assert one.sent_to(PHONE) == ["from a program"]
+
+
+async def test_what_twilio_took_while_the_service_was_away_is_there_after_its_start(
+    tmp_path: Path,
+) -> None:
+    with TwilioRestEmulator() as twilio:
+        written_at = datetime.now(UTC) - timedelta(hours=2)
+        twilio.receive("SM1", PHONE, "is anybody there", at=written_at)
+        account = {
+            "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+            "TWILIO_BASE_URL": twilio.base_url,
+            "TWILIO_WHATSAPP_FROM": OWN_NUMBER,
+        }
+        async with world(tmp_path, WHATSAPP_AGENT="0", **account) as one:
+            await until(lambda: one.call_api("GET", "/api/crm/messages")["items"])
+            [message] = one.call_api("GET", "/api/crm/messages")["items"]
+            assert (message["text"], message["provider"]) == ("is anybody there", "twilio")
+            assert message["contact_id"] == one.contact()["id"]
 
 
 async def test_a_person_is_found_merged_and_erased(tmp_path: Path) -> None:

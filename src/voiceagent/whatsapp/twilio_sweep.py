@@ -14,6 +14,7 @@ from uuid import UUID
 
 from voiceagent.crm.message_models import MessageFateKnown, MessageReceived, received_id
 from voiceagent.crm.missed_messages import MissedMessages, SilentMessage
+from voiceagent.crm.outage import Outage
 from voiceagent.crm.ports import DurableRecorder
 from voiceagent.errors import ProtocolError, ProviderError
 from voiceagent.telemetry import word
@@ -31,6 +32,8 @@ from voiceagent.whatsapp.twilio_resources import (
 )
 
 POLL_S: Final = 180.0
+RETRY_S: Final = 2.0
+"""After a look that failed; twice as long after each further one."""
 LOOK_BACK: Final = timedelta(days=1)
 """How far the first look goes."""
 OVERLAP: Final = timedelta(minutes=10)
@@ -67,18 +70,23 @@ class TwilioSweep:
         self._address = f"whatsapp:{sender}"
         self._poll_s = poll_s
         self._looked_at: datetime | None = None
-        self._works = True
+        self._outage = Outage(_say_that_it_cannot_look)
 
     async def run(self) -> None:
         """Work until cancelled."""
+        pause_s = RETRY_S
         while True:
             try:
                 await self.round()
             except ProviderError as error:
-                self._tell(works=False, why=str(error))
+                self._outage.met(str(error))
+                # The database may be a moment from having started.
+                await asyncio.sleep(min(pause_s, self._poll_s))
+                pause_s = min(2 * pause_s, self._poll_s)
             else:
-                self._tell(works=True)
-            await asyncio.sleep(self._poll_s)
+                self._outage.over()
+                await asyncio.sleep(self._poll_s)
+                pause_s = RETRY_S
 
     async def round(self) -> None:
         """Look once. Raises `ProviderError`; what was found by then is kept."""
@@ -133,16 +141,6 @@ class TwilioSweep:
         if failure is not None:
             raise failure
 
-    def _tell(self, *, works: bool, why: str = "") -> None:
-        """Once when Twilio does not answer any more, and once when it does again."""
-        if works == self._works:
-            return
-        self._works = works
-        if works:
-            _log.info("Twilio tells again what was missed")
-        else:
-            _log.warning("Twilio cannot be asked what was missed why=%r", why)
-
 
 def _unknown(silent: SilentMessage, now: datetime) -> MessageFateKnown | None:
     if silent.status == "unknown" or silent.silent_s < UNKNOWN_AFTER_S:
@@ -165,3 +163,7 @@ def _say_that_it_came(record: MessageReceived) -> None:
         direction="in",
         provider=record.provider,
     )
+
+
+def _say_that_it_cannot_look(why: str) -> None:
+    _log.warning("what no webhook told cannot be looked for at Twilio why=%r", why)
