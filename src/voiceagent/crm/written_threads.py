@@ -90,11 +90,11 @@ class CrmThreads:
         announce: Announce = lambda *_: None,
         *,
         owner_phone: str | None = None,
-        heard_within_s: float = 0.0,
+        heard_within_s: float = HEARD_WITHIN_S,
     ) -> None:
         """`announce` as that of `OutboxRepository`; `owner_phone` (E.164) is the owner's own.
-        `heard_within_s`: so long a voice note is awaited to be put into words; where nobody
-        listens to them, not at all."""
+        `heard_within_s`: so long a voice note is awaited to be put into words; 0 where nobody
+        listens to them."""
         self._database = database
         self._routes = routes
         self._announce = announce
