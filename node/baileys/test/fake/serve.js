@@ -1,8 +1,15 @@
 /**
- * The fake WhatsApp as a process, for tests of the API: `node test/fake/serve.js`.
+ * The fake WhatsApp as a process, for tests of the API and to try things by hand.
  *
- * Prints one line of JSON: `control` (an address on loopback) and `environ` (what the sidecar
- * needs, `NODE_OPTIONS` with the preload included). It ends when its standard input does.
+ *   npm ci --legacy-peer-deps --ignore-scripts    once, in node/baileys
+ *   node test/fake/serve.js                       the fake alone
+ *   node test/fake/serve.js node .                and the sidecar, with what it needs to find it
+ *
+ * Prints one line of JSON: `control` (an address on loopback) and `environ` (what a sidecar that
+ * is started otherwise needs, `NODE_OPTIONS` with the preload included). It ends when its standard
+ * input does, or the program that it was told to run.
+ *
+ * At `control`, in JSON:
  *
  *   POST /scan {"qr"}                     the phone scans the code of GET /v1/session/qr
  *   POST /people {"numbers": ["97252…"]}  these have WhatsApp
@@ -14,6 +21,7 @@
  *   GET /state[?since=n]                  online, pending, frames per message id, what was decrypted since the n-th, faults
  */
 
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 
@@ -61,5 +69,12 @@ const server = createServer(async (request, response) => {
 server.listen(0, '127.0.0.1', () => {
   const environ = { ...fake.environ, NODE_OPTIONS: `--import ${new URL('preload.js', import.meta.url)}` };
   process.stdout.write(`${JSON.stringify({ control: `http://127.0.0.1:${server.address().port}`, environ })}\n`);
+  const [program, ...options] = process.argv.slice(2);
+  if (program === undefined) return;
+  const child = spawn(program, options, { env: { ...process.env, ...environ }, stdio: ['ignore', 'inherit', 'inherit'] });
+  child.on('error', (error) => process.stderr.write(`${error.message}\n`) && process.exit(1));
+  child.on('exit', (code) => process.exit(code ?? 1));
+  process.on('exit', () => child.kill());
+  process.on('SIGINT', () => {}); // the program has it too, and ends in order
 });
 process.stdin.resume().on('end', () => process.exit(0));
