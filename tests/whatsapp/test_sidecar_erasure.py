@@ -11,6 +11,8 @@ from uuid import UUID
 import pytest
 
 from emulators.sidecar import TOKEN, Fault, SidecarEmulator
+from real_whatsapp import TOKEN as REAL_TOKEN
+from real_whatsapp import World, until
 from voiceagent.crm.database import Database
 from voiceagent.crm.erasure import Traces
 from voiceagent.crm.identity import uuid7
@@ -21,8 +23,7 @@ from voiceagent.http_clients import HttpDeadlines, http_client
 from voiceagent.whatsapp.ports import Settled
 from voiceagent.whatsapp.sidecar import Sidecar
 from voiceagent.whatsapp.sidecar_erasure import MAX_IDS, SidecarErasure, always, kept_here
-from whatsapp.test_real_sidecar import TOKEN as REAL_TOKEN
-from whatsapp.test_real_sidecar import World, until, world
+from whatsapp.test_real_sidecar import world
 
 __all__ = ["world"]
 
