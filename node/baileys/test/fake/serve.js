@@ -76,5 +76,6 @@ server.listen(0, '127.0.0.1', () => {
   child.on('exit', (code) => process.exit(code ?? 1));
   process.on('exit', () => child.kill());
   process.on('SIGINT', () => {}); // the program has it too, and ends in order
+  process.on('SIGTERM', () => child.kill());
 });
 process.stdin.resume().on('end', () => process.exit(0));
