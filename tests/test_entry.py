@@ -267,7 +267,7 @@ class TestStartAll:
             port = taken.getsockname()[1]
             code, said = self.ends(deployment, port, self.sidecar(deployment, "exit 1", "exit 1"))
         assert code == 2
-        assert f"{port} cannot be listened on" in said
+        assert f"{port} cannot be listened on (Address already in use);" in said
         assert len(said.splitlines()) == 1
 
 

@@ -172,9 +172,10 @@ def _serve(arguments: argparse.Namespace) -> int:
         with socket.create_server((settings.host, settings.port)):
             pass
     except OSError as error:
+        why = str(error.strerror or error).partition(" (while")[0]  # the address, once more
         _complain(
-            f"HOST and PORT: {settings.host}:{settings.port} cannot be listened on"
-            f" ({error.strerror or error}); PORT=… chooses another."
+            f"HOST and PORT: {settings.host}:{settings.port} cannot be listened on ({why});"
+            " PORT=… chooses another."
         )
         return ASKED_WRONGLY
     if arguments.check:
