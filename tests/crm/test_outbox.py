@@ -124,6 +124,10 @@ class TestPutting:
         assert await claim(outbox) == []
 
 
+CONTACTS_HELD = "SELECT 1 FROM contacts FOR UPDATE; LOCK contacts IN SHARE MODE"
+"""Nobody else can write to a contact, or make one, until the end of the transaction."""
+
+
 @asynccontextmanager
 async def far_away(way: SlowWay, path: Path) -> AsyncIterator[OutboxRepository]:
     """The outbox as a process has it whose database is reached by this way."""
@@ -140,16 +144,15 @@ class TestDeadlines:
     ) -> None:
         if is_known:
             await outbox.put(Draft(CALLER, "before"))
-        # What others write waits for it, as behind a long erasure.
-        lock = "LOCK contact_identities, contacts IN ACCESS EXCLUSIVE MODE"
         async with database.transaction(30) as connection:
-            await connection.execute(lock)
+            await connection.execute(CONTACTS_HELD)
             with pytest.raises(ProviderError) as refused:
                 await outbox.put(Draft(CALLER, "hi", "k"), deadline_s=0.2)
         assert refused.value.retryable
         assert not isinstance(refused.value, OutcomeUnknown)
         async with database.transaction(30) as connection:
-            await connection.execute(lock)  # behind whatever the server still had to do
+            # Comes behind whatever the server still had to do.
+            await connection.execute(CONTACTS_HELD)
         assert await database.pool.fetchval("SELECT count(*) FROM messages WHERE text = 'hi'") == 0
         assert (await outbox.put(Draft(CALLER, "hi", "k"))).is_new
 
@@ -160,7 +163,8 @@ class TestDeadlines:
         async with SlowWay(database_url) as way, far_away(way, tmp_path) as far:
             way.held_from = b"some words"
             putting = asyncio.create_task(far.put(Draft(CALLER, "some words"), deadline_s=4))
-            await way.cancelled.wait()
+            async with asyncio.timeout(20):
+                await way.cancelled.wait()
             way.held_from = b""
             way.answers.set()
             put = await putting
