@@ -6,7 +6,7 @@ import pytest
 
 from voiceagent.whatsapp.session_events import SessionChange
 
-PAIR = "run voiceagent whatsapp pair"
+PAIR = "run script/voiceagent whatsapp pair"
 
 
 def change(state: Any, code: Any = None, text: Any = "", advice: Any = None) -> SessionChange:

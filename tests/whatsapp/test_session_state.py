@@ -27,7 +27,7 @@ def test_an_open_session_tells_its_number_and_asks_for_nothing() -> None:
 
 def test_one_that_pairs_names_the_command_that_shows_the_code() -> None:
     session = Session(state="pairing", advice="Scan the QR code with the phone.")
-    assert what_to_do(session) == "Link the phone: voiceagent whatsapp pair"
+    assert what_to_do(session) == "Link the phone: script/voiceagent whatsapp pair"
 
 
 def test_one_that_stopped_tells_why_and_what_the_sidecar_advises() -> None:

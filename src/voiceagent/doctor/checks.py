@@ -32,7 +32,7 @@ VOICES_NAMED: Final = 6
 _KEY_HELP: Final = (
     "Is the API enabled in the key's project, and the key not revoked? See docs/google.md."
 )
-_LOCAL_HELP: Final = "Install the local engines: pip install 'voiceagent[local]'"
+_LOCAL_HELP: Final = "Install the local engines: pip install -e '.[local]' in the checkout"
 
 
 def judge(settings: Settings, facts: Facts) -> list[Finding]:
@@ -164,7 +164,7 @@ def _webhook(settings: Settings, number: NumberSeen) -> Finding:
         area,
         "broken",
         f"Its calls go to {there}, not to POST {wanted}.",
-        "voiceagent doctor --fix",
+        "script/voiceagent doctor --fix",
     )
 
 

@@ -96,13 +96,13 @@ def understood(call: CallFacts) -> Check:
         elif len(texts) < len(spoken) - 1 or not spoken:
             faults.append(f"only {len(texts)} of {len(spoken)} utterances were recognised")
     figure = "; ".join(f"“{text}”" for text in texts)
-    return check(name, faults, figure, "See STT_LANGUAGE, STT_ENGINE and voiceagent doctor.")
+    return check(name, faults, figure, "See STT_LANGUAGE, STT_ENGINE and script/voiceagent doctor.")
 
 
 def heard(call: CallFacts) -> Check:
     """The caller hears the agent, soon."""
     name = f"the answer is heard within {LATEST_ANSWER_MS // 1000} s"
-    todo = "See TTS_ENGINE, TTS_VOICE and voiceagent doctor."
+    todo = "See TTS_ENGINE, TTS_VOICE and script/voiceagent doctor."
     if call.phone is None:
         return _heard_by_record(name, call, todo)
     result = call.phone.result

@@ -44,7 +44,7 @@ def message_out(facts: MessageFacts | None) -> Check:
         OUT,
         faults,
         "204, saved as out + " + str((facts.view or {}).get("status")),
-        "Is the sidecar running and a phone linked? voiceagent whatsapp status",
+        "Is the sidecar running and a phone linked? script/voiceagent whatsapp status",
         _raw(facts),
     )
 

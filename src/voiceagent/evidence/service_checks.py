@@ -95,7 +95,11 @@ def readyz(answer: HttpAnswer) -> Check:
         if told.get(part) != wanted
     ]
     return check(
-        name, faults, "ws ok, stt ok, tts ok, db ok", "voiceagent doctor tells why.", answer.raw()
+        name,
+        faults,
+        "ws ok, stt ok, tts ok, db ok",
+        "script/voiceagent doctor tells why.",
+        answer.raw(),
     )
 
 

@@ -91,7 +91,7 @@ async def pair(sidecar: SidecarSession, terminal: PairingTerminal, phone: str | 
     session = await sidecar.state()
     if session.state == "open":
         terminal.say(
-            f"linked already: {_number(session)}. To change it: voiceagent whatsapp logout"
+            f"linked already: {_number(session)}. To change it: script/voiceagent whatsapp logout"
         )
         return True
     if session.wants_a_start:
@@ -118,7 +118,7 @@ async def log_out(sidecar: SidecarSession, terminal: PairingTerminal) -> bool:
     except TimeoutError:
         terminal.say(f"asked for, but the sidecar is still {session.state}: look again later")
         return False
-    terminal.say("unlinked. To link a phone again: voiceagent whatsapp pair")
+    terminal.say("unlinked. To link a phone again: script/voiceagent whatsapp pair")
     return True
 
 

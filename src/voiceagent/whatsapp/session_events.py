@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-_PAIR: Final = "run voiceagent whatsapp pair"
+_PAIR: Final = "run script/voiceagent whatsapp pair"
 _NOBODY_SCANNED: Final = 408
 """Of a session that has stopped: nobody paired a phone. That is no loss."""
 _ORDINARY: Final = frozenset({"open", "connecting", "waiting", "standby", "draining"})

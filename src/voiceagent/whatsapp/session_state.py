@@ -79,10 +79,10 @@ _STANDS: Final[dict[State, str]] = {
     "draining": "It is being stopped.",
 }
 _DO: Final[dict[State, str]] = {
-    "pairing": "Link the phone: voiceagent whatsapp pair",
-    "stopped": "To start it again: voiceagent whatsapp pair",
-    "failed": "Try again: voiceagent whatsapp pair; if it stays so: voiceagent whatsapp logout",
-    "logged_out": "Link a phone: voiceagent whatsapp pair",
+    "pairing": "Link the phone: script/voiceagent whatsapp pair",
+    "stopped": "To start it again: script/voiceagent whatsapp pair",
+    "failed": "Try again: script/voiceagent whatsapp pair; at last: script/voiceagent whatsapp logout",
+    "logged_out": "Link a phone: script/voiceagent whatsapp pair",
     "standby": "Talk to the other process, or end it.",
 }
 
