@@ -112,6 +112,7 @@ async def test_who_writes_is_answered_until_a_person_takes_over(tmp_path: Path) 
         agent = f"/api/crm/contacts/{one.contact()['id']}/agent"
         assert one.call_api("GET", agent)["agent"] == "person"
 
+        await until(lambda: any("Somebody of our team" in text for text in one.sent_to(PHONE)))
         before = len(one.sent_to(PHONE))
         one.wrote("are you there")
         await until(lambda: "are you there" in str(one.call_api("GET", "/api/crm/messages")))

@@ -81,7 +81,7 @@ _STANDS: Final[dict[State, str]] = {
 _DO: Final[dict[State, str]] = {
     "pairing": "Link the phone: script/voiceagent whatsapp pair",
     "stopped": "To start it again: script/voiceagent whatsapp pair",
-    "failed": "Try again: script/voiceagent whatsapp pair; at last: script/voiceagent whatsapp logout",
+    "failed": "Try again: script/voiceagent whatsapp pair; at last the same with logout",
     "logged_out": "Link a phone: script/voiceagent whatsapp pair",
     "standby": "Talk to the other process, or end it.",
 }
