@@ -99,7 +99,7 @@ class Day:
         return self.world.threads.threads.get(ANN, [])
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(
         st.one_of(_WRITE, _WRITE, _PAUSE, _PAUSE, _KILL, _START, _SWITCH, _REACT), max_size=30
@@ -132,7 +132,7 @@ def _is_courtesy(script: ScriptAnswers, verdict: object) -> bool:
     return isinstance(verdict, Answer) and script.answer(verdict, ended).messages == ()
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(st.one_of(_WRITE, _WRITE, _PAUSE, _PAUSE, _KILL, _START), max_size=30),
     st.sampled_from([0.0, 1.0, 6.0]),
