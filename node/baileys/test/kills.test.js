@@ -44,17 +44,19 @@ for (const [name, environ] of [DATABASE_URL ? ['postgres', { DATABASE_URL }] : [
       await world.sidecar.send({ id: newId(), to: TO, text: 'ראשונה' });
       await (await world.restart()).state('open');
       fake.answersUsync = false;
+      const asked = fake.unanswered;
       const lost = world.sidecar.send({ id, to: TO, text: 'נרשמה' }).catch(() => 'cut off');
-      let found;
-      do found = await world.sidecar.get(`/v1/messages/${id}`);
-      while (found.status === 404);
-      assert.equal(found.body.status, 'queued');
+      // It is recorded by the time its devices are asked for.
+      await fake.until(() => fake.unanswered > asked, 'the question for its devices');
+      const { body } = await world.sidecar.get(`/v1/messages/${id}`);
+      assert.deepEqual([body.status, body.under_way], ['queued', true]);
       await world.sidecar.kill();
       assert.equal(await lost, 'cut off');
       fake.answersUsync = true;
       const sidecar = await world.restart();
       await sidecar.state('open');
-      assert.equal((await sidecar.get(`/v1/messages/${id}`)).body.status, 'queued');
+      const found = await sidecar.get(`/v1/messages/${id}`);
+      assert.deepEqual([found.body.status, found.body.under_way], ['queued', false]);
       const again = await sidecar.send({ id, to: TO, text: 'נרשמה' });
       assert.deepEqual([again.status, again.body.status], [200, 'sent']);
       assert.equal(fake.framesOf(messageIdOf(id)), 1);

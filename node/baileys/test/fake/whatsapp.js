@@ -46,6 +46,8 @@ export class FakeWhatsApp {
     /** A reason with which the next logins are refused. */
     this.refuseLogin = null;
     this.answersUsync = true;
+    /** Questions for devices and numbers that had no answer. */
+    this.unanswered = 0;
     /** Whether it is said that all that waited has come; until then the library holds it back. */
     this.saysOfflineDone = true;
     this.device = null; // what was paired: noiseKey, identity
@@ -429,6 +431,7 @@ class Connection {
     const answer = (more) => this.send(node('iq', { id: attrs.id, type: 'result', from: SERVER }, more));
     if (attrs.xmlns === 'usync') {
       if (fake.answersUsync) answer([this.usync(first)]);
+      else fake.unanswered += 1;
     } else if (attrs.xmlns === 'encrypt' && first?.tag === 'key') {
       const users = getBinaryNodeChildren(first, 'user').map(({ attrs: { jid } }) => fake.find(jid).bundle(jid));
       answer([node('list', {}, users)]);
