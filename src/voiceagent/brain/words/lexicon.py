@@ -136,7 +136,8 @@ ENGLISH: Final = Lexicon(
     goodbye=_phrases("goodbye|bye|bye bye|good bye|have a nice day|see you|i have to go"),
     thanks=_phrases("thanks|thank you|okay|ok"),
     person=_phrases(
-        "a person|real person|a human|human being|a representative|speak to someone"
+        "to a person|with a person|a person please|need a person|want a person|get me a person"
+        "|have a person|real person|a human|human being|a representative|speak to someone"
         "|talk to someone|speak with someone|talk with someone|speak to somebody|talk to somebody"
         "|the operator|an operator|the manager|a manager|customer service"
     ),
@@ -224,7 +225,8 @@ HEBREW: Final = Lexicon(
     goodbye=_phrases("להתראות|ביי|ביי ביי|יום טוב|יום נעים|שיהיה יום טוב|חייב לסיים|חייבת לסיים"),
     thanks=_phrases("תודה|תודה רבה|אוקיי|בסדר"),
     person=_phrases(
-        "נציג|נציגה|נציג אנושי|בן אדם|אדם אמיתי|לדבר עם מישהו|לדבר עם מישהי|עם מישהו|מענה אנושי"
+        "נציג|נציגה|נציג אנושי|עם בן אדם|בן אדם בבקשה|רוצה בן אדם|צריך בן אדם|צריכה בן אדם"
+        "|תן לי בן אדם|אדם אמיתי|לדבר עם מישהו|לדבר עם מישהי|עם מישהו|מענה אנושי"
         "|המנהל|המנהלת|לדבר עם מנהל|שירות לקוחות"
     ),
     robot=_phrases(
