@@ -136,5 +136,5 @@ async def test_a_good_key_opens_a_channel() -> None:
 
 
 async def test_a_library_that_is_not_installed_is_named() -> None:
-    with pytest.raises(ProviderError, match=r"voiceagent\[google\]"):
+    with pytest.raises(ProviderError, match=r"pip install -e '\.\[google\]'"):
         await google_channel.load("google.cloud.speech_v0")
