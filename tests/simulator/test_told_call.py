@@ -1,6 +1,7 @@
 """One call told on a terminal, against a real peer and a real record over HTTP."""
 
 import io
+import socket
 
 from emulators.provider_server import Asked, ProviderServer, Reply
 from simulator.peer import serving
@@ -77,8 +78,10 @@ async def test_a_record_that_is_not_given_to_us_ends_no_call() -> None:
 
 
 async def test_a_service_that_is_away_is_asked_again() -> None:
-    with Records() as server:
-        address = server.base_url
-    async with told_call.CallRecords(address, KEY) as records:
-        lines = await told(records)
+    with socket.socket() as nobody:
+        # Ours, so that nobody else takes it, and nobody listens.
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        async with told_call.CallRecords(address, KEY) as records:
+            lines = await told(records)
     assert "The record of the call is not whole yet." in lines

@@ -286,6 +286,7 @@ class TestCall:
     async def test_a_message_of_a_megabyte_ends_the_socket(self, service: Service) -> None:
         async with media_socket(service) as peer:
             await begin(peer, "CA_HUGE")
+            await asyncio.to_thread(service.wait_for, "WS_START call_sid=CA_HUGE")
             await peer.send(json.dumps({"event": "media", "x": "y" * (1 << 20)}))
             assert await close_code(peer) == 1009
         await asyncio.to_thread(service.wait_for, "WS_STOP call_sid=CA_HUGE")
