@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SIDECAR = ROOT / "node" / "baileys"
 KEY = "the-key-of-this-test"
 TOKEN = "the-token-of-this-test"
-WAIT_S = 40.0
+WAIT_S = 90.0
 
 
 def node() -> str:

@@ -22,7 +22,7 @@ from voiceagent.simulator.results import CallResult
 from voiceagent.simulator.sounds import Sound
 
 ROOT = Path(__file__).resolve().parent.parent
-DEADLINE_S = 40.0
+DEADLINE_S = 90.0
 OK = {"ws": "ok", "db": "ok", "stt": "ok", "tts": "ok"}
 
 

@@ -29,7 +29,7 @@ from voiceagent.whatsapp.messenger import OutboxMessenger
 BASE = "https://own.example.com"
 KEY = {"Authorization": "Bearer k3y"}
 PHONE = "+972501234567"
-DEADLINE_S = 40.0
+DEADLINE_S = 120.0
 
 
 def paypal_environ(emulator: PayPalEmulator) -> dict[str, str]:

@@ -27,7 +27,7 @@ from voiceagent.web.problems import install_problem_handlers
 from voiceagent.web.security import api_key_required
 from voiceagent.whatsapp.sidecar import webhook_key
 
-DEADLINE_S = 40.0
+DEADLINE_S = 120.0
 KEY = {"Authorization": "Bearer k3y"}
 PHONE = "+972501234567"
 OTHER = "+12025550123"

@@ -126,7 +126,7 @@ export class FakeWhatsApp {
   }
 
   /** Waits until the condition holds; a test's own deadline ends it otherwise. */
-  until(condition, what = 'something', ms = 10_000) {
+  until(condition, what = 'something', ms = 60_000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.delete(look);

@@ -60,7 +60,7 @@ export class FakeApi {
   }
 
   /** Waits until the condition holds of what has come. */
-  until(condition, what, ms = 15_000) {
+  until(condition, what, ms = 60_000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.delete(look);

@@ -36,7 +36,7 @@ export class Sidecar {
   }
 
   /** Waits for a line. */
-  said(pattern, from = 0, ms = 15_000) {
+  said(pattern, from = 0, ms = 60_000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.delete(look);
@@ -84,7 +84,7 @@ export class Sidecar {
   }
 
   /** Waits until the session is in that state. */
-  async state(wanted, ms = 15_000) {
+  async state(wanted, ms = 60_000) {
     const deadline = Date.now() + ms;
     for (;;) {
       const { body } = await this.get('/v1/session');
