@@ -25,8 +25,6 @@ from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.twilio_sweep import TwilioSweep
 from whatsapp.world import OTHER, PHONE, House, house, until_true
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def twilio() -> Iterator[TwilioRestEmulator]:
@@ -81,7 +79,7 @@ async def scene(
 
 
 def ago(**time: float) -> datetime:
-    return NOW - timedelta(**time)
+    return datetime.now(UTC) - timedelta(**time)
 
 
 class TestMessagesThatCameIn:
