@@ -26,12 +26,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate, parsedate_to_datetime
-from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from emulators.provider_server import Fault
 from emulators.twilio_account import AccountPages
 
 HOST = "127.0.0.1"
@@ -52,21 +52,6 @@ _MAX_TWIML_CHARS = 4000
 _MAX_BODY_CHARS = 1600
 _MOST_ON_A_PAGE = 3
 """Fewer than anybody asks for."""
-
-
-class Fault(Enum):
-    """What the emulator does to the next request."""
-
-    TOO_MANY_REQUESTS = auto()
-    SERVER_ERROR = auto()
-    NOT_JSON = auto()
-    """It is done, and the answer is a page for people."""
-    HANG = auto()
-    """Nothing, until `release`; then all as usual."""
-    RESET = auto()
-    """The connection breaks; nothing was done."""
-    RESET_AFTERWARDS = auto()
-    """The connection breaks instead of the answer; it was done."""
 
 
 @dataclass(frozen=True, slots=True)
