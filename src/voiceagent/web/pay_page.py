@@ -20,12 +20,12 @@ from voiceagent.errors import NotFound, ProviderError, VoiceAgentError
 from voiceagent.payments.desk import PaymentDesk
 from voiceagent.payments.ports import Addresses, Payment
 from voiceagent.payments.states import Status
-from voiceagent.payments.wording import Language, language_of
 from voiceagent.settings import Settings
 from voiceagent.web.base_url import public_base_url
 from voiceagent.web.pay_page_html import Page, View, headers, page_html
 from voiceagent.web.payment_views import pay_path
 from voiceagent.web.payment_webhooks import HINT
+from voiceagent.web.reader_language import Language, language_of, reader_language
 
 CHECK_S: Final = 8.0
 """How long a payer who comes back waits for the provider's answer; then the page looks again."""
@@ -221,13 +221,8 @@ def _addresses(request: Request, settings: Settings, payment: Payment) -> Addres
 
 def _language(request: Request, settings: Settings) -> Language:
     """What was chosen on the page, else what the browser prefers of both, else the agent's."""
-    match request.query_params.get("lang"):
-        case "he":
-            return "he"
-        case "en":
-            return "en"
-    for wish in request.headers.get("accept-language", "")[:200].split(","):
-        tag = wish.partition(";")[0].strip().partition("-")[0].lower()
-        if tag in {"he", "iw", "en"}:
-            return language_of(tag)
-    return language_of(settings.agent_language)
+    return reader_language(
+        request,
+        request.query_params.get("lang"),
+        otherwise=language_of(settings.agent_language),
+    )

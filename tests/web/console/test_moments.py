@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from voiceagent.web.console.moments import Moments, duration, money, number
-from voiceagent.web.console.texts import Language
+from voiceagent.web.reader_language import Language
 
 ISRAEL = ZoneInfo("Asia/Jerusalem")
 TODAY = date(2026, 11, 26)  # a Thursday

@@ -9,7 +9,7 @@ from typing import Final
 
 import phonenumbers
 
-from voiceagent.web.console.texts import Language
+from voiceagent.web.reader_language import Language
 
 _DAYS: Final[dict[Language, tuple[str, ...]]] = {
     "he": ("יום שני", "יום שלישי", "יום רביעי", "יום חמישי", "יום שישי", "שבת", "יום ראשון"),

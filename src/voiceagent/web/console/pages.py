@@ -24,7 +24,8 @@ from voiceagent.web.console.door import PATH, Door
 from voiceagent.web.console.moments import Moments, duration, money, number
 from voiceagent.web.console.sessions import Session
 from voiceagent.web.console.static_files import StaticFiles
-from voiceagent.web.console.texts import DIRECTIONS, TEXTS, Language, Texts, language_of
+from voiceagent.web.console.texts import DIRECTIONS, TEXTS, Texts
+from voiceagent.web.reader_language import Language, language_of, reader_language
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -125,17 +126,12 @@ class Pages:
 
     def language(self, request: Request) -> Language:
         """What was chosen, else what the browser prefers of both, else the agent's."""
-        for chosen in (request.query_params.get("lang"), request.cookies.get(_LANGUAGE_COOKIE)):
-            match chosen:
-                case "he":
-                    return "he"
-                case "en":
-                    return "en"
-        for wish in request.headers.get("accept-language", "")[:200].split(","):
-            tag = wish.partition(";")[0].strip().partition("-")[0].lower()
-            if tag in {"he", "iw", "en"}:
-                return language_of(tag)
-        return self._language
+        return reader_language(
+            request,
+            request.query_params.get("lang"),
+            request.cookies.get(_LANGUAGE_COOKIE),
+            otherwise=self._language,
+        )
 
     def problem(self, request: Request, status: int) -> Response:
         """What went wrong, as a page."""

@@ -22,7 +22,7 @@ from voiceagent.web.console.followed_calls import CallNow, FollowedCalls, as_rec
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.phone_texts import PHONE_EN, PHONE_HE, PhoneTexts
 from voiceagent.web.console.sessions import Session
-from voiceagent.web.console.texts import Language
+from voiceagent.web.reader_language import Language
 from voiceagent.web.telephony_webhooks import Admission
 from voiceagent.web.tickets import Tickets
 

@@ -6,12 +6,12 @@ types, not of the reader's day.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from voiceagent.web.console.inbox_texts import INBOX_EN, INBOX_HE, InboxTexts
 from voiceagent.web.console.pairing_texts import PAIRING_EN, PAIRING_HE, PairingTexts
+from voiceagent.web.reader_language import Language
 
-Language = Literal["he", "en"]
 DIRECTIONS: Final[Mapping[Language, str]] = {"he": "rtl", "en": "ltr"}
 
 
@@ -155,8 +155,3 @@ _EN: Final = Texts(
 )
 
 TEXTS: Final[Mapping[Language, Texts]] = {"he": _HE, "en": _EN}
-
-
-def language_of(tag: str) -> Language:
-    """The one of the two that is nearer to a language's tag."""
-    return "he" if tag.partition("-")[0].lower() in {"he", "iw"} else "en"
