@@ -77,6 +77,9 @@ class House:
         return await self.client.post("/api/whatsapp/send", json=body, headers=headers)
 
     async def get(self, path: str, **params: Any) -> Any:
+        """What the database has, with all that was acknowledged: on a busy machine that may
+        still be on its way there from the journal."""
+        await until(lambda: not self.recorder.journaled)
         answer = await self.client.get(path, params=params, headers=KEY)
         assert answer.status_code == 200, answer.text
         return answer.json()
