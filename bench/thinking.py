@@ -32,7 +32,6 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
 from voiceagent.brain.agent.file import load_agent  # noqa: E402
 from voiceagent.brain.chat import ChatModel  # noqa: E402
-from voiceagent.brains import House, choose_brain, choose_model  # noqa: E402
 from voiceagent.call.parking import Parking  # noqa: E402
 from voiceagent.call.session import CallServices, CallSession  # noqa: E402
 from voiceagent.call.speaking import PhraseBook, Voice  # noqa: E402
@@ -46,6 +45,7 @@ from voiceagent.evals.line import TextLine  # noqa: E402
 from voiceagent.metrics import Metrics  # noqa: E402
 from voiceagent.settings import Settings, load_settings  # noqa: E402
 from voiceagent.twilio.media_stream import Start  # noqa: E402
+from voiceagent.wiring.brains import House, choose_brain, choose_model  # noqa: E402
 
 ANSWERS = {
     "how much is a flat in the centre": "Let me see.",

@@ -15,9 +15,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from voiceagent.crm.database import Database
-from voiceagent.crm.embedded import EmbeddedServer
-from voiceagent.crm.migrate import migrate
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.postgres.embedded import EmbeddedServer
+from voiceagent.crm.postgres.migrate import migrate
 
 _numbers = itertools.count(1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from voiceagent.crm.models import CallAnnounced, CallRecord, WebhookAnswered
+from voiceagent.crm.recording.call_models import CallAnnounced, CallRecord, WebhookAnswered
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings, load_settings
 from voiceagent.web.health import Readiness, install_health_routes, version_report

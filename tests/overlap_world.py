@@ -37,7 +37,7 @@ from voiceagent.call.parking import Parking
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VadStream, VoiceActivity
-from voiceagent.crm.models import CallRecord, TurnSpoken
+from voiceagent.crm.recording.call_models import CallRecord, TurnSpoken
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import Recognition, SpeechChunk
 from voiceagent.twilio.media_stream import Start

@@ -13,11 +13,12 @@ Follow a call, in this order:
 
 What the agent says is thought of behind `brain/ports.py`; `brain/__init__.py` goes on there.
 
-A message takes another way: `web/whatsapp.py` takes it, `crm/message_records.py` keeps it,
-`written/agent.py` answers it, `crm/outbox.py` holds the answer and `whatsapp/outbox.py` sends it,
-by `whatsapp/sidecar.py` to `node/baileys/` or by `whatsapp/twilio_sender.py`.
+A message takes another way: `web/whatsapp.py` takes it, `crm/recording/message_records.py`
+keeps it, `written/agent.py` answers it, `crm/messages/outbox.py` holds the answer and
+`whatsapp/outbox.py` sends it, by `whatsapp/sidecar.py` to `node/baileys/` or by
+`whatsapp/twilio_sender.py`.
 
-`app.py` puts the parts together; `settings.py` is the only reader of the environment;
+`app.py` and `wiring/` put the parts together; `settings.py` is the only reader of the environment;
 `errors.py` has the tree of errors at its top. Pure modules import no event loop, no
 vendor and no clock; `.importlinter` keeps that and the direction of the arrows.
 """

@@ -17,10 +17,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from voiceagent.admission import Admission
 from voiceagent.brain.ports import Brain
-from voiceagent.brains import load_profile
-from voiceagent.business import Business
 from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
@@ -28,19 +25,13 @@ from voiceagent.call.session import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity
-from voiceagent.console_office import ConsoleOffice
-from voiceagent.crm.calls import CallsRepository
-from voiceagent.crm.database import Database
-from voiceagent.crm.migrate import migrate
-from voiceagent.drain import Drain
-from voiceagent.engines import choose_engines
+from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.postgres.migrate import migrate
 from voiceagent.errors import SettingsError
-from voiceagent.kept_secrets import ensure_api_key
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
-from voiceagent.voice_warm_up import VoiceWarmUp
-from voiceagent.warm_up import WarmUp
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
 from voiceagent.web.console.followed_calls import FollowedCalls
@@ -53,6 +44,15 @@ from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
 from voiceagent.web.tickets import Tickets
+from voiceagent.wiring.admission import Admission
+from voiceagent.wiring.brains import load_profile
+from voiceagent.wiring.business import Business
+from voiceagent.wiring.console_office import ConsoleOffice
+from voiceagent.wiring.drain import Drain
+from voiceagent.wiring.engines import choose_engines
+from voiceagent.wiring.kept_secrets import ensure_api_key
+from voiceagent.wiring.voice_warm_up import VoiceWarmUp
+from voiceagent.wiring.warm_up import WarmUp
 
 _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""

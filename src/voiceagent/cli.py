@@ -205,8 +205,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(_arguments: argparse.Namespace) -> int:
-    from voiceagent.crm.database import Database  # noqa: PLC0415
-    from voiceagent.crm.migrate import migrate  # noqa: PLC0415
+    from voiceagent.crm.postgres.database import Database  # noqa: PLC0415
+    from voiceagent.crm.postgres.migrate import migrate  # noqa: PLC0415
     from voiceagent.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(os.environ)
@@ -243,9 +243,9 @@ def _eval(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    from voiceagent import brains  # noqa: PLC0415
     from voiceagent.settings import load_settings  # noqa: PLC0415
     from voiceagent.whatsapp.opt_out import confirmation, wish_of  # noqa: PLC0415
+    from voiceagent.wiring import brains  # noqa: PLC0415
     from voiceagent.written.minds import ScriptedMind, ThinkingMind  # noqa: PLC0415
     from voiceagent.written.script_answers import ScriptAnswers  # noqa: PLC0415
     from voiceagent.written.terminal import Wished, hold_conversation  # noqa: PLC0415

@@ -125,10 +125,10 @@ def _number(text: str) -> str:
 
 
 def _whatsapp(arguments: argparse.Namespace) -> int:
-    from voiceagent.kept_secrets import ensure_baileys_token  # noqa: PLC0415
     from voiceagent.settings import DEFAULT_BAILEYS_URL, load_settings  # noqa: PLC0415
     from voiceagent.whatsapp import pairing  # noqa: PLC0415
     from voiceagent.whatsapp.sidecar_session import SidecarSession  # noqa: PLC0415
+    from voiceagent.wiring.kept_secrets import ensure_baileys_token  # noqa: PLC0415
 
     settings = load_settings(os.environ)
     url = settings.baileys_url or DEFAULT_BAILEYS_URL

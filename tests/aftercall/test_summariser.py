@@ -26,12 +26,12 @@ from crm.records import (
 from voiceagent.aftercall.summariser import Summariser
 from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter
 from voiceagent.brain.agent.file import load_agent
-from voiceagent.crm.appointments import AppointmentsRepository, Booking
-from voiceagent.crm.calls import CallsRepository
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.database import Database
-from voiceagent.crm.models import CallAnnounced, CallEnded, CallRecord, CallStarted
-from voiceagent.crm.recorder import CallRecorder
+from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.desk.appointments import AppointmentsRepository, Booking
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.call_models import CallAnnounced, CallEnded, CallRecord, CallStarted
+from voiceagent.crm.recording.recorder import CallRecorder
 from voiceagent.crm.views import AppointmentView, CallDetailView
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import NoticeQueue, NoticeView

@@ -19,7 +19,7 @@ from voiceagent.aftercall.summary import (
     fit_answer,
 )
 from voiceagent.brain.agent.file import load_agent, read_agent
-from voiceagent.crm.summaries import BookedAppointment, CallbackWish
+from voiceagent.crm.calls.summaries import BookedAppointment, CallbackWish
 
 JERUSALEM = ZoneInfo("Asia/Jerusalem")
 HEBREW_AGENT = load_agent(None, "he-IL")

@@ -10,7 +10,7 @@ from browser.chromium import Chromium, Page
 from emulators.sidecar import SidecarEmulator
 from emulators.sidecar_session import SidecarSessionEmulator
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from web.console.world import API_KEY, Console, console, served
 
 __all__ = ["_server", "database", "database_url"]

@@ -25,7 +25,13 @@ from voiceagent.call.parking import Parking
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
-from voiceagent.crm.models import CallEnded, CallRecord, CallStarted, ContactLearnt, TurnSpoken
+from voiceagent.crm.recording.call_models import (
+    CallEnded,
+    CallRecord,
+    CallStarted,
+    ContactLearnt,
+    TurnSpoken,
+)
 from voiceagent.metrics import Metrics
 from voiceagent.simulator import messages
 from voiceagent.simulator.phone import PhoneLine

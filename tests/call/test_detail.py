@@ -8,7 +8,7 @@ from outside import Records
 from voiceagent.call.detail import CallDetail
 from voiceagent.call.turn_events import UtteranceEnded
 from voiceagent.call.turn_state import Counters
-from voiceagent.crm.models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
+from voiceagent.crm.recording.call_models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import Recognition
 

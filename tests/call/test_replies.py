@@ -17,7 +17,7 @@ from voiceagent.call.parking import Talk
 from voiceagent.call.playout import Frame, Playout
 from voiceagent.call.replies import Replies
 from voiceagent.call.speaking import PhraseBook, Voice
-from voiceagent.crm.models import ContactLearnt, TurnSpoken
+from voiceagent.crm.recording.call_models import ContactLearnt, TurnSpoken
 from voiceagent.errors import ProviderError
 from voiceagent.metrics import Metrics
 

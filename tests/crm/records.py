@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.models import (
+from voiceagent.crm.recording.call_models import (
     CallAnnounced,
     CallbackRequested,
     CallEnded,

@@ -23,7 +23,7 @@ from voiceagent.call.parking import Parking
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
-from voiceagent.crm.models import CallEnded, TurnSpoken
+from voiceagent.crm.recording.call_models import CallEnded, TurnSpoken
 from voiceagent.metrics import Metrics
 from voiceagent.speech.google_stt import GoogleRecognizer
 from voiceagent.twilio.media_stream import Start

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voiceagent.crm.models import CallEnded, ContactLearnt, TurnSpoken
+from voiceagent.crm.recording.call_models import CallEnded, ContactLearnt, TurnSpoken
 from voiceagent.evals.evidence import Afterwards, Deed, Evidence, HeardWord, Records, ToolCall
 from voiceagent.evals.expectations import faults_of, faults_of_end, faults_of_turns
 from voiceagent.evals.scenario import End, Expectation

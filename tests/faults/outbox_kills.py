@@ -26,7 +26,7 @@ import asyncpg
 import httpx
 
 from emulators.sidecar import wire_of
-from voiceagent.crm.embedded import EmbeddedServer
+from voiceagent.crm.postgres.embedded import EmbeddedServer
 from voiceagent.whatsapp.sidecar import webhook_key
 from whole_service import postmaster
 

@@ -30,7 +30,7 @@ from emulators.paypal import PayPalEmulator, Webhook
 from emulators.provider_server import Asked, Fault
 from emulators.tranzila import Notify, TranzilaEmulator
 from faults.outbox_kills import Process, free_port
-from voiceagent.crm.embedded import EmbeddedServer
+from voiceagent.crm.postgres.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "the-key-of-this-run"

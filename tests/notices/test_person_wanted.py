@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 
 from crm.records import CALLER, NOON
-from voiceagent.crm.contacts import contact_of_number
-from voiceagent.crm.database import Database
-from voiceagent.crm.told_facts import ToldFacts
+from voiceagent.crm.people.contacts import contact_of_number
+from voiceagent.crm.people.told_facts import ToldFacts
+from voiceagent.crm.postgres.database import Database
 from voiceagent.notices.notices import NoticeQueue, NoticeView
 from voiceagent.notices.person_wanted import PersonWanted
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulators.webhook_receiver import Answer, WebhookReceiver, hang, hang_up
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.errors import ProviderError
 from voiceagent.http_clients import http_client
 from voiceagent.notices.notices import Notice, NoticeQueue, NoticeView, Target, queue_notice

@@ -12,7 +12,7 @@ from emulators.paypal import CLIENT_ID, SECRET, WEBHOOK_ID, PayPalEmulator
 from emulators.provider_server import Fault
 from payments.payment import payment as a_payment
 from payments.world import House, house, order_of, paypal_environ
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.errors import EngineTimeout
 from voiceagent.http_clients import http_client
 from voiceagent.payments.paypal import Account, PayPal

@@ -13,7 +13,7 @@ import pytest
 from emulators.provider_server import Fault
 from emulators.tranzila import PASSWORD, TERMINAL, Notify, TranzilaEmulator
 from payments.world import House, house, query_of, tranzila_environ
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 
 REPORT = "/v1/transaction"
 

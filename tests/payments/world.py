@@ -15,16 +15,16 @@ from emulators import paypal as pp
 from emulators import tranzila as tz
 from emulators.paypal import PayPalEmulator, Webhook
 from emulators.tranzila import Notify, TranzilaEmulator
-from voiceagent.cashier import CashDesk
-from voiceagent.crm.contacts import contact_of_number
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Routes
-from voiceagent.crm.outbox import OutboxRepository
-from voiceagent.crm.payments import PaymentsRepository
+from voiceagent.crm.messages.drafts import Routes
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.payments.repository import PaymentsRepository
+from voiceagent.crm.people.contacts import contact_of_number
+from voiceagent.crm.postgres.database import Database
 from voiceagent.settings import load_settings
 from voiceagent.web.problems import install_problem_handlers
 from voiceagent.web.security import api_key_required
 from voiceagent.whatsapp.messenger import OutboxMessenger
+from voiceagent.wiring.cashier import CashDesk
 
 BASE = "https://own.example.com"
 KEY = {"Authorization": "Bearer k3y"}

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Fault, TwilioRestEmulator
 from outside import Door, Records
-from voiceagent.crm.models import CallEnded
+from voiceagent.crm.recording.call_models import CallEnded
 from voiceagent.metrics import Metrics
 from voiceagent.settings import load_settings
 from voiceagent.twilio.rest import TwilioRest

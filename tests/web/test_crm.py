@@ -9,9 +9,9 @@ from fastapi import FastAPI
 
 from crm.records import BUSINESS, CALLER, announced, learnt, turn, whole_call
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.calls import CallsRepository
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.database import Database
+from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.postgres.database import Database
 from voiceagent.web.crm import crm_router
 from voiceagent.web.problems import install_problem_handlers
 

@@ -10,11 +10,11 @@ from icalendar import Calendar
 
 from crm.records import CALLER, announced, callback, learnt
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.agent_switch import AgentSwitch
-from voiceagent.crm.appointments import AppointmentsRepository
-from voiceagent.crm.callbacks import CallbacksRepository
-from voiceagent.crm.calls import CallsRepository
-from voiceagent.crm.database import Database
+from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.desk.appointments import AppointmentsRepository
+from voiceagent.crm.desk.callbacks import CallbacksRepository
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.postgres.database import Database
 from voiceagent.web.desk import calendar_router, desk_router
 from voiceagent.web.problems import install_problem_handlers
 

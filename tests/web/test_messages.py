@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Draft
-from voiceagent.crm.media_queue import MediaQueue
+from voiceagent.crm.messages.drafts import Draft
+from voiceagent.crm.messages.media_queue import MediaQueue
+from voiceagent.crm.postgres.database import Database
 from whatsapp.world import KEY, OTHER, PHONE, House, house
 
 __all__ = ["_server", "database", "database_url"]

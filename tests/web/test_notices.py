@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.notices.notices import Notice, NoticeQueue, Target, queue_notice
 from voiceagent.web.notices import notices_router
 from voiceagent.web.problems import install_problem_handlers

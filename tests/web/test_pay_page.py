@@ -15,7 +15,7 @@ from emulators.paypal import PayPalEmulator
 from emulators.provider_server import Fault
 from fixtures_database import _server, database, database_url
 from payments.world import BASE, House, house, order_of, path_of, paypal_environ
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.payments.money import Money
 from voiceagent.payments.wording import WORDS
 from voiceagent.web.pay_page_html import Page, View, page_html

@@ -13,7 +13,7 @@ from emulators.provider_server import Fault
 from emulators.tranzila import TranzilaEmulator
 from fixtures_database import _server, database, database_url
 from payments.world import House, house, order_of, paypal_environ, query_of, tranzila_environ
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.web.payment_webhooks import AT_ONCE, MAX_BODY_BYTES
 
 __all__ = ["_server", "database", "database_url"]

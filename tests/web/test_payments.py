@@ -30,7 +30,7 @@ from payments.world import (
     paypal_environ,
     tranzila_environ,
 )
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 
 __all__ = ["_server", "database", "database_url"]
 

@@ -9,24 +9,24 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from crm.messages import received
-from crm.people import DANA, KEY, Person, settle
+from crm.message_records import received
 from crm.records import CALLER, announced, learnt, turn
+from crm.somebody import DANA, KEY, Person, settle
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.agent_switch import AgentSwitch
-from voiceagent.crm.appointments import AppointmentsRepository
-from voiceagent.crm.callbacks import CallbacksRepository
-from voiceagent.crm.calls import CallsRepository
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.conversations import Conversations
-from voiceagent.crm.database import Database
-from voiceagent.crm.disk_traces import DiskTraces
-from voiceagent.crm.erasure import Erasure, Traces
-from voiceagent.crm.export import Exports
-from voiceagent.crm.merging import Merging
-from voiceagent.crm.records import RecordsRepository
-from voiceagent.crm.search import Search
-from voiceagent.crm.tombstones import Tombstones
+from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.desk.appointments import AppointmentsRepository
+from voiceagent.crm.desk.callbacks import CallbacksRepository
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.people.conversations import Conversations
+from voiceagent.crm.people.merging import Merging
+from voiceagent.crm.people.search import Search
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.disk_traces import DiskTraces
+from voiceagent.crm.privacy.erasure import Erasure, Traces
+from voiceagent.crm.privacy.export import Exports
+from voiceagent.crm.privacy.tombstones import Tombstones
+from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import ProviderError
 from voiceagent.web.crm import crm_router
 from voiceagent.web.desk import desk_router

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outside import outside
-from voiceagent.crm.models import CallEnded
+from voiceagent.crm.recording.call_models import CallEnded
 from voiceagent.twilio.signature import sign
 from voiceagent.web.forms import MAX_BODY_BYTES
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Draft
-from voiceagent.crm.message_models import received_id
+from voiceagent.crm.messages.drafts import Draft
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.message_models import received_id
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import NoticeQueue
 from voiceagent.telemetry import configure_logging, shutdown_logging

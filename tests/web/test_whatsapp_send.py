@@ -12,7 +12,7 @@ from emulators.sidecar import Fault, SidecarEmulator
 from emulators.slow_way import SlowWay
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.telemetry import configure_logging, shutdown_logging
 from whatsapp.world import KEY, OTHER, PHONE, House, house, until, until_true
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crm.messages import LID, received
+from crm.message_records import LID, received
 from crm.records import CALLER
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Routes
-from voiceagent.crm.message_models import MediaNote, MessageReceived
-from voiceagent.crm.records import RecordsRepository
+from voiceagent.crm.messages.drafts import Routes
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.message_models import MediaNote, MessageReceived
+from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.notices.notices import NoticeQueue, NoticeView
 from voiceagent.whatsapp.arrivals import Arrivals
 

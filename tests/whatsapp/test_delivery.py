@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
 from voiceagent.whatsapp.delivery import (
     COMPLAIN_EVERY_S,
     GIVE_UP_S,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceagent.crm.message_models import (
+from voiceagent.crm.recording.message_models import (
     MessageChanged,
     MessageFateKnown,
     MessageReceived,

@@ -12,8 +12,8 @@ import pytest
 
 from emulators.sidecar import SidecarEmulator
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, TwilioRestEmulator
-from voiceagent.crm.database import Database
-from voiceagent.crm.media_queue import MediaQueue
+from voiceagent.crm.messages.media_queue import MediaQueue
+from voiceagent.crm.postgres.database import Database
 from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.downloads import Download, limited
 from voiceagent.whatsapp.twilio_media import TwilioMedia

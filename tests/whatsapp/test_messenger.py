@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from crm.messages import LID, received
+from crm.message_records import LID, received
 from crm.records import CALLER, announced
 from emulators.sidecar import SidecarEmulator
 from voiceagent.brain.ports import Party
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Routes
-from voiceagent.crm.outbox import OutboxRepository
-from voiceagent.crm.records import RecordsRepository
+from voiceagent.crm.messages.drafts import Routes
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import Notice, NoticeQueue, queue_notice
 from voiceagent.notices.sender import Sender, written

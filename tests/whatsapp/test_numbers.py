@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceagent.crm.message_models import Sender
+from voiceagent.crm.recording.message_models import Sender
 from voiceagent.whatsapp.numbers import e164
 
 

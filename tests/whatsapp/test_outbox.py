@@ -12,9 +12,9 @@ import pytest
 from emulators.sidecar import Fault, SidecarEmulator
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from emulators.twilio_rest import Fault as TwilioFault
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Draft, Routes
-from voiceagent.crm.outbox import OutboxRepository
+from voiceagent.crm.messages.drafts import Draft, Routes
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.postgres.database import Database
 from voiceagent.twilio.request_threads import THREADS
 from voiceagent.whatsapp.news import MessageNews
 from voiceagent.whatsapp.outbox import LEASE_S, NOTE_TRIES, SEND_DEADLINE_S, Outbox

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from emulators.sidecar import TOKEN, Fault, SidecarEmulator
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
 from voiceagent.errors import ProtocolError
 from voiceagent.http_clients import HttpDeadlines, http_client
 from voiceagent.whatsapp.downloads import Download

@@ -13,11 +13,11 @@ import pytest
 from emulators.sidecar import TOKEN, Fault, SidecarEmulator
 from real_whatsapp import TOKEN as REAL_TOKEN
 from real_whatsapp import World, until
-from voiceagent.crm.database import Database
-from voiceagent.crm.erasure import Traces
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.message_models import received_id
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.erasure import Traces
+from voiceagent.crm.recording.message_models import received_id
 from voiceagent.errors import ProviderError
 from voiceagent.http_clients import HttpDeadlines, http_client
 from voiceagent.whatsapp.ports import Settled

@@ -14,7 +14,7 @@ from emulators.twilio_rest import (
     Fault,
     TwilioRestEmulator,
 )
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
 from voiceagent.twilio.messaging import TwilioMessaging
 from voiceagent.whatsapp.ports import HandedOver, NotSent, Settled, Unclear
 from voiceagent.whatsapp.twilio_sender import TwilioSender

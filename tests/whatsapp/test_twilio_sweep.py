@@ -17,10 +17,10 @@ from emulators.twilio_rest import (
     Fault,
     TwilioRestEmulator,
 )
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Draft
-from voiceagent.crm.message_models import received_id
-from voiceagent.crm.tombstones import Tombstones
+from voiceagent.crm.messages.drafts import Draft
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.tombstones import Tombstones
+from voiceagent.crm.recording.message_models import received_id
 from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.twilio_sweep import TwilioSweep
 from whatsapp.world import OTHER, PHONE, House, house, until_true

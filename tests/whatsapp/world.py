@@ -17,15 +17,15 @@ import httpx
 from fastapi import Depends, FastAPI
 
 from emulators.sidecar import TOKEN, SidecarEmulator
-from voiceagent.correspondence import Correspondence
-from voiceagent.crm.database import Database
-from voiceagent.crm.recorder import CallRecorder
-from voiceagent.crm.tombstones import Tombstones
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.tombstones import Tombstones
+from voiceagent.crm.recording.recorder import CallRecorder
 from voiceagent.metrics import Metrics
 from voiceagent.settings import load_settings
 from voiceagent.web.problems import install_problem_handlers
 from voiceagent.web.security import api_key_required
 from voiceagent.whatsapp.sidecar import webhook_key
+from voiceagent.wiring.correspondence import Correspondence
 
 DEADLINE_S = 120.0
 KEY = {"Authorization": "Bearer k3y"}

@@ -10,16 +10,16 @@ from uuid import UUID
 
 import pytest
 
-from crm.messages import received
+from crm.message_records import received
 from crm.records import CALLER
-from voiceagent.crm.agent_switch import AgentSwitch
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Routes
-from voiceagent.crm.media_queue import MediaQueue
-from voiceagent.crm.message_models import MediaNote
-from voiceagent.crm.records import RecordsRepository
-from voiceagent.crm.written_dialogues import WrittenDialogues
-from voiceagent.crm.written_threads import CrmThreads
+from voiceagent.crm.messages.drafts import Routes
+from voiceagent.crm.messages.media_queue import MediaQueue
+from voiceagent.crm.messages.written_dialogues import WrittenDialogues
+from voiceagent.crm.messages.written_threads import CrmThreads
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.message_models import MediaNote
+from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.whatsapp.arrivals import Arrivals
 from voiceagent.whatsapp.opt_out import confirmation, wish_of
 from voiceagent.written.agent import WrittenAgent

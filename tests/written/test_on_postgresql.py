@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from crm.records import CALLER, NOON
-from voiceagent.crm.agent_switch import AgentSwitch
-from voiceagent.crm.contacts import contact_of_number
-from voiceagent.crm.database import Database
-from voiceagent.crm.written_dialogues import WrittenDialogues
+from voiceagent.crm.messages.written_dialogues import WrittenDialogues
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.people.contacts import contact_of_number
+from voiceagent.crm.postgres.database import Database
 from voiceagent.written.agent import WrittenAgent
 from voiceagent.written.in_memory import utc_now
 from written.agents import HELLO

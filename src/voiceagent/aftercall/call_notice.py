@@ -7,7 +7,7 @@ shows the JSON.
 from datetime import UTC, datetime
 
 from voiceagent.aftercall.summary import CallFacts, Summary
-from voiceagent.crm.summaries import BookedAppointment
+from voiceagent.crm.calls.summaries import BookedAppointment
 from voiceagent.notices.notices import Notice
 
 

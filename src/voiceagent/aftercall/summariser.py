@@ -14,24 +14,24 @@ from typing import Final
 
 from voiceagent.aftercall.call_notice import call_notice
 from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter, fit_answer
-from voiceagent.crm.calls import CallsRepository
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.database import (
-    CONFLICT_ATTEMPTS,
-    ContentRejected,
-    Database,
-    TransactionConflict,
-)
-from voiceagent.crm.models import CallEnded
-from voiceagent.crm.outage import Outage
-from voiceagent.crm.ports import Recorder
-from voiceagent.crm.summaries import (
+from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.calls.summaries import (
     CONNECTS_WITHIN_S,
     SETTLED_S,
     Claim,
     SummariesRepository,
     keep_summary,
 )
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.postgres.database import (
+    CONFLICT_ATTEMPTS,
+    ContentRejected,
+    Database,
+    TransactionConflict,
+)
+from voiceagent.crm.postgres.outage import Outage
+from voiceagent.crm.recording.call_models import CallEnded
+from voiceagent.crm.recording.ports import Recorder
 from voiceagent.errors import NotFound, ProviderError
 from voiceagent.notices.notices import Target, queue_notice
 

@@ -15,8 +15,8 @@ from typing import Final
 from voiceagent.aftercall.wording import Missed, length, when, who, wording_of
 from voiceagent.brain.agent.checks import BLANK
 from voiceagent.brain.agent.profile import Question
-from voiceagent.crm.phone import identifying_number
-from voiceagent.crm.summaries import BookedAppointment, CallbackWish
+from voiceagent.crm.calls.summaries import BookedAppointment, CallbackWish
+from voiceagent.crm.people.phone import identifying_number
 from voiceagent.crm.views import CallDetailView, ContactView, SummarySource, TurnView
 
 MAX_CHARACTERS: Final = 600

@@ -11,8 +11,8 @@ from typing import Literal
 
 from voiceagent.call.turn_events import UtteranceEnded
 from voiceagent.call.turn_state import Counters
-from voiceagent.crm.models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
-from voiceagent.crm.ports import Recorder
+from voiceagent.crm.recording.call_models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
+from voiceagent.crm.recording.ports import Recorder
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import Recognition
 from voiceagent.telemetry import word

@@ -30,7 +30,7 @@ from voiceagent.call.speaking import Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turns import Turns
 from voiceagent.call.vad import VoiceActivity
-from voiceagent.crm.ports import Recorder
+from voiceagent.crm.recording.ports import Recorder
 from voiceagent.errors import ProtocolError, ProviderError
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import RecognitionStream, SpeechRecognizer

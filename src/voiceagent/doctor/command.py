@@ -10,15 +10,15 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TextIO
 
-from voiceagent.brains import load_profile
 from voiceagent.doctor import checks, outside_probes, speech_probes
 from voiceagent.doctor.configuration import configured, settings_faults
 from voiceagent.doctor.database_probe import probe_database
 from voiceagent.doctor.facts import DatabaseSeen, Facts, Outcome, RecognizerSeen, VoiceSeen
 from voiceagent.doctor.findings import Finding, as_json, is_well, lines
-from voiceagent.engines import Engines
 from voiceagent.errors import ProviderError, SettingsError
 from voiceagent.settings import Settings, load_settings
+from voiceagent.wiring.brains import load_profile
+from voiceagent.wiring.engines import Engines
 
 PROBE_S: Final = 30.0
 """An embedded database may take 25 s to come up; everything else is far quicker."""

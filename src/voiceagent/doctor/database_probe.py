@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from voiceagent.crm.database import Connection, Database
-from voiceagent.crm.migrate import shipped
+from voiceagent.crm.postgres.database import Connection, Database
+from voiceagent.crm.postgres.migrate import shipped
 from voiceagent.doctor.facts import ClockSeen, DatabaseSeen, Facts, Outcome
 from voiceagent.errors import ProviderError
 from voiceagent.settings import Settings

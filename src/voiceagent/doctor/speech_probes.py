@@ -8,9 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from voiceagent.brain.agent.profile import AgentProfile
-from voiceagent.brains import House
 from voiceagent.doctor.facts import Facts, Outcome, RecognizerSeen, VoiceSeen
-from voiceagent.engines import Engines, choose_engines
 from voiceagent.errors import ProviderError, SettingsError
 from voiceagent.settings import Settings
 from voiceagent.speech.google_channel import credentials_of, host_of
@@ -18,6 +16,8 @@ from voiceagent.speech.google_stt import GoogleRecognizer
 from voiceagent.speech.google_tts import SERVICE as GOOGLE_TTS_SERVICE
 from voiceagent.speech.google_tts import GoogleSynthesizer
 from voiceagent.speech.google_voices import voices_of
+from voiceagent.wiring.brains import House
+from voiceagent.wiring.engines import Engines, choose_engines
 
 
 def make_engines(settings: Settings, profile: AgentProfile, facts: Facts) -> Engines | None:

@@ -15,7 +15,6 @@ from typing import Final, cast
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party
 from voiceagent.brain.ports import Say as Sentence
-from voiceagent.brains import House, choose_brain, choose_model
 from voiceagent.call.parking import Parking
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
@@ -37,6 +36,7 @@ from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings
 from voiceagent.speech.ports import SpeechRecognizer
 from voiceagent.twilio.media_stream import Start
+from voiceagent.wiring.brains import House, choose_brain, choose_model
 
 _LONGEST_S: Final = 150.0
 _ENDS_S: Final = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voiceagent.crm.models import CallEnded, CallRecord, ContactLearnt, TurnSpoken
+from voiceagent.crm.recording.call_models import CallEnded, CallRecord, ContactLearnt, TurnSpoken
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from voiceagent.crm.models import TurnSpoken
+from voiceagent.crm.recording.call_models import TurnSpoken
 from voiceagent.evals import caller_voice
 from voiceagent.evals.caller_voice import Uttered
 from voiceagent.evals.evidence import Deed, Evidence, Records, ToolCall

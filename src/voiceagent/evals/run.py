@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
-from voiceagent.brains import House, load_profile
 from voiceagent.call.vad import VoiceActivity
-from voiceagent.engines import choose_engines
 from voiceagent.errors import ProviderError, SettingsError
 from voiceagent.evals import caller_voice
 from voiceagent.evals.call import Circumstances, EvalCall, RealHearing
@@ -23,6 +21,8 @@ from voiceagent.evals.scenario_files import LoadedScenario
 from voiceagent.settings import load_settings
 from voiceagent.simulator import sounds
 from voiceagent.simulator.voice import speak
+from voiceagent.wiring.brains import House, load_profile
+from voiceagent.wiring.engines import choose_engines
 
 _ENGINES: Final = {"STT_ENGINE": "google", "TTS_ENGINE": "google"}
 """Text stands in for engines that know as many languages as Google's."""

@@ -15,9 +15,9 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
-from voiceagent.crm.database import Connection, Database
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.paging import (
+from voiceagent.crm.postgres.database import Connection, Database
+from voiceagent.crm.postgres.paging import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
     Position,

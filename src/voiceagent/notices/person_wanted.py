@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.database import Database
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.views import ContactView
 from voiceagent.errors import NotFound
 from voiceagent.notices.notices import Notice, Target, queue_notice

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from voiceagent.crm.outage import Outage
+from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import ProviderError
 from voiceagent.notices.notices import NoticeQueue, Outgoing, Target
 

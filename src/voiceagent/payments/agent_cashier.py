@@ -13,8 +13,8 @@ from typing import Final
 
 from voiceagent.brain.ports import Party
 from voiceagent.brain.tool_ports import PaymentLink
-from voiceagent.crm.contacts import contact_of_call
-from voiceagent.crm.database import Database
+from voiceagent.crm.people.contacts import contact_of_call
+from voiceagent.crm.postgres.database import Database
 from voiceagent.errors import EngineTimeout, NotFound, ProviderError
 from voiceagent.payments.desk import PaymentDesk
 from voiceagent.payments.money import Money, currency_of

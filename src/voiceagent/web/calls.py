@@ -18,8 +18,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from voiceagent.crm.models import CallAnnounced
-from voiceagent.crm.ports import Recorder
+from voiceagent.crm.recording.call_models import CallAnnounced
+from voiceagent.crm.recording.ports import Recorder
 from voiceagent.errors import ProviderError
 from voiceagent.settings import Settings
 from voiceagent.twilio.dialling import region_of, why_not

@@ -10,9 +10,9 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, AwareDatetime
 
-from voiceagent.crm.calls import CallFilter, CallsRepository
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.paging import (
+from voiceagent.crm.calls.repository import CallFilter, CallsRepository
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.postgres.paging import (
     DEFAULT_LIMIT,
     MAX_CURSOR_CHARACTERS,
     MAX_LIMIT,

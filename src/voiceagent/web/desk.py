@@ -13,12 +13,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from voiceagent.crm.agent_switch import AgentSwitch
-from voiceagent.crm.appointments import AppointmentFilter, AppointmentsRepository, Booking
-from voiceagent.crm.calendar_file import CalendarEvent, calendar_file
-from voiceagent.crm.callbacks import CallbackFilter, CallbacksRepository
+from voiceagent.crm.desk.appointments import AppointmentFilter, AppointmentsRepository, Booking
+from voiceagent.crm.desk.calendar_file import CalendarEvent, calendar_file
+from voiceagent.crm.desk.callbacks import CallbackFilter, CallbacksRepository
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.postgres.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
 from voiceagent.crm.views import (
     AgentMode,
     AgentView,

@@ -13,12 +13,12 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime
 
-from voiceagent.crm.drafts import OptedOut
-from voiceagent.crm.message_models import MessageDirection, MessageStatus, Provider
-from voiceagent.crm.message_views import Channel, MessagePage, MessageView
-from voiceagent.crm.messages import MessageFilter, MessagesRepository, StoredFile
-from voiceagent.crm.outbox import OutboxRepository
-from voiceagent.crm.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
+from voiceagent.crm.messages.drafts import OptedOut
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.messages.repository import MessageFilter, MessagesRepository, StoredFile
+from voiceagent.crm.messages.views import Channel, MessagePage, MessageView
+from voiceagent.crm.postgres.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
+from voiceagent.crm.recording.message_models import MessageDirection, MessageStatus, Provider
 from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, Search, cursor_of
 from voiceagent.web.whatsapp_send import QueuedView, refusal
 

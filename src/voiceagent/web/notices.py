@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from voiceagent.crm.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
+from voiceagent.crm.postgres.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
 from voiceagent.notices.notices import NoticePage, NoticeQueue, NoticeStatus, NoticeView, Target
 from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, cursor_of
 

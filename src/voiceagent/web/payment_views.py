@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voiceagent.crm.payment_lists import PaymentEvent
+from voiceagent.crm.payments.lists import PaymentEvent
 from voiceagent.payments.money import Currency
 from voiceagent.payments.ports import Author, Payment, ProviderName, RefundState
 from voiceagent.payments.states import Status

@@ -14,8 +14,8 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
-from voiceagent.crm.payment_lists import PaymentFilter, PaymentLists
+from voiceagent.crm.payments.lists import PaymentFilter, PaymentLists
+from voiceagent.crm.postgres.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
 from voiceagent.errors import ProviderError
 from voiceagent.payments.desk import PaymentDesk
 from voiceagent.payments.money import MAX_MINOR, Currency, Money

@@ -13,19 +13,23 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.conversations import Conversations
-from voiceagent.crm.erasure import Erasure
-from voiceagent.crm.export import Exports
-from voiceagent.crm.merging import Merging
-from voiceagent.crm.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS, MAX_SEARCH_CHARACTERS
-from voiceagent.crm.people_views import (
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.people.conversations import Conversations
+from voiceagent.crm.people.merging import Merging
+from voiceagent.crm.people.search import Search
+from voiceagent.crm.people.views import (
     ConversationPage,
     ConversationView,
     SearchPage,
     TimelinePage,
 )
-from voiceagent.crm.search import Search
+from voiceagent.crm.postgres.paging import (
+    DEFAULT_LIMIT,
+    MAX_CURSOR_CHARACTERS,
+    MAX_SEARCH_CHARACTERS,
+)
+from voiceagent.crm.privacy.erasure import Erasure
+from voiceagent.crm.privacy.export import Exports
 from voiceagent.crm.views import ContactView
 from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, cursor_of
 from voiceagent.web.json_body import body_of, read_json

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from voiceagent.call.registry import CallRegistry
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.models import CallAnnounced, WebhookAnswered
+from voiceagent.crm.recording.call_models import CallAnnounced, WebhookAnswered
 from voiceagent.errors import ProtocolError
 from voiceagent.settings import Settings
 from voiceagent.telemetry import listen_to_words

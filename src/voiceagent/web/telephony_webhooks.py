@@ -13,8 +13,8 @@ from typing import Protocol
 
 from fastapi import APIRouter, Request
 
-from voiceagent.crm.models import CallAnnounced, CallEnded
-from voiceagent.crm.ports import Recorder
+from voiceagent.crm.recording.call_models import CallAnnounced, CallEnded
+from voiceagent.crm.recording.ports import Recorder
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings
 from voiceagent.twilio.twiml import (

@@ -12,8 +12,8 @@ from typing import Any, Final
 from fastapi import Response
 
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.models import WebhookAnswered
-from voiceagent.crm.ports import Recorder
+from voiceagent.crm.recording.call_models import WebhookAnswered
+from voiceagent.crm.recording.ports import Recorder
 from voiceagent.metrics import Metrics
 from voiceagent.telemetry import mask_number
 from voiceagent.web.forms import TwilioForm

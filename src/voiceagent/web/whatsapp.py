@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
 
-from voiceagent.crm.message_models import MessageReceived, MessageRecord
-from voiceagent.crm.ports import DurableRecorder
+from voiceagent.crm.recording.message_models import MessageReceived, MessageRecord
+from voiceagent.crm.recording.ports import DurableRecorder
 from voiceagent.errors import ProtocolError
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Notice

@@ -17,10 +17,10 @@ from fastapi import APIRouter, Header, HTTPException, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from voiceagent.crm.drafts import IN_FLIGHT_S, Draft, KeyMismatch, OptedOut, Put
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.message_models import MessageStatus
-from voiceagent.crm.outbox import OutboxRepository
+from voiceagent.crm.messages.drafts import IN_FLIGHT_S, Draft, KeyMismatch, OptedOut, Put
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.recording.message_models import MessageStatus
 from voiceagent.errors import OutcomeUnknown, ProviderError
 from voiceagent.telemetry import word
 from voiceagent.web.json_body import body_of, read_json

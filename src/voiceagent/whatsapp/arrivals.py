@@ -9,10 +9,10 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from voiceagent.crm.database import Connection
-from voiceagent.crm.drafts import Draft, KeyMismatch, Routes, put_draft
-from voiceagent.crm.message_models import MessageReceived
-from voiceagent.crm.message_records import OUTBOX_CHANNEL, NewMessage, tell
+from voiceagent.crm.messages.drafts import Draft, KeyMismatch, Routes, put_draft
+from voiceagent.crm.postgres.database import Connection
+from voiceagent.crm.recording.message_models import MessageReceived
+from voiceagent.crm.recording.message_records import OUTBOX_CHANNEL, NewMessage, tell
 from voiceagent.errors import Conflict, NotFound
 from voiceagent.notices.notices import Target, queue_notice
 from voiceagent.whatsapp.message_notice import message_notice

@@ -7,8 +7,8 @@ left alone. Pure: chance and time come in as numbers.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from voiceagent.crm.message_models import Fate
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
+from voiceagent.crm.recording.message_models import Fate
 from voiceagent.whatsapp.ports import HandedOver, InHand, NotSent, Outcome, Settled, Unclear
 
 GIVE_UP_S: Final = 86_400.0

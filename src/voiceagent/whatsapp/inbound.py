@@ -13,7 +13,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from voiceagent.crm.identity import uuid7
-from voiceagent.crm.message_models import (
+from voiceagent.crm.postgres.paging import storable
+from voiceagent.crm.recording.message_models import (
     Fate,
     MediaNote,
     MessageChanged,
@@ -23,7 +24,6 @@ from voiceagent.crm.message_models import (
     Sender,
     received_id,
 )
-from voiceagent.crm.paging import storable
 from voiceagent.errors import ProtocolError
 from voiceagent.whatsapp.numbers import e164
 from voiceagent.whatsapp.opt_out import wish_of

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
-from voiceagent.crm.media_queue import FileClaim, MediaQueue
-from voiceagent.crm.message_models import Provider
-from voiceagent.crm.outage import Outage
+from voiceagent.crm.messages.media_queue import FileClaim, MediaQueue
+from voiceagent.crm.postgres.outage import Outage
+from voiceagent.crm.recording.message_models import Provider
 from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.downloads import File
 from voiceagent.whatsapp.ports import Transcriber

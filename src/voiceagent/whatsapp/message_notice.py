@@ -6,7 +6,7 @@ A message and its contact flow in, one notice flows out. Pure. docs/notices.md s
 from datetime import UTC, datetime
 from uuid import UUID
 
-from voiceagent.crm.message_models import MessageReceived
+from voiceagent.crm.recording.message_models import MessageReceived
 from voiceagent.notices.notices import Notice
 
 _MAX_TEXT_CHARS = 4000

@@ -9,11 +9,11 @@ from typing import Final
 from uuid import UUID
 
 from voiceagent.brain.ports import Party
-from voiceagent.crm.contacts import contact_of_call
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Draft, KeyMismatch, OptedOut
-from voiceagent.crm.message_models import Author
-from voiceagent.crm.outbox import OutboxRepository
+from voiceagent.crm.messages.drafts import Draft, KeyMismatch, OptedOut
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.people.contacts import contact_of_call
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.message_models import Author
 from voiceagent.errors import Conflict, EngineTimeout, NotFound, ProviderError
 
 DEADLINE_S: Final = 1.9

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from voiceagent.crm.message_models import RISING, MessageStatus
+from voiceagent.crm.recording.message_models import RISING, MessageStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ conversation about appointments they are answers.
 import re
 from typing import Final
 
-from voiceagent.crm.message_models import Wish
+from voiceagent.crm.recording.message_models import Wish
 
 _MAX_CHARS: Final = 60
 _LETTERS: Final = re.compile(r"[^\W_]+")

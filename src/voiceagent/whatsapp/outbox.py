@@ -13,11 +13,11 @@ from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
-from voiceagent.crm.database import QUERY_DEADLINE_S
-from voiceagent.crm.message_models import Provider
-from voiceagent.crm.message_records import say_that_it_left
-from voiceagent.crm.outage import Outage
-from voiceagent.crm.outbox import Letter, OutboxRepository
+from voiceagent.crm.messages.outbox import Letter, OutboxRepository
+from voiceagent.crm.postgres.database import QUERY_DEADLINE_S
+from voiceagent.crm.postgres.outage import Outage
+from voiceagent.crm.recording.message_models import Provider
+from voiceagent.crm.recording.message_records import say_that_it_left
 from voiceagent.errors import ProviderError
 from voiceagent.whatsapp.delivery import Complaints, Gate, LetGo, Settle, Wait, step_after
 from voiceagent.whatsapp.news import KnownFate, MessageNews

@@ -7,8 +7,8 @@ is what is known: only what was certainly not sent may be sent again.
 from dataclasses import dataclass
 from typing import Protocol
 
-from voiceagent.crm.message_models import Fate
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
+from voiceagent.crm.recording.message_models import Fate
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
 from voiceagent.http_clients import (
     HttpClient,
     HttpDeadlines,

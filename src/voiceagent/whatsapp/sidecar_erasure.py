@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from voiceagent.crm.database import Database
-from voiceagent.crm.erasure import Traces
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.erasure import Traces
 from voiceagent.errors import ProviderError
 from voiceagent.http_clients import HttpClient, HttpDeadlines, HttpError, http_client
 
@@ -54,7 +54,7 @@ def kept_here(database: Database, data_dir: Path) -> HasKept:
 
 
 class SidecarErasure:
-    """One sidecar as a `Place` of `crm/erasure.py`. Close it at the end."""
+    """One sidecar as a `Place` of `crm/privacy/erasure.py`. Close it at the end."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
 
-from voiceagent.crm.outbox import Letter
+from voiceagent.crm.messages.outbox import Letter
 from voiceagent.errors import ProviderError
 from voiceagent.twilio.messaging import DEADLINE_S, TwilioMessaging, WhatsAppText
 from voiceagent.twilio.request_threads import THREADS

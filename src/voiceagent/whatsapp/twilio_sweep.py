@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from voiceagent.crm.message_models import MessageFateKnown, MessageReceived, received_id
-from voiceagent.crm.missed_messages import MissedMessages, SilentMessage
-from voiceagent.crm.outage import Outage
-from voiceagent.crm.ports import DurableRecorder
+from voiceagent.crm.messages.missed_messages import MissedMessages, SilentMessage
+from voiceagent.crm.postgres.outage import Outage
+from voiceagent.crm.recording.message_models import MessageFateKnown, MessageReceived, received_id
+from voiceagent.crm.recording.ports import DurableRecorder
 from voiceagent.errors import ProtocolError, ProviderError
 from voiceagent.telemetry import word
 from voiceagent.twilio.account import TwilioAccount

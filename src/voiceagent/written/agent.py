@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
-from voiceagent.crm.outage import Outage
+from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import NotFound, ProviderError
 from voiceagent.written.answerer import Answerer, Attended, Done
 from voiceagent.written.answering import Burst

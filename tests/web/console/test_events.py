@@ -14,9 +14,9 @@ import pytest
 
 from crm.records import announced, ended
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
-from voiceagent.crm.live_changes import LiveChanges
-from voiceagent.crm.records import RecordsRepository
+from voiceagent.crm.people.live_changes import LiveChanges
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import ProviderError
 from voiceagent.web.console.news import (
     MOST_CONTACTS,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from voiceagent.crm.models import (
+from voiceagent.crm.recording.call_models import (
     CallAnnounced,
     CallEnded,
     CallRecord,

@@ -9,14 +9,14 @@ import pytest
 
 from crm.records import announced, callback, ended, started
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.agent_switch import AgentSwitch
-from voiceagent.crm.appointments import AppointmentsRepository, Booking
-from voiceagent.crm.callbacks import CallbacksRepository
-from voiceagent.crm.conversations import Conversations
-from voiceagent.crm.database import Database
-from voiceagent.crm.drafts import Draft
-from voiceagent.crm.media_queue import MediaQueue
-from voiceagent.crm.records import RecordsRepository
+from voiceagent.crm.desk.appointments import AppointmentsRepository, Booking
+from voiceagent.crm.desk.callbacks import CallbacksRepository
+from voiceagent.crm.messages.drafts import Draft
+from voiceagent.crm.messages.media_queue import MediaQueue
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.people.conversations import Conversations
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import ProviderError
 from web.console.world import Console, console, field_of, now
 from whatsapp.world import OTHER, PHONE

@@ -8,7 +8,7 @@ import pytest
 
 from emulators.sidecar_session import MODULES, SidecarSessionEmulator
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from web.console.world import Console, console
 
 __all__ = ["_server", "database", "database_url"]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.web.console.attempts import FAILURES
 from voiceagent.web.console.sessions import Sessions
 from web.console.world import API_KEY, Console, console, field_of

@@ -17,9 +17,9 @@ from fastapi import FastAPI
 
 from emulators.sidecar import SidecarEmulator
 from emulators.sidecar_session import TOKEN as SESSION_TOKEN
-from voiceagent.console_office import ConsoleOffice
-from voiceagent.crm.database import Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.settings import load_settings
+from voiceagent.wiring.console_office import ConsoleOffice
 from whatsapp.world import PHONE, House, house, until
 
 API_KEY = "k3y-of-the-console"

@@ -12,8 +12,14 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
-from voiceagent.crm.models import CallAnnounced, CallEnded, CallRecord, CallStarted, TurnSpoken
-from voiceagent.crm.ports import Recorder
+from voiceagent.crm.recording.call_models import (
+    CallAnnounced,
+    CallEnded,
+    CallRecord,
+    CallStarted,
+    TurnSpoken,
+)
+from voiceagent.crm.recording.ports import Recorder
 from voiceagent.crm.views import CallDetailView, TurnView
 from voiceagent.web.tickets import BROWSER_CALLER
 

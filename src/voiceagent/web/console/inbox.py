@@ -16,22 +16,22 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from voiceagent.crm.agent_switch import AgentSwitch
-from voiceagent.crm.callbacks import CallbacksRepository
-from voiceagent.crm.contacts import ContactsRepository
-from voiceagent.crm.conversations import Conversations
-from voiceagent.crm.drafts import Draft, KeyMismatch, OptedOut, Put
-from voiceagent.crm.message_views import MessageView
-from voiceagent.crm.messages import MessagesRepository
-from voiceagent.crm.outbox import OutboxRepository
-from voiceagent.crm.paging import (
+from voiceagent.crm.desk.callbacks import CallbacksRepository
+from voiceagent.crm.messages.drafts import Draft, KeyMismatch, OptedOut, Put
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.messages.repository import MessagesRepository
+from voiceagent.crm.messages.views import MessageView
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.people.conversations import Conversations
+from voiceagent.crm.people.search import Search
+from voiceagent.crm.people.views import ConversationView, SearchHit, TimelineItem
+from voiceagent.crm.postgres.paging import (
     MAX_CURSOR_CHARACTERS,
     MAX_SEARCH_CHARACTERS,
     Position,
     to_cursor,
 )
-from voiceagent.crm.people_views import ConversationView, SearchHit, TimelineItem
-from voiceagent.crm.search import Search
 from voiceagent.crm.views import AgentMode, ContactView
 from voiceagent.errors import Conflict
 from voiceagent.telemetry import word

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from voiceagent.crm.messages import MessagesRepository
+from voiceagent.crm.messages.repository import MessagesRepository
 from voiceagent.web.console.door import Door
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.sessions import Session

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from voiceagent.brain.agent.profile import AgentProfile
-from voiceagent.crm.calls import CallsRepository
+from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.errors import NotFound
 from voiceagent.web.console.door import Door, Posted
 from voiceagent.web.console.followed_calls import CallNow, FollowedCalls, as_recorded, not_begun

@@ -1,0 +1,1 @@
+"""Messages: read, sent through the outbox, and answered as conversations in writing."""

@@ -1,0 +1,1 @@
+"""Payments and their steps, each change under the payment's own lock."""

@@ -1,0 +1,1 @@
+"""Contacts: who is who, what is known of them, and what happened with them."""

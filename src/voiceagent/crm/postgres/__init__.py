@@ -1,0 +1,1 @@
+"""PostgreSQL: the connection or an embedded server, migrations, word between processes."""

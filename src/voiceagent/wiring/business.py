@@ -1,0 +1,177 @@
+"""The business behind the calls, put together: records, desk, messages, payments, people.
+
+Settings, the database and the agent's profile flow in; what the calls and the brain need, the
+routes and the background work flow out. Each part is put together in a room of its own; here
+they are joined. It decides nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from voiceagent.aftercall.llm_summary import summarise_with
+from voiceagent.brain.agent.profile import AgentProfile
+from voiceagent.brain.chat import ChatModel
+from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.tombstones import Tombstones
+from voiceagent.crm.recording.recorder import CallRecorder
+from voiceagent.metrics import Metrics
+from voiceagent.notices.notices import Target
+from voiceagent.settings import Settings
+from voiceagent.web.crm import crm_router
+from voiceagent.wiring.back_office import BackOffice
+from voiceagent.wiring.brains import House
+from voiceagent.wiring.cashier import CashDesk
+from voiceagent.wiring.correspondence import Correspondence
+from voiceagent.wiring.keep_running import keep_running
+from voiceagent.wiring.kept_secrets import ensure_erasure_key
+from voiceagent.wiring.people_office import PeopleOffice
+from voiceagent.wiring.written_agent import WrittenOffice
+
+
+class Business:
+    """One per process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        profile: AgentProfile,
+        *,
+        revive: Callable[[], Awaitable[object]],
+        on_brain_failure: Callable[[str], None],
+        on_message: Callable[[str], None],
+    ) -> None:
+        """`revive` brings a database back that was away. `on_message` as of `Correspondence`.
+        Raises `SettingsError`.
+        """
+        self._settings = settings
+        self._database = database
+        self._profile = profile
+        tombstones = Tombstones(ensure_erasure_key(settings))
+        # Each message by a program's webhook only: the owner has WhatsApp of their own.
+        told_of_messages: list[Target] = ["webhook"] if settings.owner_webhook_url else []
+        self._post = Correspondence(
+            settings,
+            database,
+            tombstones,
+            told=told_of_messages,
+            base_url=self._base_url,
+            on_message=on_message,
+            on_written=self._somebody_wrote,
+        )
+        self.recorder = CallRecorder(
+            database,
+            settings.data_dir,
+            revive=revive,
+            on_new_messages=self._post.arrivals,
+            tombstones=tombstones,
+            disk_lasts=settings.data_dir_lasts,
+        )
+        self._sweep = self._post.sweep(self.recorder)
+        self._office = BackOffice(settings, database, self.recorder, tombstones, self._post.owner)
+        self._cash = CashDesk(
+            settings,
+            database,
+            business=profile.business,
+            messenger=self._post.messenger,
+            told=self._office.targets,
+            on_notice=self._office.wake_senders,
+            base_url=self._base_url,
+            tombstones=tombstones,
+        )
+        self._people = PeopleOffice(
+            settings, database, tombstones, profile.zone, [self._post.erasure]
+        )
+        self.outbox = self._post.outbox
+        self.rest = self._office.rest
+        """Twilio's API; None without the account."""
+        self.orders = self._office.orders
+        self.house = House(
+            self._office.desk,
+            self._post.messenger,
+            self._cash.cashier,
+            on_failure=on_brain_failure,
+            can_transfer=self.rest is not None,
+        )
+        """What the brain's tools have to work with."""
+        self._writing = self._make_writing() if settings.whatsapp_agent else None
+
+    def think_with(self, model: ChatModel | None) -> None:
+        """Calls that are over are summed up by this model, or else by the script's answers."""
+        self._office.summarise(self._profile, summarise_with(model) if model else None)
+
+    def call_ended(self) -> None:
+        """A call of this process is over."""
+        self._office.call_ended()
+
+    def switched(self, contact_id: UUID) -> None:
+        """Somebody has set who answers this contact."""
+        if self._writing is not None:
+            self._writing.switched(contact_id)
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Those that need the API key."""
+        return (
+            crm_router(CallsRepository(self._database), ContactsRepository(self._database)),
+            *self._office.routers(self.switched),
+            *self._post.routers(),
+            *self._cash.routers(),
+            self._people.router(),
+        )
+
+    def open_routers(self, metrics: Metrics) -> Sequence[APIRouter]:
+        """Those that do not. To be included first: Stripe's addresses are beneath others."""
+        return (
+            *self._cash.open_routers(),
+            *self._office.open_routers(self._profile.business),
+            *self._post.open_routers(self.recorder, metrics),
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled. A part that fails holds up no other, and begins anew."""
+        parts = {
+            "back office": self._office.run,
+            "messages": self._post.run,
+            "payments": self._cash.run,
+            "people": self._people.run,
+        }
+        if self._sweep is not None:
+            parts["messages at Twilio"] = self._sweep.run
+        if self._writing is not None:
+            parts["answers in writing"] = self._writing.run
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in parts.items():
+                tasks.create_task(keep_running(name, work), name=name)
+
+    def close_with(self, stack: AsyncExitStack) -> None:
+        """Have the stack close everything."""
+        self._office.close_with(stack)
+        self._post.close_with(stack)
+        self._cash.close_with(stack)
+        for close in self._writing.closers if self._writing is not None else ():
+            stack.push_async_callback(close)
+
+    def _make_writing(self) -> WrittenOffice:
+        return WrittenOffice(
+            self._settings,
+            self._profile,
+            self.house,
+            self._database,
+            self._post.threads,
+            told=self._office.targets,
+            on_told=self._office.wake_senders,
+        )
+
+    def _somebody_wrote(self, contact_id: UUID | None) -> None:
+        if self._writing is not None:
+            self._writing.message_came(contact_id)
+        self._office.wake_senders()
+
+    def _base_url(self) -> str | None:
+        return self._office.public_base_url

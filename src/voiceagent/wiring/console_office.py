@@ -1,0 +1,126 @@
+"""The pages for people, put together: who has signed in, the inbox, WhatsApp's connection.
+
+Settings, the database and the parts of others flow in; one router and the background work flow
+out. It decides nothing.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import tzinfo
+from typing import Final
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from voiceagent.crm.desk.callbacks import CallbacksRepository
+from voiceagent.crm.messages.outbox import OutboxRepository
+from voiceagent.crm.messages.repository import MessagesRepository
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.people.conversations import Conversations
+from voiceagent.crm.people.live_changes import LiveChanges
+from voiceagent.crm.people.search import Search
+from voiceagent.crm.postgres.database import Database
+from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
+from voiceagent.web.console.door import Door
+from voiceagent.web.console.events import events_router
+from voiceagent.web.console.inbox import InboxHouse, inbox_router
+from voiceagent.web.console.media import media_router
+from voiceagent.web.console.news import ConsoleNews
+from voiceagent.web.console.pages import Pages
+from voiceagent.web.console.pairing import pairing_router
+from voiceagent.web.console.router import console_router
+from voiceagent.web.console.sign_in import sign_in_router
+from voiceagent.whatsapp.sidecar_session import SidecarSession
+from voiceagent.wiring.keep_running import keep_running
+from voiceagent.wiring.kept_secrets import ensure_baileys_token
+
+SEARCH_S: Final = 0.05
+"""A page looks through so much of a search; the browser asks for the rest, page by page."""
+
+_LOOK_S: Final = 0.5
+
+
+class ConsoleOffice:
+    """One per process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        api_key: str,
+        *,
+        business: str,
+        zone: tzinfo,
+    ) -> None:
+        """`zone`: the business's own. Raises `SettingsError`."""
+        self._database = database
+        self.door = Door(settings, api_key)
+        """Who may see a page."""
+        self.pages = Pages(settings, self.door, business=business, zone=zone)
+        """Makes the pages, those of others too."""
+        self._news = ConsoleNews(LiveChanges(database))
+        self._session = SidecarSession(
+            settings.baileys_url or DEFAULT_BAILEYS_URL, ensure_baileys_token(settings)
+        )
+
+    def message_changed(self, message_id: str) -> None:
+        """For `Correspondence`: a message of any process is new or has changed."""
+        self._news.message_changed(message_id)
+
+    def router(
+        self,
+        outbox: OutboxRepository,
+        on_switched: Callable[[UUID], None],
+        pages: Sequence[APIRouter] = (),
+    ) -> APIRouter:
+        """All of `/console`; it needs no API key. `on_switched` is given each contact for which
+        somebody has set who answers it; `pages` are those of others."""
+        messages = MessagesRepository(self._database)
+        house = InboxHouse(
+            contacts=ContactsRepository(self._database),
+            conversations=Conversations(self._database),
+            search=Search(self._database, budget_s=SEARCH_S),
+            messages=messages,
+            outbox=outbox,
+            agents=AgentSwitch(self._database),
+            callbacks=CallbacksRepository(self._database),
+            on_switched=on_switched,
+        )
+        return console_router(
+            self.pages,
+            [
+                sign_in_router(self.pages, self.door),
+                inbox_router(self.pages, self.door, house, self._news),
+                media_router(self.pages, self.door, messages),
+                pairing_router(self.pages, self.door, self._session),
+                events_router(self.pages, self.door, self._news),
+                *pages,
+            ],
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        # Compiling a template takes longer than the loop may be held up.
+        await asyncio.to_thread(self.pages.warm_up)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(keep_running("the pages' news", self._news.run))
+            tasks.create_task(self._end_with_server())
+
+    async def _end_with_server(self) -> None:
+        """A server that stops waits for the pages that are open, before anything here is told."""
+        while not _server_stops():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(_LOOK_S)
+        self._news.close()
+
+    def close_with(self, stack: AsyncExitStack) -> None:
+        """Have the stack close everything."""
+        stack.push_async_exit(self._session)
+
+
+def _server_stops() -> bool:
+    """Whether uvicorn, which has the signal, has begun to shut down."""
+    server: object = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return getattr(server, "should_exit", False) is True

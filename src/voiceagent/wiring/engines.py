@@ -1,0 +1,157 @@
+"""Which engines hear, speak and think, by the settings.
+
+Settings flow in, adapters behind their ports flow out. The vendors' libraries are
+imported later, in each engine's own warm-up: nothing here is slow.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from voiceagent.brain.agent.profile import AgentProfile
+from voiceagent.brain.canned import CannedBrain
+from voiceagent.brain.chat import ChatModel
+from voiceagent.brain.ports import Brain
+from voiceagent.call.speaking import PhraseStore
+from voiceagent.errors import SettingsError
+from voiceagent.settings import Settings
+from voiceagent.speech.google_channel import (
+    GoogleCredentials,
+    credentials_of,
+    host_of,
+    require_access,
+)
+from voiceagent.speech.google_stt import SERVICE as GOOGLE_STT_SERVICE
+from voiceagent.speech.google_stt import GoogleRecognizer
+from voiceagent.speech.google_tts import SERVICE as GOOGLE_TTS_SERVICE
+from voiceagent.speech.google_tts import GoogleSynthesizer
+from voiceagent.speech.local_stt import LocalRecognizer
+from voiceagent.speech.local_tts import LocalSynthesizer
+from voiceagent.speech.phrase_cache import PhraseCache
+from voiceagent.speech.ports import SpeechRecognizer, SpeechSynthesizer
+from voiceagent.speech.spoken import spoken
+from voiceagent.speech.synthesizer_pair import SynthesizerPair
+from voiceagent.wiring.brains import House, choose_brain, choose_model
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What hears, speaks and thinks in this process."""
+
+    recognizer: SpeechRecognizer
+    synthesizer: SpeechSynthesizer
+    brain: Brain
+    first_voice: SpeechSynthesizer
+    """Whose sound the fixed phrases are to have."""
+    second_voice: SpeechSynthesizer | None = None
+    """What speaks while the first voice is away."""
+    first_voice_works: Callable[[], bool] = lambda: True
+    phrase_store: PhraseStore | None = None
+    model: ChatModel | None = None
+    """The language model that thinks; None: a script does."""
+    expected: Sequence[str] = ()
+    """What ears that know nothing else are to expect, whoever thinks."""
+
+
+def choose_engines(
+    settings: Settings,
+    profile: AgentProfile,
+    house: House,
+    on_voice_change: Callable[[bool, str], None],
+) -> Engines:
+    """The engines that the settings name.
+
+    `on_voice_change(works, why)` is called when the first of two voices begins to fail and
+    when it is back. Raises `SettingsError`.
+    """
+    if settings.bench_engines:
+        return _bench(settings)
+    model = choose_model(settings)
+    brain = choose_brain(settings, profile, house, model)
+    credentials = _credentials(settings)
+    _check_access(settings, credentials)
+    recognizer = _recognizer(settings, credentials, profile)
+    # A large engine has them as hints already.
+    expected = hints_of(profile) if settings.stt_engine == "local" else ()
+    if settings.tts_engine == "local":
+        voice = LocalSynthesizer(voice=settings.tts_voice)
+        return Engines(recognizer, voice, brain, voice, model=model, expected=expected)
+    first = GoogleSynthesizer(
+        host_of(settings.google_tts_endpoint, GOOGLE_TTS_SERVICE),
+        credentials,
+        language=brain.language,
+        read_aloud=spoken,
+        voice=settings.tts_voice,
+    )
+    second = LocalSynthesizer()
+    pair = SynthesizerPair(first, second, on_change=on_voice_change, read_aloud=spoken)
+    store = PhraseCache(settings.data_dir / "phrases").shelf(first.name, first.voice, spoken)
+    return Engines(
+        recognizer,
+        pair,
+        brain,
+        first_voice=first,
+        second_voice=second,
+        first_voice_works=lambda: pair.first_works,
+        phrase_store=store,
+        model=model,
+        expected=expected,
+    )
+
+
+def _bench(settings: Settings) -> Engines:
+    # Not for production, so not imported by it.
+    from voiceagent.speech.bench_engines import CannedRecognizer, ToneSynthesizer  # noqa: PLC0415
+
+    tone = ToneSynthesizer(settings.bench_reply_seconds)
+    return Engines(CannedRecognizer(), tone, CannedBrain(), first_voice=tone)
+
+
+def _credentials(settings: Settings) -> GoogleCredentials | None:
+    inline = settings.gcp_credentials_json
+    return credentials_of(
+        settings.google_application_credentials, inline.get_secret_value() if inline else None
+    )
+
+
+def _check_access(settings: Settings, credentials: GoogleCredentials | None) -> None:
+    """Raises `SettingsError` for each engine of Google's that has no key and needs one."""
+    faults: list[str] = []
+    for variable, engine, endpoint, service in (
+        ("STT_ENGINE", settings.stt_engine, settings.google_stt_endpoint, GOOGLE_STT_SERVICE),
+        ("TTS_ENGINE", settings.tts_engine, settings.google_tts_endpoint, GOOGLE_TTS_SERVICE),
+    ):
+        if engine == "google":
+            try:
+                require_access(variable, host_of(endpoint, service), credentials)
+            except SettingsError as error:
+                faults += error.faults
+    if faults:
+        raise SettingsError(faults)
+
+
+def _recognizer(
+    settings: Settings, credentials: GoogleCredentials | None, profile: AgentProfile
+) -> SpeechRecognizer:
+    if settings.stt_engine == "local":
+        return LocalRecognizer()
+    return GoogleRecognizer(
+        credentials,
+        endpoint=settings.google_stt_endpoint,
+        language=settings.stt_language,
+        model=settings.stt_model,
+        api=settings.google_stt_api,
+        region=settings.google_stt_region,
+        recognizer=settings.google_stt_recognizer,
+        endpointing=settings.google_stt_endpointing,
+        hints=hints_of(profile),
+    )
+
+
+def hints_of(profile: AgentProfile) -> tuple[str, ...]:
+    """Names, streets, products: what this business's callers are likely to say."""
+    phrases = [profile.business]
+    for question in profile.questions:
+        phrases += question.expect
+        for answer in question.answers:
+            phrases += answer.say
+    return tuple(dict.fromkeys(phrases))

@@ -1,0 +1,77 @@
+"""The agent in writing, put together: who thinks, whose messages, who is told.
+
+Settings, the agent's profile and the house's ports flow in; what answers the messages flows
+out, with its background work and what it has to close. It decides nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from uuid import UUID
+
+from voiceagent.brain.agent.profile import AgentProfile
+from voiceagent.crm.messages.written_dialogues import WrittenDialogues
+from voiceagent.crm.people.agent_switch import AgentSwitch
+from voiceagent.crm.people.told_facts import ToldFacts
+from voiceagent.crm.postgres.database import Database
+from voiceagent.notices.notices import Target
+from voiceagent.notices.person_wanted import PersonWanted
+from voiceagent.settings import Settings
+from voiceagent.wiring.brains import WRITTEN_DEADLINES, House, choose_model, written_brain
+from voiceagent.written.agent import WrittenAgent
+from voiceagent.written.answerer import Answerer
+from voiceagent.written.minds import ScriptedMind, ThinkingMind
+from voiceagent.written.ports import Threads, WrittenHouse
+from voiceagent.written.script_answers import ScriptAnswers
+
+
+class WrittenOffice:
+    """The agent in writing of one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        profile: AgentProfile,
+        house: House,
+        database: Database,
+        threads: Threads,
+        *,
+        told: Collection[Target] = (),
+        on_told: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`told`: by what the owner hears that a person is wanted; `on_told` is called when
+        there is something to tell."""
+        script = ScriptAnswers(profile)
+        self._model = choose_model(settings, WRITTEN_DEADLINES)
+        mind = (
+            ScriptedMind(script)
+            if self._model is None
+            else ThinkingMind(written_brain(profile, house, self._model), script)
+        )
+        dialogues = WrittenDialogues(database)
+        ports = WrittenHouse(
+            threads,
+            AgentSwitch(database),
+            PersonWanted(database, told, profile.language, on_told),
+            dialogues,
+            ToldFacts(database).learn,
+        )
+        self._agent = WrittenAgent(Answerer(mind, script, ports), threads, dialogues)
+
+    def message_came(self, contact_id: UUID | None) -> None:
+        """This contact has written; None: it is not known who."""
+        if contact_id is None:
+            self._agent.messages_missed()
+        else:
+            self._agent.message_came(contact_id)
+
+    def switched(self, contact_id: UUID) -> None:
+        """Somebody has set who answers this contact."""
+        self._agent.switched(contact_id)
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        await self._agent.run()
+
+    @property
+    def closers(self) -> list[Callable[[], Awaitable[None]]]:
+        """What is to be closed, in order."""
+        return [] if self._model is None else [self._model.close]
