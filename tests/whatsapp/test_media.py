@@ -25,7 +25,7 @@ VOICE = {"id": "m1", "mime_type": "audio/ogg; codecs=opus", "seconds": 4, "voice
 class Ears:
     """Hears what it is told to."""
 
-    def __init__(self, *heard: str | ProviderError) -> None:
+    def __init__(self, *heard: str | Exception) -> None:
         self.heard = list(heard)
         self.listened = 0
 
@@ -35,7 +35,7 @@ class Ears:
     async def transcribe(self, audio: bytes, mime_type: str) -> str:
         self.listened += 1
         said = self.heard.pop(0)
-        if isinstance(said, ProviderError):
+        if isinstance(said, Exception):
             raise said
         return said
 
@@ -124,6 +124,10 @@ async def test_one_that_cannot_be_had_now_is_tried_again(
 
 
 class TestVoiceNotes:
+    @pytest.fixture(autouse=True)
+    def _soon_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("voiceagent.whatsapp.media.DELAYS_S", (0.01, 0.01))
+
     async def test_it_is_put_into_words_and_found_by_them(
         self, database: Database, tmp_path: Path, emulator: SidecarEmulator
     ) -> None:
@@ -132,10 +136,6 @@ class TestVoiceNotes:
         async with house(database, tmp_path, emulator, transcriber=ears) as one:
             one.office._fetching._poll_s = 0.05
             await one.written(None, kind="audio", media=VOICE)
-            await until_media(one, state="stored")
-            await until(lambda: ears.listened)
-            # Its lease ends.
-            await database.pool.execute("UPDATE message_media SET transcribe_from = now()")
             await until_media(one, transcript="שלום, זו דנה")
             assert len(await one.messages(q="דנה")) == 1
 
@@ -148,6 +148,19 @@ class TestVoiceNotes:
             await one.written(None, kind="audio", media=VOICE)
             file = await until_media(one, error="broken")
             assert file["transcript"] is None
+        assert await MediaQueue(database).claim_voice(30) is None
+
+    async def test_what_no_attempt_understands_is_given_up_in_the_end(
+        self, database: Database, tmp_path: Path, emulator: SidecarEmulator
+    ) -> None:
+        emulator.media["m1"] = ("audio/ogg", b"OggS")
+        ears = Ears(ProviderError("away", retryable=True), ValueError("odd"), TimeoutError())
+        async with house(database, tmp_path, emulator, transcriber=ears) as one:
+            one.office._fetching._poll_s = 0.05
+            await one.written(None, kind="audio", media=VOICE)
+            file = await until_media(one, error="TimeoutError")
+            assert file["transcript"] is None
+            assert ears.heard == []
         assert await MediaQueue(database).claim_voice(30) is None
 
     @pytest.mark.parametrize(

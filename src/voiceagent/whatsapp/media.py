@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
-from voiceagent.crm.messages.media_queue import FileClaim, MediaQueue
+from voiceagent.crm.messages.media_queue import FileClaim, MediaQueue, VoiceClaim
 from voiceagent.crm.postgres.outage import Outage
 from voiceagent.crm.recording.message_models import Provider
 from voiceagent.errors import ProviderError
@@ -26,7 +26,7 @@ POLL_S: Final = 10.0
 LEASE_S: Final = 120.0
 """Longer than a download and its storing can last."""
 DELAYS_S: Final = (5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)
-"""Before the second attempt, the third …; after the last a file is given up."""
+"""Before the second attempt, the third …; after the last a file, or its words, are given up."""
 TRANSCRIBE_S: Final = 60.0
 JITTER: Final = 0.2
 
@@ -104,10 +104,7 @@ class MediaFetcher:
             raise ProviderError(f"{provider} is not configured", retryable=True) from None
 
     async def _failed(self, claim: FileClaim, why: str, *, retryable: bool) -> None:
-        delay_s = None
-        if retryable and claim.attempt <= len(DELAYS_S):
-            chance = random.random()  # noqa: S311 - a delay, no secret
-            delay_s = DELAYS_S[claim.attempt - 1] * (1.0 - JITTER + 2.0 * JITTER * chance)
+        delay_s = _delay_s(claim.attempt) if retryable else None
         _log.warning("a file was not fetched id=%s why=%r given_up=%s", claim.id, why, not delay_s)
         with suppress(ProviderError):
             await self._queue.failed(claim, why, delay_s)
@@ -124,12 +121,29 @@ class MediaFetcher:
         try:
             async with asyncio.timeout(TRANSCRIBE_S):
                 transcript = await self._transcriber.transcribe(claim.content, claim.mime_type)
-        except (ProviderError, TimeoutError) as error:
-            retryable = not isinstance(error, ProviderError) or error.retryable
-            _log.warning("a voice note was not understood id=%s why=%r", claim.id, str(error))
-            if not retryable:
-                await self._queue.transcribed(claim, None, str(error))
-            # Otherwise its lease ends, and it is listened to again then.
-            return True
-        await self._queue.transcribed(claim, transcript)
+        except ProviderError as error:
+            await self._not_heard(claim, str(error), retryable=error.retryable)
+        except Exception as error:
+            # Whatever it is, no voice note may stop those behind it.
+            await self._not_heard(claim, type(error).__name__, retryable=True)
+        else:
+            await self._queue.transcribed(claim, transcript)
         return True
+
+    async def _not_heard(self, claim: VoiceClaim, why: str, *, retryable: bool) -> None:
+        delay_s = _delay_s(claim.attempt) if retryable else None
+        _log.warning(
+            "a voice note was not understood id=%s why=%r given_up=%s", claim.id, why, not delay_s
+        )
+        if delay_s is None:
+            await self._queue.transcribed(claim, None, why)
+        else:
+            await self._queue.not_heard(claim, why, delay_s)
+
+
+def _delay_s(attempt: int) -> float | None:
+    """How long to wait after this attempt, from 1; None: it was the last."""
+    if attempt > len(DELAYS_S):
+        return None
+    chance = random.random()  # noqa: S311 - a delay, no secret
+    return DELAYS_S[attempt - 1] * (1.0 - JITTER + 2.0 * JITTER * chance)

@@ -70,10 +70,18 @@ WITH due AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE message_media f
-SET transcribe_from = now() + $1 * interval '1 second'
+SET transcribe_from = now() + $1 * interval '1 second',
+    transcribe_attempts = f.transcribe_attempts + 1
 FROM due
 WHERE f.id = due.id
-RETURNING f.id, f.mime_type, f.content
+RETURNING f.id, f.mime_type, f.content, f.transcribe_attempts
+"""
+
+# Only of the newest attempt, as with files.
+_NOT_HEARD_YET = """
+UPDATE message_media
+SET error = $3, transcribe_from = now() + $4 * interval '1 second'
+WHERE id = $1 AND transcribe_attempts = $2 AND transcribe_from IS NOT NULL
 """
 
 _TRANSCRIBED = """
@@ -106,6 +114,8 @@ class VoiceClaim:
     id: UUID
     mime_type: str
     content: bytes
+    attempt: int
+    """From 1."""
 
 
 class MediaQueue:
@@ -149,7 +159,16 @@ class MediaQueue:
         """The voice note that has waited longest to be listened to; None: none waits."""
         async with self._database.connection(STORE_DEADLINE_S) as connection:
             row = await connection.fetchrow(_CLAIM_VOICE, lease_s)
-        return None if row is None else VoiceClaim(row["id"], row["mime_type"], row["content"])
+        if row is None:
+            return None
+        return VoiceClaim(row["id"], row["mime_type"], row["content"], row["transcribe_attempts"])
+
+    async def not_heard(self, claim: VoiceClaim, error: str, retry_in_s: float) -> None:
+        """It was not understood: listen again later."""
+        async with self._database.connection() as connection:
+            await connection.execute(
+                _NOT_HEARD_YET, claim.id, claim.attempt, storable(error), retry_in_s
+            )
 
     async def transcribed(self, claim: VoiceClaim, transcript: str | None, error: str = "") -> None:
         """This was said; None: nobody will ever know."""
