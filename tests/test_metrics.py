@@ -17,7 +17,7 @@ def test_what_is_counted_is_told() -> None:
     metrics.calls_ended.labels(reason="idle").inc()
     metrics.webhook_answers.labels(route="/webhook/stream_status", status=204).inc(2)
     metrics.eou_seconds.observe(0.32)
-    metrics.count_log_lines_dropped(lambda: 7)
+    metrics.log_lines_dropped.set_function(lambda: 7)
     told = samples(metrics)
     assert told["voiceagent_calls_live"] == 1
     assert told["voiceagent_calls_ended_total/idle"] == 1

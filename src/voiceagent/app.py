@@ -142,7 +142,7 @@ def _assemble(settings: Settings) -> FastAPI:
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)
     metrics = Metrics()
-    metrics.count_log_lines_dropped(dropped_lines)
+    metrics.log_lines_dropped.set_function(dropped_lines)
     registry = CallRegistry(settings.max_calls)
     readiness = Readiness(settings.max_calls, lambda: registry.live)
     admission = Admission(readiness, registry)

@@ -5,15 +5,19 @@ none of which ever waits. It decides nothing.
 """
 
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from voiceagent.call.audio import FRAME_MS
+from voiceagent.call.playout import Gap
 from voiceagent.call.turn_events import UtteranceEnded
 from voiceagent.call.turn_state import Counters
 from voiceagent.crm.recording.call_models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
 from voiceagent.crm.recording.ports import Recorder
-from voiceagent.metrics import Metrics
+from voiceagent.metrics import Metrics, error_kind
 from voiceagent.speech.ports import Recognition
 from voiceagent.telemetry import word
 
@@ -47,6 +51,7 @@ class CallDetail:
         self.call_sid = call_sid
         self._recorder = recorder
         self._metrics = metrics
+        self._started_at = _now()
         self.next_seq = next_seq
         """Of the turns of this call's record."""
         self._replies: dict[int, _ReplyDetail] = {}
@@ -59,6 +64,7 @@ class CallDetail:
         word("WS_START", call_sid=self.call_sid, stream_sid=stream_sid, engines=engines)
         self._metrics.calls_started.inc()
         self._metrics.calls_live.inc()
+        self._started_at = _now()
         self._recorder.record(
             CallStarted(
                 call_sid=self.call_sid, at=_now(), stream_sid=stream_sid, simulated=simulated
@@ -80,6 +86,8 @@ class CallDetail:
         metrics = self._metrics
         metrics.calls_live.dec()
         metrics.calls_ended.labels(reason).inc()
+        metrics.call_seconds.observe((_now() - self._started_at).total_seconds())
+        metrics.reprompts.inc(counters.reprompts)
         metrics.frames_in.inc(frames_in)
         metrics.frames_out.inc(frames_out)
         metrics.malformed_messages.inc(malformed)
@@ -146,6 +154,7 @@ class CallDetail:
             )
             self._metrics.utterances.inc()
             self._metrics.eou_seconds.observe(ended.eou_ms / 1000.0)
+            self._metrics.stt_wait_seconds.observe(ended.recognition_wait_ms / 1000.0)
         self._utterance_timings = {
             "speech_started_at_ms": started_at_ms,
             "speech_ended_at_ms": ended_at_ms,
@@ -166,6 +175,14 @@ class CallDetail:
                 timings=_rounded(self._utterance_timings),
             )
         )
+
+    def let_pass(self, text: str) -> None:
+        """Words that interrupt nobody and are answered by nobody; empty: there were none."""
+        if text:
+            self._metrics.back_channels.inc()
+
+    def ears_failed(self, engine: str, error: Exception) -> None:
+        self._metrics.stt_errors.labels(engine, error_kind(error)).inc()
 
     def learn(self, fields: dict[str, str]) -> None:
         self.learnt |= fields
@@ -209,6 +226,7 @@ class CallDetail:
                 response_ms = now_ms - detail.timings["speech_ended_at_ms"]
                 detail.timings["response_ms"] = response_ms
                 self._metrics.response_seconds.observe(response_ms / 1000.0)
+                self._observe_beginnings(detail.timings)
 
     def synthesised(self, reply: int, length_ms: float) -> None:
         """The answer is released to the playout: all of it, or all that ever will be."""
@@ -240,6 +258,22 @@ class CallDetail:
         )
         detail.frames_before = frames_sent
 
+    def gaps(self, gaps: Sequence[Gap]) -> None:
+        """Silences at the phone within what was sent."""
+        metrics = self._metrics
+        for gap in gaps:
+            metrics.playout_gaps.labels(gap.cause).inc()
+            metrics.playout_gap_seconds.observe(gap.ms / 1000.0)
+            if gap.cause == "late":
+                metrics.frames_late.inc(math.ceil(gap.ms / FRAME_MS))
+
+    def voice_failed(self, engine: str, error: Exception) -> None:
+        self._metrics.tts_errors.labels(engine, error_kind(error)).inc()
+
+    def transfer(self, *, done: bool) -> None:
+        """Twilio took the order to connect the caller, or did not."""
+        self._metrics.transfers.labels("done" if done else "failed").inc()
+
     def heard_first(self, reply: int, now_ms: float) -> None:
         self._at(reply, "heard_at_ms", now_ms)
 
@@ -254,6 +288,7 @@ class CallDetail:
             after_onset_ms=round(now_ms - onset_ms),
         )
         self._metrics.barge_ins.inc()
+        self._metrics.barge_in_seconds.observe(max(0.0, now_ms - onset_ms) / 1000.0)
         self._at(reply, "barge_in_onset_at_ms", onset_ms)
         self._at(reply, "barge_in_at_ms", now_ms)
 
@@ -298,6 +333,17 @@ class CallDetail:
                 timings=_rounded(detail.timings),
             )
         )
+
+    def _observe_beginnings(self, timings: dict[str, float]) -> None:
+        metrics = self._metrics
+        for name, histogram in (
+            ("first_token_at_ms", metrics.first_token_seconds),
+            ("first_sentence_at_ms", metrics.first_sentence_seconds),
+            ("first_audio_at_ms", metrics.first_audio_seconds),
+        ):
+            if name in timings:
+                # What was begun before the utterance was over may have been there by then.
+                histogram.observe(max(0.0, timings[name] - timings["eou_at_ms"]) / 1000.0)
 
     def _at(self, reply: int, name: str, now_ms: float) -> None:
         if detail := self._replies.get(reply):

@@ -13,11 +13,13 @@ acknowledgement of an old generation tells nothing about what was heard.
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, ULAW_SILENCE
 
 _SILENT_DBFS: Final = -100.0
+_MOST_GAPS: Final = 256
+"""Of one stretch of sending; nobody counts further."""
 _ECHO_MEMORY_MS: Final = 800.0
 """How long the agent's own voice may take to come back through a speakerphone and two networks."""
 
@@ -50,6 +52,15 @@ class MarkAfter:
 
 
 Outgoing = Frame | MarkAfter
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The phone's buffer ran dry within a reply, if the phone plays at once."""
+
+    ms: float
+    cause: Literal["late", "starved"]
+    """`late`: the audio was there, and was not sent in time; `starved`: it was not there yet."""
 
 
 @dataclass(slots=True)
@@ -86,6 +97,9 @@ class Playout:
         self._marked_byte = 0
         self._recent: deque[tuple[float, float]] = deque()
         """(when it plays, level) of the frames given out lately."""
+        self._starved = False
+        """All that was pushed has been given out, and it was not all of the reply."""
+        self._gaps: deque[Gap] = deque(maxlen=_MOST_GAPS)
 
     # --- filling --------------------------------------------------------------------------
 
@@ -161,6 +175,7 @@ class Playout:
         played = self._played_byte(now_ms)
         if played >= audio.sent:
             # The phone's buffer is dry: what is sent now plays now.
+            self._note_gap(audio, now_ms)
             self._origin_ms, self._origin_byte = now_ms, audio.sent
             played = audio.sent
         if (audio.sent - played) / BYTES_PER_MS > self.policy.lead_min_ms:
@@ -179,6 +194,7 @@ class Playout:
                 out.append(self._mark_sentence_end(audio))
             elif audio.sent - self._marked_byte >= self.policy.mark_every_ms * BYTES_PER_MS:
                 out.append(self._mark("", audio.sent))
+        self._starved = audio.sent >= _sendable(audio) and not audio.complete
         return out
 
     def next_poll_ms(self, now_ms: float) -> float | None:
@@ -190,6 +206,12 @@ class Playout:
             return now_ms if self._owes_mark(audio) else None
         lead_ms = (audio.sent - self._played_byte(now_ms)) / BYTES_PER_MS
         return now_ms + max(0.0, lead_ms - self.policy.lead_min_ms)
+
+    def take_gaps(self) -> list[Gap]:
+        """Those since it was asked last."""
+        gaps = list(self._gaps)
+        self._gaps.clear()
+        return gaps
 
     def acknowledge(self, name: str) -> bool:
         """The phone returned a mark. True if it tells that audio of this reply was heard."""
@@ -267,8 +289,14 @@ class Playout:
         self._generation += 1
         self._pending.clear()
         self._marked_byte = from_byte
+        self._starved = False
         # Dry: the next frame that is sent begins to play when it is sent.
         self._origin_ms, self._origin_byte = float("-inf"), from_byte
+
+    def _note_gap(self, audio: _Audio, now_ms: float) -> None:
+        dry_ms = self._origin_ms + (audio.sent - self._origin_byte) / BYTES_PER_MS
+        if float("-inf") < dry_ms < now_ms:
+            self._gaps.append(Gap(now_ms - dry_ms, "starved" if self._starved else "late"))
 
     def _played_byte(self, now_ms: float) -> int:
         """What the phone has played by now, if it plays at once; at most what was sent."""

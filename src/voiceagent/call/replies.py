@@ -342,8 +342,10 @@ class Replies:
         try:
             await speech.run()
         except ProviderError as error:
+            self._detail.voice_failed(self._voice.synthesizer.name, error)
             self._report_failure("tts", str(error))
-        except Exception:
+        except Exception as error:
+            self._detail.voice_failed(self._voice.synthesizer.name, error)
             _log.exception("the voice failed", extra={"call_sid": self._call_sid})
         else:
             return
@@ -403,6 +405,7 @@ class Replies:
             length_ms=self._playout.length_ms(self._reply),
             stopped=stopped,
         )
+        self._detail.gaps(self._playout.take_gaps())
 
     # --- stopping, going on, ending -----------------------------------------------------------
 

@@ -277,7 +277,8 @@ class CallSession:
                     ears.speech_paused(audio_ms)
             case on.UtteranceEnded():
                 self._on_utterance_ended(action)
-            case on.UtteranceDropped():
+            case on.UtteranceDropped(text):
+                self._detail.let_pass(text)
                 if ears:
                     ears.utterance_ended()
             case on.LateRecognition(text):
@@ -407,6 +408,7 @@ class CallSession:
                 _log.exception("the recogniser failed", extra={"call_sid": self.call_sid})
                 error = ProviderError("a fault of the recogniser's own", retryable=True)
             failures += 1 if error.retryable else _EARS_TRIES
+            self._detail.ears_failed(self._services.recognizer.name, error)
             self._services.report_failure("stt", str(error))
             await self._close_ears()
             await asyncio.sleep(0.1 * failures)
@@ -452,8 +454,10 @@ class CallSession:
             _log.exception("the transfer failed", extra={"call_sid": self.call_sid})
             why = "a fault of our own"
         else:
+            self._detail.transfer(done=True)
             return
         self._is_leaving = False
+        self._detail.transfer(done=False)
         self._services.report_failure("transfer", why)
         self.dispatch(on.TransferFailed(reply))
 

@@ -120,11 +120,19 @@ class VadStream:
         return taken, True
 
 
+def _nobody(_seconds: float) -> None: ...
+
+
 class VoiceActivity:
     """The model and its worker thread, one per process."""
 
-    def __init__(self, max_lag_ms: float = MAX_LAG_MS) -> None:
+    def __init__(
+        self, max_lag_ms: float = MAX_LAG_MS, *, on_batch: Callable[[float], None] = _nobody
+    ) -> None:
+        """`on_batch` is given how long each run of the model took, in seconds, in the worker
+        thread; it must answer at once."""
         self.max_lag_ms = max_lag_ms
+        self._on_batch = on_batch
         self.failed_windows = 0
         """Windows whose probability was made from their level, since the model failed."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -247,6 +255,7 @@ class VoiceActivity:
                 taken.append((stream, stream.slot, audio))
         self._lagging = lagging
         results: list[tuple[VadStream, list[Window]]] = [(stream, []) for stream, _, _ in taken]
+        began = time.monotonic()
         for turn in range(max((len(audio) for _, _, audio in taken), default=0)):
             chosen = [i for i, (_, _, audio) in enumerate(taken) if turn < len(audio)]
             probabilities, levels = self._model.measure(
@@ -258,6 +267,7 @@ class VoiceActivity:
         self.failed_windows = self._model.failed_windows
         if results:
             self._tell(functools.partial(_deliver, results))
+            self._on_batch(time.monotonic() - began)
 
     def _tell(self, action: Callable[[], object]) -> None:
         try:

@@ -55,14 +55,17 @@ class SynthesizerPair:
         second: SpeechSynthesizer,
         *,
         on_change: Callable[[bool, str], None] = lambda _works, _why: None,
+        on_failure: Callable[[Exception], None] = lambda _error: None,
         read_aloud: Callable[[str, str], str] = lambda text, _language: text,
         limits: Limits | None = None,
     ) -> None:
         """`on_change(works, why)` is called when the first engine begins to fail and when it is
-        back; `read_aloud` is what it reads of a text, for estimates of its position."""
+        back, `on_failure(error)` each time it did not speak a sentence; `read_aloud` is what it
+        reads of a text, for estimates of its position."""
         self.first: Final = first
         self.second: Final = second
         self._on_change = on_change
+        self._on_failure = on_failure
         self._read_aloud = read_aloud
         self._limits = limits or Limits()
         self._works = True
@@ -111,8 +114,10 @@ class SynthesizerPair:
                     async for chunk in chunks:
                         yield chunk
             except ProviderError as error:
+                self._on_failure(error)
                 self._failed(str(error))
             except Exception as error:
+                self._on_failure(error)
                 _log.exception("%s failed", self.first.name)
                 self._failed(type(error).__name__)
             else:
