@@ -69,6 +69,16 @@ class CallView(_View):
     turns: list[TurnView]
 
 
+class RecordingView(_View):
+    """That a call was recorded; the sound is at `/api/crm/calls/{call_sid}/recording`."""
+
+    seconds: float = Field(description="How long it is.")
+    offset_s: float = Field(
+        description="How long the call had lasted when it began: what the turns' timings tell less"
+        " this is the moment in the recording."
+    )
+
+
 class CallDetailView(CallView):
     """One call with everything that is known of it."""
 
@@ -78,6 +88,9 @@ class CallDetailView(CallView):
     counters: dict[str, int]
     fields: dict[str, str] = Field(description="What was learnt in this call.")
     webhooks: list[WebhookView]
+    recording: RecordingView | None = Field(
+        None, description="Null when there is none, or not yet: it follows the end of the call."
+    )
 
 
 class ContactView(_View):

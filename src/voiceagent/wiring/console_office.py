@@ -14,6 +14,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from voiceagent.crm.calls.recordings import RecordingsRepository
 from voiceagent.crm.desk.callbacks import CallbacksRepository
 from voiceagent.crm.messages.outbox import OutboxRepository
 from voiceagent.crm.messages.repository import MessagesRepository
@@ -31,6 +32,7 @@ from voiceagent.web.console.media import media_router
 from voiceagent.web.console.news import ConsoleNews
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.pairing import pairing_router
+from voiceagent.web.console.recording import recording_router
 from voiceagent.web.console.router import console_router
 from voiceagent.web.console.sign_in import sign_in_router
 from voiceagent.whatsapp.sidecar_session import SidecarSession
@@ -62,9 +64,15 @@ class ConsoleOffice:
         self.pages = Pages(settings, self.door, business=business, zone=zone)
         """Makes the pages, those of others too."""
         self._news = ConsoleNews(LiveChanges(database))
-        self._session = SidecarSession(
+        self.session = SidecarSession(
             settings.baileys_url or DEFAULT_BAILEYS_URL, ensure_baileys_token(settings)
         )
+        """The WhatsApp sidecar's."""
+
+    @property
+    def open_pages(self) -> int:
+        """How many browsers are told of news."""
+        return self._news.listening
 
     def message_changed(self, message_id: str) -> None:
         """For `Correspondence`: a message of any process is new or has changed."""
@@ -95,7 +103,8 @@ class ConsoleOffice:
                 sign_in_router(self.pages, self.door),
                 inbox_router(self.pages, self.door, house, self._news),
                 media_router(self.pages, self.door, messages),
-                pairing_router(self.pages, self.door, self._session),
+                recording_router(self.pages, self.door, RecordingsRepository(self._database)),
+                pairing_router(self.pages, self.door, self.session),
                 events_router(self.pages, self.door, self._news),
                 *pages,
             ],
@@ -117,7 +126,7 @@ class ConsoleOffice:
 
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything."""
-        stack.push_async_exit(self._session)
+        stack.push_async_exit(self.session)
 
 
 def _server_stops() -> bool:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
+from voiceagent.crm.calls.recordings import BYTES_PER_S
 from voiceagent.crm.postgres.database import QUERY_DEADLINE_S, Connection, Database
 from voiceagent.crm.postgres.paging import (
     DEFAULT_LIMIT,
@@ -32,6 +33,7 @@ from voiceagent.crm.views import (
     CallStatus,
     CallView,
     Direction,
+    RecordingView,
     TurnView,
     WebhookView,
 )
@@ -57,9 +59,11 @@ LIMIT $10
 """
 
 _ONE = """
-SELECT call_sid, contact_id, from_number, to_number, direction, status, started_at, ended_at,
-       summary, summary_source, stream_sid, simulated, end_reason, counters
-FROM calls WHERE call_sid = $1
+SELECT c.call_sid, c.contact_id, c.from_number, c.to_number, c.direction, c.status, c.started_at,
+       c.ended_at, c.summary, c.summary_source, c.stream_sid, c.simulated, c.end_reason,
+       c.counters, r.size_bytes, r.offset_ms
+FROM calls c LEFT JOIN recordings r ON r.call_sid = c.call_sid AND r.kept_at IS NOT NULL
+WHERE c.call_sid = $1
 """
 
 _TURNS = """
@@ -157,6 +161,7 @@ class CallsRepository:
                 "turns": turns[call_sid],
                 "webhooks": [WebhookView(**webhook) for webhook in webhooks],
                 "fields": {field["name"]: field["value"] for field in fields},
+                "recording": _recording(row),
             }
         )
 
@@ -167,6 +172,14 @@ async def _turns(connection: Connection, call_sids: Iterable[str]) -> dict[str, 
         view = TurnView(**{**row, "timings": json.loads(row["timings"])})
         turns[row["call_sid"]].append(view)
     return turns
+
+
+def _recording(row: asyncpg.Record) -> RecordingView | None:
+    if row["size_bytes"] is None:
+        return None
+    return RecordingView(
+        seconds=row["size_bytes"] / BYTES_PER_S, offset_s=row["offset_ms"] / 1000.0
+    )
 
 
 def _call(row: asyncpg.Record) -> dict[str, object]:
