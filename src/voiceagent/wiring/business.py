@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from voiceagent.aftercall.llm_summary import summarise_with
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.chat import ChatModel
+from voiceagent.crm.calls.recordings import RecordingsRepository
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import Database
@@ -24,6 +25,7 @@ from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
 from voiceagent.settings import Settings
 from voiceagent.web.crm import crm_router
+from voiceagent.web.recordings import recordings_router
 from voiceagent.wiring.back_office import BackOffice
 from voiceagent.wiring.brains import House
 from voiceagent.wiring.cashier import CashDesk
@@ -119,6 +121,7 @@ class Business:
         """Those that need the API key."""
         return (
             crm_router(CallsRepository(self._database), ContactsRepository(self._database)),
+            recordings_router(RecordingsRepository(self._database)),
             *self._office.routers(self.switched),
             *self._post.routers(),
             *self._cash.routers(),
