@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 
 from voiceagent.crm.recording.call_models import CallAnnounced, CallRecord, WebhookAnswered
 from voiceagent.metrics import Metrics
+from voiceagent.observability.exposition import exposition
 from voiceagent.settings import Settings, load_settings
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
@@ -61,7 +63,7 @@ class Outside:
             self.app,
             self.readiness,
             version_report(self.settings, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-            self.metrics,
+            partial(exposition, self.metrics),
         )
         self.app.include_router(
             telephony_router(

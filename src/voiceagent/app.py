@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from fastapi import Depends, FastAPI
@@ -30,6 +31,8 @@ from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.migrate import migrate
 from voiceagent.errors import SettingsError
 from voiceagent.metrics import Metrics
+from voiceagent.observability.exposition import exposition
+from voiceagent.observability.siblings import Siblings, command_of_workers
 from voiceagent.settings import Settings, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.web.call_control_webhooks import call_control_router
@@ -39,6 +42,7 @@ from voiceagent.web.console.phone import examples_of, phone_router
 from voiceagent.web.docs import install_docs
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
+from voiceagent.web.request_times import RequestTimes
 from voiceagent.web.security import api_key_required
 from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
@@ -51,6 +55,7 @@ from voiceagent.wiring.console_office import ConsoleOffice
 from voiceagent.wiring.drain import Drain
 from voiceagent.wiring.engines import choose_engines
 from voiceagent.wiring.kept_secrets import ensure_api_key
+from voiceagent.wiring.observation import Observation
 from voiceagent.wiring.voice_warm_up import VoiceWarmUp
 from voiceagent.wiring.warm_up import WarmUp
 
@@ -121,33 +126,37 @@ def _assemble(settings: Settings) -> FastAPI:
         if database.embedded:
             await migrate(database)
 
+    def on_brain_failure(why: str) -> None:
+        metrics.brain_takeovers.inc()
+        warm_up.report_failure("brain", why)
+
     api_key = ensure_api_key(settings)
     console = ConsoleOffice(
         settings, database, api_key, business=profile.business, zone=profile.zone
     )
+    metrics = Metrics()
     business = Business(
         settings,
         database,
         profile,
         revive=start_database,
-        on_brain_failure=lambda why: warm_up.report_failure("brain", why),
+        on_brain_failure=on_brain_failure,
         on_message=console.message_changed,
+        metrics=metrics,
     )
     recorder, rest = business.recorder, business.rest
     engines = choose_engines(
-        settings, profile, business.house, lambda works, _why: tell("tts", works)
+        settings, profile, business.house, lambda works, _why: tell("tts", works), metrics
     )
     business.think_with(engines.model)
     configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)
-    metrics = Metrics()
-    metrics.log_lines_dropped.set_function(dropped_lines)
     registry = CallRegistry(settings.max_calls)
     readiness = Readiness(settings.max_calls, lambda: registry.live)
-    admission = Admission(readiness, registry)
+    admission = Admission(readiness, registry, metrics)
     followed, tickets = FollowedCalls(recorder), Tickets(time.monotonic)
-    voice_activity = VoiceActivity()
+    voice_activity = VoiceActivity(on_batch=metrics.vad_batch_seconds.observe)
     phrase_book = PhraseBook(engines.phrase_store)
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
 
@@ -228,10 +237,6 @@ def _assemble(settings: Settings) -> FastAPI:
             await asyncio.sleep(_WATCH_S)
             if readiness.warmed_up:
                 tell("db", recorder.healthy)
-            metrics.records_queued.set(recorder.queued)
-            metrics.records_journaled.set(recorder.journaled)
-            metrics.records_failed.set(recorder.failed)
-            metrics.vad_failed_windows.set(voice_activity.failed_windows)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -251,11 +256,19 @@ def _assemble(settings: Settings) -> FastAPI:
             stack.push_async_callback(voice_activity.close)
             if engines.model is not None:
                 stack.push_async_callback(engines.model.close)
-            for work in (keep_warm(), watch(), business.run(), console.run()):
+            for work in (
+                *(keep_warm(), watch(), business.run(), console.run()),
+                *(observation.run(), siblings.run()),
+            ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
     version = version_report(settings, datetime.now(UTC))
+    observation = Observation(metrics, database, console.session)
+    observation.of_process(version, dropped_lines, lambda: console.open_pages)
+    observation.of_calls(readiness, registry, voice_activity)
+    observation.of_records(recorder)
+    siblings = Siblings(partial(exposition, metrics), settings.data_dir, command_of_workers())
     app = FastAPI(
         title="voiceagent",
         summary="Answers a business's phone and WhatsApp.",
@@ -264,9 +277,10 @@ def _assemble(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(RequestTimes, metrics=metrics)
     install_problem_handlers(app)
     install_docs(app)
-    install_health_routes(app, readiness, version, metrics)
+    install_health_routes(app, readiness, version, siblings.text)
     brain, phrases = engines.brain, engines.brain.phrases
     app.include_router(
         telephony_router(

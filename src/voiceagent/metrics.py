@@ -346,7 +346,7 @@ def _begin(counter: Counter, values: Iterable[str]) -> None:
 
 
 def error_kind(error: Exception) -> str:
-    """One of `ERROR_KINDS`: no answer, one that may get better, one that will not, our own fault."""
+    """One of `ERROR_KINDS`: no answer in time, a no for now, a no for good, a fault of our own."""
     match error:
         case EngineTimeout():
             return "timeout"

@@ -5,7 +5,7 @@ The state that `app.py` keeps in memory flows out as `/healthz`, `/readyz`,
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse
 
-from voiceagent.metrics import CONTENT_TYPE, Metrics
+from voiceagent.metrics import CONTENT_TYPE
 from voiceagent.settings import Settings
 
 Part = Literal["ok", "pending"]
@@ -86,7 +86,10 @@ def version_report(settings: Settings, started_at: datetime) -> VersionReport:
 
 
 def install_health_routes(
-    app: FastAPI, readiness: Readiness, version: VersionReport, metrics: Metrics
+    app: FastAPI,
+    readiness: Readiness,
+    version: VersionReport,
+    metrics_text: Callable[[], Awaitable[bytes]],
 ) -> None:
     """Put the four routes on the application itself."""
 
@@ -128,7 +131,7 @@ def install_health_routes(
         response_class=PlainTextResponse,
     )
     async def metrics_() -> Response:
-        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(await metrics_text(), headers={"Content-Type": CONTENT_TYPE})
 
     for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/version", version_)):
         # Uptime checkers like to ask with HEAD.

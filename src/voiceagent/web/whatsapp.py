@@ -74,6 +74,8 @@ def whatsapp_webhooks_router(
         if record is not None:
             await recorder.record_durably(record)
         if isinstance(record, MessageReceived):
+            if not record.from_me:
+                metrics.messages_received.labels(record.provider).inc()
             word(
                 "CRM_MESSAGE_SAVED",
                 call_sid="",

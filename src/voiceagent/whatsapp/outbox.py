@@ -8,7 +8,7 @@ asked about before it is sent. It decides neither what is written nor to whom.
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 from uuid import uuid4
@@ -49,11 +49,14 @@ class Outbox:
         carriers: Mapping[Provider, Carrier],
         news: MessageNews,
         *,
+        on_attempt: Callable[[Provider, Outcome], None] = lambda _provider, _outcome: None,
         poll_s: float = POLL_S,
         lease_s: float = LEASE_S,
         deadline_s: float = SEND_DEADLINE_S,
     ) -> None:
+        """`on_attempt` is told what came of each attempt, and must answer at once."""
         self._repository = repository
+        self._on_attempt = on_attempt
         self._carriers = carriers
         self._news = news
         self._poll_s = poll_s
@@ -141,6 +144,7 @@ class Outbox:
             # Whatever it is, no letter may stop those behind it, and this one may have been sent.
             _log.exception("a message could not be sent id=%s", letter.message_id)
             outcome = Unclear(type(error).__name__)
+        self._on_attempt(letter.provider, outcome)
         self._judge(letter, outcome)
         await self._note(letter, outcome)
 

@@ -8,6 +8,7 @@ import asyncio
 from typing import Final
 
 from voiceagent.call.registry import CallRegistry
+from voiceagent.metrics import Metrics
 from voiceagent.web.health import Readiness
 
 _SOCKET_COMES_S: Final = 3.0
@@ -17,9 +18,10 @@ _SOCKET_COMES_S: Final = 3.0
 class Admission:
     """One per process."""
 
-    def __init__(self, readiness: Readiness, registry: CallRegistry) -> None:
+    def __init__(self, readiness: Readiness, registry: CallRegistry, metrics: Metrics) -> None:
         self._readiness = readiness
         self._registry = registry
+        self._metrics = metrics
         self._let_in_at_s = -_SOCKET_COMES_S
 
     def open_for_calls(self) -> bool:
@@ -27,7 +29,14 @@ class Admission:
         is_open = self._readiness.serving and self._registry.has_room
         if is_open:
             self._let_in_at_s = asyncio.get_running_loop().time()
+        else:
+            self._metrics.calls_refused.labels(self._why_not()).inc()
         return is_open
+
+    def _why_not(self) -> str:
+        if self._readiness.draining:
+            return "draining"
+        return "full" if self._readiness.warmed_up else "warming_up"
 
     async def sockets_came(self) -> None:
         """Until whoever was last told to open a socket has had the time to do so."""

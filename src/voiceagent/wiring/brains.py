@@ -5,7 +5,7 @@ for writing flows out. Nothing here is slow: the model's library is imported in 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ from voiceagent.brain.tools.sets import voice_tools, written_tools
 from voiceagent.brain.tools.setting import ToolSetting
 from voiceagent.brain.tools.tool import AgentTools, Tool
 from voiceagent.errors import AgentFileError, SettingsError
+from voiceagent.metrics import Metrics
+from voiceagent.observability.measured import MeasuredToolbox
 from voiceagent.settings import Settings
 
 GOOGLE_LANGUAGES: Final = (
@@ -59,6 +61,8 @@ class House:
     """Is told why the model failed, each time the script takes over."""
     can_transfer: bool = True
     """Can a caller be connected to a person at all?"""
+    metrics: Metrics = field(default_factory=Metrics)
+    """In which the time that tools take is counted."""
 
 
 def load_profile(settings: Settings) -> AgentProfile:
@@ -150,7 +154,7 @@ def _toolboxes(
         )
         # In writing a conversation lasts a day: next month's payment link is another one.
         conversation = party.call_sid or f"{party.contact_id} {_now().date()}"
-        return AgentTools(tools(setting), conversation)
+        return MeasuredToolbox(AgentTools(tools(setting), conversation), house.metrics)
 
     return toolbox
 

@@ -20,12 +20,15 @@ from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.privacy.tombstones import Tombstones
+from voiceagent.crm.recording.message_models import Provider
 from voiceagent.crm.recording.recorder import CallRecorder
 from voiceagent.metrics import Metrics
 from voiceagent.notices.notices import Target
+from voiceagent.payments.ports import News, Payment
 from voiceagent.settings import Settings
 from voiceagent.web.crm import crm_router
 from voiceagent.web.recordings import recordings_router
+from voiceagent.whatsapp.ports import HandedOver, InHand, NotSent, Outcome, Settled, Unclear
 from voiceagent.wiring.back_office import BackOffice
 from voiceagent.wiring.brains import House
 from voiceagent.wiring.cashier import CashDesk
@@ -48,6 +51,7 @@ class Business:
         revive: Callable[[], Awaitable[object]],
         on_brain_failure: Callable[[str], None],
         on_message: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         """`revive` brings a database back that was away. `on_message` as of `Correspondence`.
         Raises `SettingsError`.
@@ -55,6 +59,7 @@ class Business:
         self._settings = settings
         self._database = database
         self._profile = profile
+        self._metrics = metrics
         tombstones = Tombstones(ensure_erasure_key(settings))
         # Each message by a program's webhook only: the owner has WhatsApp of their own.
         told_of_messages: list[Target] = ["webhook"] if settings.owner_webhook_url else []
@@ -66,6 +71,7 @@ class Business:
             base_url=self._base_url,
             on_message=on_message,
             on_written=self._somebody_wrote,
+            on_attempt=self._count_attempt,
         )
         self.recorder = CallRecorder(
             database,
@@ -86,6 +92,7 @@ class Business:
             on_notice=self._office.wake_senders,
             base_url=self._base_url,
             tombstones=tombstones,
+            on_recorded=self._count_payment,
         )
         self._people = PeopleOffice(
             settings, database, tombstones, profile.zone, [self._post.erasure]
@@ -99,6 +106,7 @@ class Business:
             self._post.messenger,
             self._cash.cashier,
             on_failure=on_brain_failure,
+            metrics=metrics,
             can_transfer=self.rest is not None,
         )
         """What the brain's tools have to work with."""
@@ -176,5 +184,25 @@ class Business:
             self._writing.message_came(contact_id)
         self._office.wake_senders()
 
+    def _count_attempt(self, provider: Provider, outcome: Outcome) -> None:
+        self._metrics.outbox_attempts.labels(provider, _word_of(outcome)).inc()
+
+    def _count_payment(self, payment: Payment, news: News) -> None:
+        self._metrics.payments.labels(payment.provider, news.change).inc()
+
     def _base_url(self) -> str | None:
         return self._office.public_base_url
+
+
+def _word_of(outcome: Outcome) -> str:
+    match outcome:
+        case Settled(status):
+            return status
+        case HandedOver():
+            return "handed_over"
+        case InHand():
+            return "in_hand"
+        case NotSent():
+            return "not_sent"
+        case Unclear():
+            return "unclear"

@@ -55,11 +55,13 @@ class CashDesk:
         on_notice: Callable[[], None] = lambda: None,
         base_url: Callable[[], str | None] = lambda: None,
         tombstones: Tombstones | None = None,
+        on_recorded: Callable[[Payment, News], None] = lambda _payment, _news: None,
         poll_s: float = POLL_S,
     ) -> None:
         """`messenger` writes links and thanks to payers; None: nobody does. `told`: by what the
         owner is told of payments; `on_notice` is called when there is such a notice. `base_url`:
-        where this service is reached, as far as others know by then."""
+        where this service is reached, as far as others know by then. `on_recorded` is told what
+        happened to a payment."""
         self.settings = settings
         self.business = business
         self._language = language_of(settings.agent_language)
@@ -80,7 +82,10 @@ class CashDesk:
             providers["tranzila"] = self._tranzila
         self._providers = providers
         self._payments = PaymentsRepository(
-            database, on_news=self._write_notice, tombstones=tombstones
+            database,
+            on_news=self._write_notice,
+            on_recorded=on_recorded,
+            tombstones=tombstones,
         )
         self.lists = PaymentLists(database)
         self.desk = PaymentDesk(self._payments, providers, self._paid)

@@ -1,4 +1,4 @@
-"""The pages for people, put together: who has signed in, the inbox, WhatsApp's connection.
+"""The pages for people, put together: who has signed in, the inbox, WhatsApp, the numbers.
 
 Settings, the database and the parts of others flow in; one router and the background work flow
 out. It decides nothing.
@@ -18,6 +18,8 @@ from voiceagent.crm.calls.recordings import RecordingsRepository
 from voiceagent.crm.desk.callbacks import CallbacksRepository
 from voiceagent.crm.messages.outbox import OutboxRepository
 from voiceagent.crm.messages.repository import MessagesRepository
+from voiceagent.crm.numbers.figures import FiguresRepository
+from voiceagent.crm.numbers.tally import Tally
 from voiceagent.crm.people.agent_switch import AgentSwitch
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.people.conversations import Conversations
@@ -30,6 +32,7 @@ from voiceagent.web.console.events import events_router
 from voiceagent.web.console.inbox import InboxHouse, inbox_router
 from voiceagent.web.console.media import media_router
 from voiceagent.web.console.news import ConsoleNews
+from voiceagent.web.console.numbers import numbers_router
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.pairing import pairing_router
 from voiceagent.web.console.recording import recording_router
@@ -59,11 +62,14 @@ class ConsoleOffice:
     ) -> None:
         """`zone`: the business's own. Raises `SettingsError`."""
         self._database = database
+        self._zone = zone
+        self._takes_payments = not (settings.missing_for_paypal and settings.missing_for_tranzila)
         self.door = Door(settings, api_key)
         """Who may see a page."""
         self.pages = Pages(settings, self.door, business=business, zone=zone)
         """Makes the pages, those of others too."""
         self._news = ConsoleNews(LiveChanges(database))
+        self._tally = Tally(database)
         self.session = SidecarSession(
             settings.baileys_url or DEFAULT_BAILEYS_URL, ensure_baileys_token(settings)
         )
@@ -105,6 +111,13 @@ class ConsoleOffice:
                 media_router(self.pages, self.door, messages),
                 recording_router(self.pages, self.door, RecordingsRepository(self._database)),
                 pairing_router(self.pages, self.door, self.session),
+                numbers_router(
+                    self.pages,
+                    self.door,
+                    FiguresRepository(self._database),
+                    zone=self._zone,
+                    takes_payments=self._takes_payments,
+                ),
                 events_router(self.pages, self.door, self._news),
                 *pages,
             ],
@@ -116,6 +129,7 @@ class ConsoleOffice:
         await asyncio.to_thread(self.pages.warm_up)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("the pages' news", self._news.run))
+            tasks.create_task(keep_running("the pages' numbers", self._tally.run))
             tasks.create_task(self._end_with_server())
 
     async def _end_with_server(self) -> None:

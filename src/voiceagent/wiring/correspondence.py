@@ -40,7 +40,7 @@ from voiceagent.whatsapp.media import MediaFetcher, MediaSource
 from voiceagent.whatsapp.messenger import OutboxMessenger, OwnerMessenger
 from voiceagent.whatsapp.news import MessageNews
 from voiceagent.whatsapp.outbox import Outbox
-from voiceagent.whatsapp.ports import Carrier, Transcriber
+from voiceagent.whatsapp.ports import Carrier, Outcome, Transcriber
 from voiceagent.whatsapp.sidecar import Sidecar, webhook_key
 from voiceagent.whatsapp.sidecar_erasure import SidecarErasure, always, kept_here
 from voiceagent.whatsapp.twilio_media import TwilioMedia
@@ -63,6 +63,7 @@ class Correspondence:
         transcriber: Transcriber | None = None,
         on_message: Callable[[str], None] = lambda _: None,
         on_written: Callable[[UUID | None], None] = lambda _: None,
+        on_attempt: Callable[[Provider, Outcome], None] = lambda _provider, _outcome: None,
     ) -> None:
         """By the `tombstones` whoever was erased is known. `told`: by what the owner is told of
         messages. `base_url`: where Twilio reaches this service, as far as others know by then;
@@ -70,6 +71,7 @@ class Correspondence:
         process, that is new or has changed; empty: some were missed. `on_written` is given the
         contact of each message that somebody wrote to the business, and once more when a voice
         note was put into words or given up; None: some were missed.
+        `on_attempt` is told what came of each attempt to send a message.
         `transcriber`: None: Google, where it hears callers, else nobody.
 
         Raises `SettingsError`.
@@ -130,7 +132,7 @@ class Correspondence:
         """None without the owner's number."""
         self.arrivals = Arrivals(self._routes, told, owner_phone=settings.owner_whatsapp)
         """For the recorder: what belongs to new messages."""
-        self._sending = Outbox(self.outbox, carriers, self._news)
+        self._sending = Outbox(self.outbox, carriers, self._news, on_attempt=on_attempt)
         self._fetching = MediaFetcher(MediaQueue(database), sources, ears)
 
     def routers(self) -> Sequence[APIRouter]:

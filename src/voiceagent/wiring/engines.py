@@ -13,6 +13,8 @@ from voiceagent.brain.chat import ChatModel
 from voiceagent.brain.ports import Brain
 from voiceagent.call.speaking import PhraseStore
 from voiceagent.errors import SettingsError
+from voiceagent.metrics import Metrics, error_kind
+from voiceagent.observability.measured import MeasuredSynthesizer, measured_model
 from voiceagent.settings import Settings
 from voiceagent.speech.google_channel import (
     GoogleCredentials,
@@ -57,15 +59,17 @@ def choose_engines(
     profile: AgentProfile,
     house: House,
     on_voice_change: Callable[[bool, str], None],
+    metrics: Metrics | None = None,
 ) -> Engines:
     """The engines that the settings name.
 
     `on_voice_change(works, why)` is called when the first of two voices begins to fail and
     when it is back. Raises `SettingsError`.
     """
+    metrics = metrics or Metrics()
     if settings.bench_engines:
-        return _bench(settings)
-    model = choose_model(settings)
+        return _bench(settings, metrics)
+    model = measured_model(choose_model(settings), "call", metrics)
     brain = choose_brain(settings, profile, house, model)
     credentials = _credentials(settings)
     _check_access(settings, credentials)
@@ -74,7 +78,8 @@ def choose_engines(
     expected = hints_of(profile) if settings.stt_engine == "local" else ()
     if settings.tts_engine == "local":
         voice = LocalSynthesizer(voice=settings.tts_voice)
-        return Engines(recognizer, voice, brain, voice, model=model, expected=expected)
+        heard = MeasuredSynthesizer(voice, metrics)
+        return Engines(recognizer, heard, brain, voice, model=model, expected=expected)
     first = GoogleSynthesizer(
         host_of(settings.google_tts_endpoint, GOOGLE_TTS_SERVICE),
         credentials,
@@ -83,7 +88,13 @@ def choose_engines(
         voice=settings.tts_voice,
     )
     second = LocalSynthesizer()
-    pair = SynthesizerPair(first, second, on_change=on_voice_change, read_aloud=spoken)
+    pair = SynthesizerPair(
+        MeasuredSynthesizer(first, metrics),
+        MeasuredSynthesizer(second, metrics),
+        on_change=on_voice_change,
+        on_failure=lambda error: metrics.tts_errors.labels(first.name, error_kind(error)).inc(),
+        read_aloud=spoken,
+    )
     store = PhraseCache(settings.data_dir / "phrases").shelf(first.name, first.voice, spoken)
     return Engines(
         recognizer,
@@ -98,12 +109,13 @@ def choose_engines(
     )
 
 
-def _bench(settings: Settings) -> Engines:
+def _bench(settings: Settings, metrics: Metrics) -> Engines:
     # Not for production, so not imported by it.
     from voiceagent.speech.bench_engines import CannedRecognizer, ToneSynthesizer  # noqa: PLC0415
 
     tone = ToneSynthesizer(settings.bench_reply_seconds)
-    return Engines(CannedRecognizer(), tone, CannedBrain(), first_voice=tone)
+    voice = MeasuredSynthesizer(tone, metrics)
+    return Engines(CannedRecognizer(), voice, CannedBrain(), first_voice=tone)
 
 
 def _credentials(settings: Settings) -> GoogleCredentials | None:

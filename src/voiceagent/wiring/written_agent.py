@@ -14,6 +14,7 @@ from voiceagent.crm.people.told_facts import ToldFacts
 from voiceagent.crm.postgres.database import Database
 from voiceagent.notices.notices import Target
 from voiceagent.notices.person_wanted import PersonWanted
+from voiceagent.observability.measured import measured_model
 from voiceagent.settings import Settings
 from voiceagent.wiring.brains import WRITTEN_DEADLINES, House, choose_model, written_brain
 from voiceagent.written.agent import WrittenAgent
@@ -40,7 +41,8 @@ class WrittenOffice:
         """`told`: by what the owner hears that a person is wanted; `on_told` is called when
         there is something to tell."""
         script = ScriptAnswers(profile)
-        self._model = choose_model(settings, WRITTEN_DEADLINES)
+        model = choose_model(settings, WRITTEN_DEADLINES)
+        self._model = measured_model(model, "written", house.metrics)
         mind = (
             ScriptedMind(script)
             if self._model is None

@@ -103,6 +103,9 @@ WHERE p.paid_at IS NOT NULL AND p.told_at IS NULL ORDER BY p.paid_at LIMIT $1
 _TOLD = "UPDATE payments SET told_at = now() WHERE id = $1 AND told_at IS NULL"
 
 
+def _nobody(_payment: Payment, _news: News) -> None: ...
+
+
 class PaymentsRepository:
     """Every method raises `ProviderError` when the database is away."""
 
@@ -111,12 +114,16 @@ class PaymentsRepository:
         database: Database,
         *,
         on_news: OnNews | None = None,
+        on_recorded: Callable[[Payment, News], None] = _nobody,
         tombstones: Tombstones | None = None,
         deadline_s: float = QUERY_DEADLINE_S,
     ) -> None:
-        """By the `tombstones` calls are known that were erased while they were on the line."""
+        """By the `tombstones` calls are known that were erased while they were on the line.
+        `on_news` writes in the transaction what follows; `on_recorded` is told once it is
+        committed, and must answer at once."""
         self._database = database
         self._on_news = on_news
+        self._on_recorded = on_recorded
         self._tombstones = tombstones
         self._deadline_s = deadline_s
 
@@ -166,11 +173,14 @@ class PaymentsRepository:
             return await self._record(connection, now, news)
 
         try:
-            return await self._alone(payment_id, work)
+            recorded = await self._alone(payment_id, work)
         except ContentRejected as error:
             if news.change != "paid":
                 raise
             raise Conflict("that money has paid for another payment") from error
+        if recorded.is_new:
+            self._on_recorded(recorded.payment, news)
+        return recorded
 
     async def opened(self, payment: Payment, order: Order) -> Payment:
         """The payer is about to be sent to this order.

@@ -7,6 +7,7 @@ the package's own. Knows no table; never prints the URL, which may hold a passwo
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -56,6 +57,15 @@ class TransactionConflict(ProviderError):
         super().__init__("the transaction gave way to another one", retryable=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many the pool has."""
+
+    idle: int
+    busy: int
+    """Lent out."""
+
+
 class Database:
     """One process's way to PostgreSQL.
 
@@ -74,6 +84,14 @@ class Database:
     def embedded(self) -> bool:
         """Whether the server is our own."""
         return self._server is not None
+
+    @property
+    def connections(self) -> "Connections":
+        """Of the pool, now."""
+        if self._pool is None:
+            return Connections(idle=0, busy=0)
+        idle = self._pool.get_idle_size()
+        return Connections(idle=idle, busy=self._pool.get_size() - idle)
 
     @property
     def pool(self) -> "asyncpg.Pool[asyncpg.Record]":

@@ -118,6 +118,11 @@ class ConsoleNews:
             listener.tell_everything()
 
     @property
+    def listening(self) -> int:
+        """How many pages are open."""
+        return len(self._listeners)
+
+    @property
     def is_full(self) -> bool:
         """Whether there are as many listeners as there may be."""
         return len(self._listeners) >= MOST_LISTENERS
