@@ -37,7 +37,9 @@ HISS_DBFS = -40
 
 
 @pytest.fixture
-async def recognizer() -> AsyncIterator[LocalRecognizer]:
+async def recognizer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalRecognizer]:
+    # Half a minute is decoded in a second, unless other tests have the cores.
+    monkeypatch.setattr("voiceagent.speech.local_stt.DEADLINE_S", 60.0)
     recognizer = LocalRecognizer()
     await recognizer.warm_up()
     yield recognizer
