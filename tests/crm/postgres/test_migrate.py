@@ -15,6 +15,8 @@ TABLES = {
     *("callbacks", "appointments", "notices", "written_dialogues", "schema_migrations"),
     *("contact_identities", "messages", "message_changes", "message_keys", "message_media"),
     *("outbox", "tombstones", "payments", "payment_events"),
+    *("recordings", "recording_pieces"),
+    *("engine_failures", "quarter_hours", "response_times", "tally_rounds"),
 }
 
 

@@ -103,6 +103,10 @@ _OLD_ROWS: Final = (
         SELECT key FROM message_keys WHERE created_at < $1 AND message_id IS NULL LIMIT 500)
     """,
     """
+    DELETE FROM engine_failures WHERE id IN (
+        SELECT id FROM engine_failures WHERE at < $1 LIMIT 500)
+    """,
+    """
     UPDATE contacts SET last_summary = NULL, last_summary_at = NULL WHERE id IN (
         SELECT id FROM contacts WHERE last_summary_at < $1 LIMIT 500)
     """,

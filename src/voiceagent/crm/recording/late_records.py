@@ -13,6 +13,7 @@ from uuid import UUID
 
 from voiceagent.crm.people.phone import identifying_number
 from voiceagent.crm.recording.call_models import CallAnnounced, CallbackRequested, CallRecord
+from voiceagent.crm.recording.engine_failures import EngineFailed
 from voiceagent.crm.recording.message_models import (
     MessageChanged,
     MessageFateKnown,
@@ -21,7 +22,7 @@ from voiceagent.crm.recording.message_models import (
     Sender,
 )
 
-AnyRecord = CallRecord | MessageRecord
+AnyRecord = CallRecord | MessageRecord | EngineFailed
 Kind = Literal["call", "message", "contact", "phone", "lid"]
 Subject = tuple[Kind, str]
 """What a record is about: a call's sid, a message's or a contact's id, an E.164 number, a LID."""
@@ -62,6 +63,8 @@ def subjects_of(record: AnyRecord) -> list[Subject]:
             return [("message", str(record.id)), *identities_of(record.sender)]
         case MessageFateKnown() | MessageChanged():
             return [("message", str(record.message_id))]
+        case EngineFailed():
+            return []
         case _:
             return [("call", record.call_sid)]
 

@@ -1,4 +1,4 @@
-"""Applies records of any kind: of calls and of messages, in one transaction.
+"""Applies records of any kind: of calls, messages and engines, in one transaction.
 
 What the recorder keeps flows in, rows come out, all or none. Records of what was erased
 meanwhile come to nothing, however late they come; what the erased wished goes on.
@@ -23,6 +23,7 @@ from voiceagent.crm.privacy.lasting_wishes import lift_stops, restore_stops
 from voiceagent.crm.privacy.tombstones import Tombstones
 from voiceagent.crm.recording.call_models import CallRecord
 from voiceagent.crm.recording.call_records import apply_records
+from voiceagent.crm.recording.engine_failures import EngineFailed, apply_engine_failures
 from voiceagent.crm.recording.late_records import Sifted
 from voiceagent.crm.recording.message_models import (
     MessageChanged,
@@ -32,7 +33,7 @@ from voiceagent.crm.recording.message_models import (
 )
 from voiceagent.crm.recording.message_records import OnNew, apply_message_records
 
-Record = Annotated[CallRecord | MessageRecord, Field(discriminator="kind")]
+Record = Annotated[CallRecord | MessageRecord | EngineFailed, Field(discriminator="kind")]
 
 
 class RecordsRepository:
@@ -87,16 +88,21 @@ class RecordsRepository:
 
     async def _write(self, connection: Connection, records: Sequence[Record]) -> None:
         messages: list[MessageRecord] = []
+        failures: list[EngineFailed] = []
         calls: list[CallRecord] = []
         for record in records:
             if isinstance(record, MessageReceived | MessageFateKnown | MessageChanged):
                 messages.append(record)
+            elif isinstance(record, EngineFailed):
+                failures.append(record)
             else:
                 calls.append(record)
         if calls:
             await apply_records(connection, calls)
         if messages:
             await apply_message_records(connection, messages, self._on_new_messages)
+        if failures:
+            await apply_engine_failures(connection, failures)
 
     async def _erase(self, late: Sifted, deadline_s: float) -> None:
         assert self._tombstones is not None  # noqa: S101 - it has found them
