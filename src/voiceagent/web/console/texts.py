@@ -48,6 +48,7 @@ class Texts:
     inbox_name: str
     phone_name: str
     pairing_name: str
+    numbers_name: str
     language: str
     hebrew: str
     english: str
@@ -72,6 +73,7 @@ _HE: Final = Texts(
     inbox_name="שיחות",
     phone_name="טלפון",
     pairing_name="וואטסאפ",
+    numbers_name="מספרים",
     language="שפה",
     hebrew="עברית",
     english="English",
@@ -113,6 +115,7 @@ _EN: Final = Texts(
     inbox_name="Inbox",
     phone_name="Phone",
     pairing_name="WhatsApp",
+    numbers_name="Numbers",
     language="Language",
     hebrew="עברית",
     english="English",
