@@ -29,6 +29,7 @@ from voiceagent.call.vad import VoiceActivity
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.migrate import migrate
+from voiceagent.crm.recording.engine_failures import engine_failed, is_engine
 from voiceagent.errors import SettingsError
 from voiceagent.metrics import Metrics
 from voiceagent.observability.exposition import exposition
@@ -128,7 +129,17 @@ def _assemble(settings: Settings) -> FastAPI:
 
     def on_brain_failure(why: str) -> None:
         metrics.brain_takeovers.inc()
-        warm_up.report_failure("brain", why)
+        report_failure("brain", why)
+
+    def report_failure(part: str, why: str) -> None:
+        if is_engine(part):
+            recorder.record(engine_failed(part))
+        warm_up.report_failure(part, why)
+
+    def on_voice_change(works: bool, _why: str) -> None:
+        if not works:
+            recorder.record(engine_failed("tts"))
+        tell("tts", works)
 
     api_key = ensure_api_key(settings)
     console = ConsoleOffice(
@@ -145,9 +156,7 @@ def _assemble(settings: Settings) -> FastAPI:
         metrics=metrics,
     )
     recorder, rest = business.recorder, business.rest
-    engines = choose_engines(
-        settings, profile, business.house, lambda works, _why: tell("tts", works), metrics
-    )
+    engines = choose_engines(settings, profile, business.house, on_voice_change, metrics)
     business.think_with(engines.model)
     configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
@@ -214,7 +223,7 @@ def _assemble(settings: Settings) -> FastAPI:
         expected=engines.expected,
         control=rest,
         parking=Parking(time.monotonic),
-        report_failure=warm_up.report_failure,
+        report_failure=report_failure,
         words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
     )
 

@@ -53,7 +53,7 @@ from voiceagent.errors import Conflict, NotFound, ProviderError
 from voiceagent.notices.notices import Notice, queue_notice
 
 DEADLINE_S = 30.0
-OF_NOBODY = {"tombstones"}
+OF_NOBODY = {"tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"}
 """Tables that hold nothing of anybody."""
 
 

@@ -20,7 +20,7 @@ from voiceagent.crm.recording.message_models import MediaNote
 from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import NotFound
 
-OF_NOBODY = {"tombstones"}
+OF_NOBODY = {"tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"}
 
 
 @pytest.fixture
