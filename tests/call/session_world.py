@@ -46,6 +46,7 @@ PHRASES: Final = FixedPhrases(
     apology="sorry about that",
     busy="all busy",
     transfer_failed="nobody free",
+    recording="this is recorded",
 )
 _WINDOW_BYTES: Final = int(WINDOW_MS * BYTES_PER_MS)
 _LINE_NOISE: Final = bytes([0xFA, 0x7A] * (FRAME_BYTES // 2))

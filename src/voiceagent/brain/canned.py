@@ -19,6 +19,7 @@ class CannedBrain:
             apology="Bench apology.",
             busy="All lines are busy. Please call again in a few minutes.",
             transfer_failed="Bench transfer failed.",
+            recording="Bench calls are recorded.",
         )
 
     @property

@@ -149,6 +149,8 @@ class FixedPhrases:
     """When no more calls can be taken; spoken by Twilio itself."""
     transfer_failed: str
     """When the person to whom the caller was to be connected cannot be reached."""
+    recording: str
+    """The notice of a call that is recorded, before the introduction."""
 
 
 class Brain(Protocol):

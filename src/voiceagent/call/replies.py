@@ -32,6 +32,7 @@ from voiceagent.call.parking import Talk
 from voiceagent.call.playout import Playout
 from voiceagent.call.speaking import ReplySpeech, Voice
 from voiceagent.call.speculation import Speculation
+from voiceagent.call.tape import RecordingNotice
 from voiceagent.errors import ProviderError
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Replies:
         wake: Callable[[], None],
         silence: Callable[[bool], None],
         report_failure: Callable[[str, str], None],
+        notice: RecordingNotice,
     ) -> None:
         """`expect` tells the recogniser what may be answered, `listen_for` in which language;
         `wake` and `silence(needs_clear)` reach the sender; `report_failure(part, why)` the
@@ -79,6 +81,7 @@ class Replies:
         self._wake = wake
         self._silence = silence
         self._report_failure = report_failure
+        self._notice = notice
         self._conversation = talk.conversation
         self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -222,6 +225,10 @@ class Replies:
         self._dispatch(ending)
 
     def _on_sentence(self, reply: int, text: str, *, introduction: bool) -> None:
+        if self._notice.is_due(reply):
+            # Before all else, and never held back.
+            self._notice.comes(reply, self._phrases.recording)
+            self._dispatch(on.ReplySentence(reply, self._phrases.recording))
         if self._conversation.admit(reply, text, introduction=introduction):
             self._dispatch(on.ReplySentence(reply, text))
 
@@ -389,13 +396,16 @@ class Replies:
         if not self._playout.acknowledge(name):
             return
         reply = self._reply
-        if self._playout.heard_ms(reply) > 0:
+        if (heard_ms := self._playout.heard_ms(reply)) > 0:
             self._commit()
+            if self._notice.is_awaited(reply):
+                self._notice.heard(reply, self._conversation.heard(reply, heard_ms))
             self._detail.heard_first(reply, self._now_ms())
             self._dispatch(on.ReplyHeard(reply))
         self._tell_played_out()
 
     def frames_begin(self, frames_before: int) -> None:
+        self._notice.frames_begin(self._reply, self._now_ms())
         self._detail.frames_begin(self._reply, frames_before, self._now_ms())
 
     def frames_end(self, *, stopped: bool) -> None:
@@ -453,6 +463,7 @@ class Replies:
         whole = 0 < self._playout.length_ms(reply) <= heard_ms and not abandoned
         exchange = self._conversation.settle(reply, None if whole else heard_ms)
         heard = exchange.text if exchange else ""
+        self._notice.reply_over(reply, heard)
         self._detail.reply_over(
             reply,
             text=text,

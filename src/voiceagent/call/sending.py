@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from voiceagent.call.playout import Frame, Playout
+from voiceagent.call.tape import Tape
 from voiceagent.twilio.media_stream import Encoder
 
 _SEND_S: Final = 5.0
@@ -45,12 +46,15 @@ class Sender:
         playout: Playout,
         now_ms: Callable[[], float],
         listener: FrameListener,
+        *,
+        tape: Tape,
     ) -> None:
         self._socket = socket
         self._encoder = encoder
         self._playout = playout
         self._now_ms = now_ms
         self._listener = listener
+        self._tape = tape
         self._wake = asyncio.Event()
         self._clear_due = False
         self._stops = 0
@@ -98,17 +102,19 @@ class Sender:
         if self._clear_due:
             self._clear_due = False
             await self._socket.send(self._encoder.clear())
+            self._tape.cleared()
         frames_before, stops = self._playout.frames_sent, self._stops
         outgoing = self._playout.poll(self._now_ms())
         if outgoing and not self._sending:
             self._sending = True
             self._listener.frames_begin(frames_before)
         for item in outgoing:
-            await self._socket.send(
-                self._encoder.media(item.ulaw)
-                if isinstance(item, Frame)
-                else self._encoder.mark(item.name)
-            )
+            if isinstance(item, Frame):
+                await self._socket.send(self._encoder.media(item.ulaw))
+                self._tape.agent(item.ulaw)
+            else:
+                await self._socket.send(self._encoder.mark(item.name))
+                self._tape.mark(item.name)
             if self._stops != stops:
                 return
         if self._playout.is_all_sent:

@@ -27,6 +27,7 @@ from voiceagent.call.playout import Playout
 from voiceagent.call.replies import Replies
 from voiceagent.call.sending import MediaSocket, Sender
 from voiceagent.call.speaking import Voice
+from voiceagent.call.tape import RecordingNotice, Tape, Unrecorded
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turns import Turns
 from voiceagent.call.vad import VoiceActivity
@@ -77,6 +78,8 @@ class CallServices:
     """(part, sentence): an engine (`stt`, `tts`, `brain`) failed in a call."""
     words: FloorWords = BUILT_IN
     """By which the floor is kept or taken, those of the business included."""
+    record: Callable[[str], Tape] | None = None
+    """A tape for the call of that sid; None: calls are not recorded."""
 
 
 class CallSession:
@@ -107,6 +110,9 @@ class CallSession:
         self._vad = services.voice_activity.open(self._on_windows)
         self._ears: RecognitionStream | None = None
         self._expected = services.expected
+        # A caller who comes back was told, and is on a tape already.
+        tape = services.record(start.call_sid) if services.record and not self._is_back else None
+        self._tape: Tape = tape or Unrecorded()
         self._replies = Replies(
             services.brain,
             self._talk,
@@ -120,6 +126,7 @@ class CallSession:
             wake=lambda: self._sender.wake(),  # noqa: PLW0108 (made below: each needs the other)
             silence=lambda needs_clear: self._sender.stop(needs_clear=needs_clear),
             report_failure=services.report_failure,
+            notice=RecordingNotice(tape),
         )
         self._sender = Sender(
             socket,
@@ -127,6 +134,7 @@ class CallSession:
             self._playout,
             self._now_ms,
             self._replies,
+            tape=self._tape,
         )
 
         self._events: deque[on.Event] = deque()
@@ -193,6 +201,7 @@ class CallSession:
         # By whatever way it ended: the machine is told, and no reply is left unsettled.
         self.dispatch(on.Closed())
         self._replies.close()
+        self._tape.close()
         if self._timer is not None:
             self._timer.cancel()
         self._vad.close()
@@ -340,6 +349,7 @@ class CallSession:
                 self._on_media(message.ulaw)
             case twilio.Mark():
                 self._check_stream(message.stream_sid)
+                self._tape.mark_came(message.name)
                 self._replies.on_mark(message.name)
             case twilio.Dtmf():
                 self._check_stream(message.stream_sid)
@@ -367,6 +377,7 @@ class CallSession:
         self._bytes_in += len(ulaw)
         self._frames_in += 1
         self._media_at_ms = self._now_ms()
+        self._tape.caller(ulaw)
         self._vad.feed(ulaw)
         if self._ears is not None:
             self._ears.feed(ulaw)

@@ -39,7 +39,9 @@ from voiceagent.errors import ProviderError
 
 NOON = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 PARTY = Party("CA1")
-PHRASES = FixedPhrases(("Hello?", "Anybody?"), "Goodbye.", "Sorry.", "Busy.", "Nobody there.")
+PHRASES = FixedPhrases(
+    ("Hello?", "Anybody?"), "Goodbye.", "Sorry.", "Busy.", "Nobody there.", "Taped."
+)
 CARD = CallerCard(UUID(int=1), "+972500000001", "Dana", {})
 GREETING = ("Corner Shop.", "What can I do for you?")
 PATIENT = Deadlines(first_token_s=10.0, gap_s=10.0, total_s=30.0)

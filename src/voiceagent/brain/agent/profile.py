@@ -188,6 +188,8 @@ class PhraseTable(_Table):
     """When a person is wanted and there is no number to connect the caller to."""
     robot: Text
     """When the caller asks whether this is a machine."""
+    recording: Text
+    """Before the greeting, where calls are recorded."""
 
 
 class WordTable(_Table):
@@ -324,4 +326,5 @@ class AgentProfile(_Table):
             apology=phrases.apology,
             busy=phrases.busy,
             transfer_failed=phrases.transfer_failed,
+            recording=phrases.recording,
         )

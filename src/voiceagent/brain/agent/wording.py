@@ -39,6 +39,7 @@ _ENGLISH: Final[_Sentences] = {
         "I cannot put you through from here. I will note everything, and we will call you back."
     ),
     "robot": "I am a computer program that answers the telephone for {business}.",
+    "recording": "This call is being recorded.",
 }
 
 _HEBREW: Final[_Sentences] = {
@@ -64,6 +65,7 @@ _HEBREW: Final[_Sentences] = {
     "transfer_failed": "סליחה, כרגע אין אף אחד פנוי. אפשר להשאיר הודעה ונחזור אליכם.",
     "no_person": "אי אפשר להעביר את השיחה מכאן. נרשום הכול ונחזור אליכם.",
     "robot": "אתם מדברים עם מענה ממוחשב של {business}.",
+    "recording": "השיחה הזאת מוקלטת.",
 }
 
 _RUSSIAN: Final[_Sentences] = {
@@ -91,6 +93,7 @@ _RUSSIAN: Final[_Sentences] = {
     ),
     "no_person": "Отсюда соединить вас нельзя. Мы всё запишем и перезвоним вам.",
     "robot": "Вам отвечает компьютерная программа. Это {business}.",
+    "recording": "Этот разговор записывается.",
 }
 
 _ARABIC: Final[_Sentences] = {
@@ -116,6 +119,7 @@ _ARABIC: Final[_Sentences] = {
     "transfer_failed": "عذرًا، لا أحد متاح الآن. يمكنكم ترك رسالة وسنعاود الاتصال بكم.",
     "no_person": "لا يمكن تحويل المكالمة من هنا. سنسجل كل شيء ونعاود الاتصال بكم.",
     "robot": "يجيبكم برنامج حاسوب باسم {business}.",
+    "recording": "هذه المكالمة مسجلة.",
 }
 
 _DEFAULTS: Final = {"ar": _ARABIC, "en": _ENGLISH, "he": _HEBREW, "ru": _RUSSIAN}
@@ -147,7 +151,8 @@ def completed(phrases: Mapping[str, Any], language: str) -> dict[str, Any]:
             case str(spoken) | [str(spoken), *_]:
                 whole.setdefault(key, spoken)
     # Nothing else says it: better in another language than not at all.
-    whole.setdefault("robot", _ENGLISH["robot"])
+    for key in ("robot", "recording"):
+        whole.setdefault(key, _ENGLISH[key])
     return whole
 
 
