@@ -54,6 +54,7 @@ class CallDetail:
         self._started_at = _now()
         self.next_seq = next_seq
         """Of the turns of this call's record."""
+        self._frames_counted = 0
         self._replies: dict[int, _ReplyDetail] = {}
         self._utterance_timings: dict[str, float] = {}
         self.learnt: dict[str, str] = {}
@@ -89,7 +90,7 @@ class CallDetail:
         metrics.call_seconds.observe((_now() - self._started_at).total_seconds())
         metrics.reprompts.inc(counters.reprompts)
         metrics.frames_in.inc(frames_in)
-        metrics.frames_out.inc(frames_out)
+        self._count_frames(frames_out)
         metrics.malformed_messages.inc(malformed)
         metrics.guesses.labels("used").inc(counters.guesses_used)
         metrics.guesses.labels("wasted").inc(counters.guesses - counters.guesses_used)
@@ -245,6 +246,7 @@ class CallDetail:
 
     def frames_end(self, reply: int, frames_sent: int, *, length_ms: float, stopped: bool) -> None:
         """The reply's last frame was sent, or its sending was stopped."""
+        self._count_frames(frames_sent)
         detail = self._replies.get(reply)
         if detail is None or not detail.released:
             return
@@ -333,6 +335,10 @@ class CallDetail:
                 timings=_rounded(detail.timings),
             )
         )
+
+    def _count_frames(self, frames_sent: int) -> None:
+        self._metrics.frames_out.inc(frames_sent - self._frames_counted)
+        self._frames_counted = frames_sent
 
     def _observe_beginnings(self, timings: dict[str, float]) -> None:
         metrics = self._metrics
