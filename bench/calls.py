@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,11 +22,11 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+from processes import cpu_seconds, free_port, resident_mb
+
 ROOT = Path(__file__).resolve().parents[1]
 SERVICE_CORE, CALLERS_CORE = 0, 1
 READY_S = 60.0
-TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 SAY = {
     "bench": ["I want to buy a house"] * 6,
     "local": ["I want to buy a house", "an apartment", "three rooms", "yes please"],
@@ -59,15 +58,15 @@ def _arguments() -> argparse.Namespace:
 
 def _run(arguments: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as data_dir:
-        port = _free_port()
+        port = free_port()
         service = _serve(port, data_dir, arguments)
         try:
             _wait_ready(port)
-            idle_mb = _resident_mb(service.pid)
-            cpu_before, began = _cpu_seconds(service.pid), time.monotonic()
+            idle_mb = resident_mb(service.pid)
+            cpu_before, began = cpu_seconds(service.pid), time.monotonic()
             report, peak_mb = _call(port, service.pid, arguments)
             wall_s = time.monotonic() - began
-            cpu_s = _cpu_seconds(service.pid) - cpu_before
+            cpu_s = cpu_seconds(service.pid) - cpu_before
         finally:
             service.send_signal(signal.SIGTERM)
             try:
@@ -124,7 +123,7 @@ def _call(port: int, pid: int, arguments: argparse.Namespace) -> tuple[dict, flo
     with tempfile.TemporaryFile() as out:
         callers = subprocess.Popen(command, cwd=ROOT, stdout=out)
         while callers.poll() is None:
-            peak_mb = max(peak_mb, _resident_mb(pid))
+            peak_mb = max(peak_mb, resident_mb(pid))
             time.sleep(0.5)
         out.seek(0)
         return json.load(out), peak_mb
@@ -140,38 +139,6 @@ def _wait_ready(port: int) -> None:
                 return
         time.sleep(0.2)
     raise SystemExit("the service did not become ready")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _processes(pid: int) -> list[int]:
-    """The service and its speech workers."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    try:
-        found = [int(child) for child in children.read_text().split()]
-    except OSError:
-        return [pid]
-    return [pid, *(grandchild for child in found for grandchild in _processes(child))]
-
-
-def _cpu_seconds(pid: int) -> float:
-    total = 0
-    for process in _processes(pid):
-        with suppress(OSError):
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-    return total / TICKS
-
-
-def _resident_mb(pid: int) -> float:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 2**20
-    except OSError:
-        return 0.0
 
 
 def _medians(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -1,0 +1,176 @@
+"""How long each page takes on the server, on a database as large as a business's ever gets.
+
+    python bench/pages.py [--contacts 10000] [--messages 200000] [--calls 50000] [--turns 500000]
+
+Fills an embedded PostgreSQL of its own with sixty days of calls and messages, adds up the numbers
+as the service does, and asks for every page from within the process. Prints p50, p95 and the
+longest of each, and ends with 1 if a p95 is beyond 100 ms.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from fixtures_database import new_database, shared_server  # noqa: E402 - found by the line above
+from voiceagent.crm.numbers.tally import Tally  # noqa: E402
+from voiceagent.crm.postgres.database import Connection, Database  # noqa: E402
+from web.console.world import Console, console  # noqa: E402
+
+LIMIT_MS = 100.0
+DAYS = 60
+
+# By day more than by night, the more the nearer to noon.
+_MOMENT = f"""
+date_trunc('day', now()) - (floor(random() * {DAYS}) || ' days')::interval
+    + ((6 + 5 * (random() + random() + random())) || ' hours')::interval
+"""
+_FILL = (
+    """
+    INSERT INTO contacts (id, phone, name, created_at, updated_at)
+    SELECT gen_random_uuid(), '+9725' || lpad(n::text, 8, '0'), 'לקוח ' || n,
+        now() - n * interval '8 minutes', now() - n * interval '8 minutes'
+    FROM generate_series(1, $1::int) n
+    """,
+    """
+    INSERT INTO contact_identities (kind, value, contact_id)
+    SELECT 'phone', phone, id FROM contacts LIMIT $1::int
+    """,
+)
+_MESSAGES = f"""
+INSERT INTO messages (id, contact_id, provider, direction, status, author, text, created_at)
+SELECT gen_random_uuid(), k.ids[1 + n % array_length(k.ids, 1)], 'baileys',
+    CASE WHEN n % 2 = 0 THEN 'in' ELSE 'out' END,
+    CASE WHEN n % 2 = 0 THEN 'received' WHEN n % 401 = 0 THEN 'failed' ELSE 'read' END,
+    CASE WHEN n % 2 = 0 THEN NULL ELSE 'agent' END,
+    'הודעה מספר ' || n || ' עם כמה מילים נוספות', LEAST(now(), {_MOMENT})
+FROM generate_series(1, $1::int) n, (SELECT array_agg(id) AS ids FROM contacts) k
+"""  # noqa: S608 - our own text
+_CALLS = f"""
+INSERT INTO calls (call_sid, contact_id, from_number, started_at, announced_at, streamed_at,
+    ended_at, ended_status, end_reason, counters, summary, summary_source)
+SELECT 'CA' || n, k.ids[1 + n % array_length(k.ids, 1)], '+972500000001', at, at,
+    CASE WHEN n % 37 = 0 THEN NULL ELSE at END, at + interval '2 minutes',
+    'completed', CASE WHEN n % 37 = 0 THEN 'busy' ELSE 'agent_hangup' END,
+    jsonb_build_object('answers', 5, 'barge_ins', n % 3 / 2, 'false_interruptions', n % 11 / 10,
+        'guesses', 5, 'guesses_used', 2 + n % 3),
+    'סיכום של השיחה, במשפט אחד או שניים.', 'script'
+FROM (SELECT n, LEAST(now() - interval '3 minutes', {_MOMENT}) AS at
+      FROM generate_series(1, $1::int) n) c,
+    (SELECT array_agg(id) AS ids FROM contacts) k
+"""  # noqa: S608 - our own text
+_TURNS = """
+INSERT INTO turns (call_sid, seq, turn, who, text, heard, status, source, timings, at, version)
+SELECT 'CA' || n, seq, seq / 2, CASE WHEN seq % 2 = 0 THEN 'caller' ELSE 'agent' END,
+    'כמה מילים שנאמרו כאן', 'כמה מילים שנאמרו כאן', 'complete',
+    CASE WHEN seq % 2 = 0 THEN 'final' ELSE 'reply' END,
+    jsonb_build_object('speech_started_at_ms', 4000, 'speech_ended_at_ms', 6000,
+        'eou_at_ms', 6400, 'eou_ms', 400, 'first_token_at_ms', 6500, 'first_audio_at_ms', 6700,
+        'first_frame_at_ms', 6400 + 300 * exp(random() * 2), 'response_ms', 900),
+    now(), ''
+FROM generate_series(1, $1::int) n, generate_series(0, $2::int - 1) seq
+"""
+_FAILURES = f"""
+INSERT INTO engine_failures (id, at, engine)
+SELECT gen_random_uuid(), {_MOMENT}, (ARRAY['stt', 'tts', 'brain', 'transfer'])[1 + n % 4]
+FROM generate_series(1, 500) n
+"""  # noqa: S608 - our own text
+
+
+async def fill(
+    connection: Connection, *, contacts: int, messages: int, calls: int, turns: int
+) -> None:
+    """So many of each; turns are shared evenly among the calls."""
+    for table in ("messages", "calls"):
+        await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    for statement in _FILL:
+        await connection.execute(statement, contacts)
+    await connection.execute(_MESSAGES, messages)
+    await connection.execute(_CALLS, calls)
+    await connection.execute(_TURNS, calls, max(1, turns // calls))
+    await connection.execute(_FAILURES)
+    for table in ("messages", "calls"):
+        await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    await connection.execute("ANALYZE")
+
+
+async def measure(shown: Console, name: str, paths: list[str]) -> float:
+    """The p95 of these pages, in ms."""
+    took_ms, size = [], 0
+    for path in paths:
+        began = time.perf_counter()
+        answer = await shown.get(path)
+        took_ms.append((time.perf_counter() - began) * 1000)
+        if answer.status_code != 200:
+            raise SystemExit(f"{path} was answered {answer.status_code}")
+        size = len(answer.content)
+    took_ms.sort()
+    p95 = took_ms[int(len(took_ms) * 0.95)]
+    print(
+        f"{name:22} n={len(took_ms):4} p50={took_ms[len(took_ms) // 2]:6.1f} p95={p95:6.1f}"
+        f" longest={took_ms[-1]:6.1f} ms  {size // 1024} kB"
+    )
+    return p95
+
+
+async def run(place: Path, given: argparse.Namespace) -> int:
+    database = Database(await new_database("migrated"), place)
+    await database.start()
+    async with database.connection(600) as connection:
+        await fill(
+            connection,
+            contacts=given.contacts,
+            messages=given.messages,
+            calls=given.calls,
+            turns=given.turns,
+        )
+    tally = Tally(database, pause_s=0)
+    for _ in range(2):
+        began = time.perf_counter()
+        look = await tally.round(datetime.now(UTC))
+        took_s = time.perf_counter() - began
+        print(f"counted: {look.name if look else 'nothing was due'} {took_s:.2f} s")
+    # As the server does by itself, sooner or later.
+    await database.pool.execute("VACUUM ANALYZE")
+    rows = await database.pool.fetch("SELECT id FROM contacts ORDER BY updated_at DESC LIMIT 200")
+    worst = 0.0
+    async with console(database, place) as shown:
+        await shown.signed_in()
+        pages = {
+            "inbox": ["/console"] * 100,
+            "thread": [f"/console/contacts/{row['id']}" for row in rows],
+            "search": ["/console?q=לקוח 123", "/console?q=050000", "/console?q=מספר 7"] * 20,
+            "search, rare": ["/console?q=אינקיים"] * 20,
+            "WhatsApp": ["/console/pairing"] * 30,
+            **{
+                f"numbers, {period}": [f"/console/numbers?period={period}"] * 100
+                for period in ("today", "week", "month")
+            },
+        }
+        await shown.get("/console/numbers")
+        for name, paths in pages.items():
+            worst = max(worst, await measure(shown, name, paths))
+    await database.close()
+    return 0 if worst <= LIMIT_MS else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--contacts", type=int, default=10_000)
+    parser.add_argument("--messages", type=int, default=200_000)
+    parser.add_argument("--calls", type=int, default=50_000)
+    parser.add_argument("--turns", type=int, default=500_000)
+    given = parser.parse_args()
+    shared_server()
+    with tempfile.TemporaryDirectory(prefix="pages-") as place:
+        return asyncio.run(run(Path(place), given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
