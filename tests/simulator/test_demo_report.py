@@ -5,9 +5,8 @@ from html.parser import HTMLParser
 from simulator import sample_call
 from voiceagent.simulator.demo_checks import demo_turns, judge
 from voiceagent.simulator.demo_report import DemoReport, html_report, json_report, picture
-from voiceagent.simulator.turn_picture import AgentBlock, CallerBlock, draw
-
-SVG = "{http://www.w3.org/2000/svg}"
+from voiceagent.simulator.picture_file import draw
+from voiceagent.turn_picture import AgentBlock, CallerBlock
 
 
 def report() -> DemoReport:
@@ -50,15 +49,6 @@ def test_the_picture_is_well_formed_and_shows_both_voices_and_every_sign() -> No
     assert classes.count("eou") == 1 + 6
     assert classes.count("stop") == 1 + 2
     assert classes.count("first") == 1 + 6
-
-
-def test_time_runs_from_left_to_right_and_continues_in_the_next_strip() -> None:
-    svg = draw("x", 25_000, [], [AgentBlock("a", 19_000, 21_000)])
-    bars = [e for e in parsed(svg).iter(f"{SVG}rect") if e.get("class") == "agent"][1:]
-    (first, second) = bars
-    assert float(first.get("x", 0)) > float(second.get("x", 0))
-    assert float(first.get("y", 0)) < float(second.get("y", 0))
-    assert first.get("width") == second.get("width")
 
 
 def test_words_of_the_caller_cannot_break_the_picture() -> None:

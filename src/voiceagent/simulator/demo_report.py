@@ -10,8 +10,9 @@ from html import escape
 from typing import Any, Final
 
 from voiceagent.simulator.demo_checks import Check, DemoTurn
+from voiceagent.simulator.picture_file import draw
 from voiceagent.simulator.results import CallResult, as_json, totals
-from voiceagent.simulator.turn_picture import AgentBlock, CallerBlock, draw
+from voiceagent.turn_picture import AgentBlock, CallerBlock
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--paper:#fff;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;
@@ -174,12 +175,12 @@ def _caller_block(turn: DemoTurn) -> CallerBlock:
     uttered = turn.heard.uttered
     reply = next((reply for reply in turn.replies if reply["source"] == "reply"), None)
     return CallerBlock(
-        kind="cough" if uttered.kind == "cough" else "speech",
+        kind="aside" if uttered.kind == "cough" else "speech",
         text=uttered.text,
         start_ms=uttered.start_ms,
         end_ms=uttered.end_ms,
         eou_ms=turn.timings.get("eou_at_ms"),
-        first_frame_ms=reply["timings"].get("first_frame_at_ms") if reply else None,
+        first_audio_ms=reply["timings"].get("first_frame_at_ms") if reply else None,
         answered_ms=turn.heard.answered_ms,
         stopped_ms=turn.heard.cleared_ms if uttered.interrupts else None,
     )

@@ -1,0 +1,381 @@
+"""The picture of a call's turns: who spoke when, and what each answer took.
+
+Times on one clock and short texts flow in, strips of equal length flow out as SVG: the caller
+above, the agent below, what happened between them in the middle. Looks come by classes from
+whoever shows it: the demonstration's file (`simulator/picture_file.py`) and the call's page. Time
+goes from left to right in every language, as it does on the clock. Pure.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final, Literal
+
+_LINE_PX: Final = 13
+
+
+@dataclass(frozen=True, slots=True)
+class CallerBlock:
+    """Something that came from the caller. Times in ms on the call's clock."""
+
+    kind: Literal["speech", "aside", "keys"]
+    """`aside`: no turn of theirs: a cough, a "yes, yes"; `keys`: typed on the telephone."""
+    text: str
+    start_ms: float
+    end_ms: float
+    eou_ms: float | None = None
+    """When the service decided that the utterance was over."""
+    first_token_ms: float | None = None
+    """When the first of the answer's words was there."""
+    first_audio_ms: float | None = None
+    """When the first sound of the answer was there, or left: `PictureWords` tells which."""
+    answered_ms: float | None = None
+    """When the agent's first sound after it begins."""
+    stopped_ms: float | None = None
+    """When the agent fell silent because of it."""
+    turn: int | None = None
+    """Of the record, for scripts."""
+    label: str = ""
+    """Stands at the block where the words do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBlock:
+    """A stretch in which the agent is heard."""
+
+    text: str
+    start_ms: float
+    end_ms: float
+    turn: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureWords:
+    """What stands in the picture, in one language."""
+
+    caller: str
+    agent: str
+    ms: str
+    """With `{ms}`, as all below that tell of a duration."""
+    eou: str
+    first_words: str
+    first_audio: str
+    stopped: str
+    """Empty: the sign alone is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes in the picture's own units, lengths of time in ms."""
+
+    strip_ms: int
+    width: int
+    left: int
+    right: int
+    """Space beside the lanes; without any, strips can stand beside each other as one."""
+    height: int
+    caller_y: int
+    agent_y: int
+    block: int
+    """How high a block is."""
+    axis_y: int
+    letter: float
+    """How wide one is taken to be."""
+    text_lines: int
+    """Lines of words under what the agent says; 0: no words at all but the blocks' labels."""
+
+
+WIDE: Final = Layout(
+    strip_ms=20_000,
+    width=1200,
+    left=74,
+    right=26,
+    height=184,
+    caller_y=40,
+    agent_y=92,
+    block=18,
+    axis_y=162,
+    letter=5.9,
+    text_lines=3,
+)
+"""For one file on a wide screen."""
+NARROW: Final = Layout(
+    strip_ms=10_000,
+    width=320,
+    left=0,
+    right=0,
+    height=124,
+    caller_y=18,
+    agent_y=68,
+    block=14,
+    axis_y=104,
+    letter=6.6,
+    text_lines=0,
+)
+"""One strip fills a telephone's screen; on a wider one several stand beside each other."""
+
+
+def strips(
+    duration_ms: float,
+    caller: Sequence[CallerBlock],
+    agent: Sequence[AgentBlock],
+    words: PictureWords,
+    layout: Layout,
+) -> list[str]:
+    """What is inside each strip's `<svg>`, from its own corner on; at least one.
+
+    What lies before the call or behind its end is drawn at its edge.
+    """
+    duration_ms = max(0.0, duration_ms)
+    known_caller = [block for block in caller if _is_known(block.start_ms, block.end_ms)]
+    known_agent = [block for block in agent if _is_known(block.start_ms, block.end_ms)]
+    count = max(1, math.ceil(duration_ms / layout.strip_ms))
+    return [
+        _Strip(index, duration_ms, words, layout).draw(known_caller, known_agent)
+        for index in range(count)
+    ]
+
+
+def signs() -> dict[str, str]:
+    """What the legend explains, by name: SVG in a field of 18 by 14 whose base line is at 0."""
+    bar = '<rect class="{0}" x="0" y="-9" width="18" height="10" rx="2"/>'
+    return {
+        "caller": bar.format("caller"),
+        "keys": bar.format("keys"),
+        "aside": bar.format("aside"),
+        "agent": bar.format("agent"),
+        "wait": '<path class="wait" d="M1 -10V-4H17V2"/>',
+        "eou": '<path class="eou" d="M9 -9l5 5l-5 5l-5 -5z"/>',
+        "token": '<path class="token" d="M4 -9h10l-5 9z"/>',
+        "first": '<circle class="first" cx="9" cy="-4" r="4"/>',
+        "stop": '<line class="stop" x1="9" x2="9" y1="-11" y2="2"/>',
+        "resume": '<path class="resume" d="M1 -10V-4H17V2"/>',
+    }
+
+
+class _Strip:
+    """One row: a stretch of time with both lanes."""
+
+    def __init__(self, index: int, duration_ms: float, words: PictureWords, layout: Layout) -> None:
+        self._words, self._layout = words, layout
+        self._duration_ms = duration_ms
+        self._from_ms = float(index * layout.strip_ms)
+        self._to_ms = self._from_ms + layout.strip_ms
+        self._last_ms = min(self._to_ms, duration_ms)
+        self._px_per_ms = (layout.width - layout.left - layout.right) / layout.strip_ms
+        # Where there are words beside a sign, they need this much.
+        self._label_px = len(words.ms.format(ms="00000")) * layout.letter
+        self._parts: list[str] = []
+
+    def draw(self, caller: Sequence[CallerBlock], agent: Sequence[AgentBlock]) -> str:
+        self._lanes()
+        for number, block in enumerate(agent):
+            until = agent[number + 1].start_ms if number + 1 < len(agent) else float("inf")
+            self._agent(block, until)
+        for utterance in caller:
+            self._caller(utterance)
+        return "\n".join(self._parts)
+
+    def _lanes(self) -> None:
+        layout = self._layout
+        right = self._x(self._last_ms)
+        for name, y in ((self._words.caller, layout.caller_y), (self._words.agent, layout.agent_y)):
+            if layout.left:
+                self._add(f'<text class="soft" x="14" y="{y + 13}">{escape(name)}</text>')
+            self._add(
+                f'<rect class="lane" x="{layout.left}" y="{y}" rx="3"'
+                f' width="{right - layout.left:.1f}" height="{layout.block}"/>'
+            )
+        axis = layout.axis_y
+        self._add(
+            f'<line class="axis" x1="{layout.left}" x2="{right:.1f}" y1="{axis}" y2="{axis}"/>'
+        )
+        for second in range(int(self._from_ms) // 1000, int(self._last_ms) // 1000 + 1):
+            x = self._x(second * 1000)
+            long = second % 5 == 0
+            self._add(
+                f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{axis}"'
+                f' y2="{axis + (6 if long else 3)}"/>'
+            )
+            if long and (layout.right or second * 1000 < self._to_ms):
+                anchor = "middle" if x - layout.letter * 3 >= 0 else "start"
+                self._add(
+                    f'<text class="soft small" text-anchor="{anchor}" x="{x:.1f}"'
+                    f' y="{axis + 17}">{second // 60}:{second % 60:02d}</text>'
+                )
+
+    def _agent(self, block: AgentBlock, until_ms: float) -> None:
+        layout = self._layout
+        if not self._bar("agent", layout.agent_y, block):
+            return
+        if not self._begins_here(block.start_ms):
+            return
+        below = layout.agent_y + layout.block + 13
+        if not layout.text_lines:
+            self._label(block.start_ms, below, block.label)
+        elif block.text:
+            # The words may run on under the silence after them, up to the agent's next words.
+            room = self._x(min(until_ms, self._to_ms)) - self._x(block.start_ms) - 8
+            lines = _wrapped(block.text, room / layout.letter, lines=layout.text_lines)
+            for number, line in enumerate(lines):
+                self._text(block.start_ms, below + number * _LINE_PX, line)
+
+    def _caller(self, block: CallerBlock) -> None:
+        layout = self._layout
+        style = "caller" if block.kind == "speech" else block.kind
+        self._bar(style, layout.caller_y, block)
+        if self._begins_here(block.start_ms):
+            if layout.text_lines:
+                self._text(block.start_ms, layout.caller_y - 6, block.text)
+            else:
+                self._label(block.start_ms, layout.caller_y - 5, block.label)
+        self._wait(block)
+        low, high = layout.caller_y + layout.block, layout.agent_y
+        if (at_ms := self._here(block.eou_ms)) is not None:
+            x, y = self._x(at_ms), low + 12
+            self._add(
+                f'<path class="eou" d="M{x:.1f} {y - 5}l5 5l-5 5l-5 -5z">'
+                + _title(self._words.eou, at_ms - block.end_ms)
+                + "</path>"
+            )
+        if (at_ms := self._here(block.first_token_ms)) is not None:
+            x, middle = self._x(at_ms), (low + high) // 2
+            self._add(
+                f'<path class="token" d="M{x - 4:.1f} {middle + 2}h8l-4 8z">'
+                + _title(self._words.first_words, at_ms - block.end_ms)
+                + "</path>"
+            )
+        if (at_ms := self._here(block.first_audio_ms)) is not None:
+            self._add(
+                f'<circle class="first" cx="{self._x(at_ms):.1f}" cy="{high - 8}" r="4">'
+                + _title(self._words.first_audio, at_ms - block.end_ms)
+                + "</circle>"
+            )
+        self._stop(block)
+
+    def _wait(self, block: CallerBlock) -> None:
+        """From the caller's last sound to the agent's first, with the time it took."""
+        if block.answered_ms is None or not _is_known(block.answered_ms):
+            return
+        start_ms = self._inside(block.end_ms)
+        end_ms = max(start_ms, self._inside(block.answered_ms))
+        if not self._begins_here(start_ms):
+            return
+        layout = self._layout
+        x1, x2 = self._x(start_ms), self._x(min(end_ms, self._to_ms))
+        top = layout.caller_y + layout.block
+        y = top + 12
+        style = "resume" if block.kind == "aside" else "wait"
+        if x2 + 5 + self._label_px <= layout.width:
+            at, anchor, down = x2 + 5, "start", 4
+        elif x1 - 5 - self._label_px >= 0:
+            at, anchor, down = x1 - 5, "end", 4
+        else:
+            at, anchor, down = (x1 + x2) / 2, "middle", -4
+        told = self._words.ms.format(ms=f"{block.answered_ms - block.end_ms:.0f}")
+        self._add(
+            f'<path class="{style}" d="M{x1:.1f} {top}V{y}H{x2:.1f}V{layout.agent_y}"/>'
+            f'<text class="small ms" text-anchor="{anchor}" x="{at:.1f}" y="{y + down}">'
+            f"{escape(told)}</text>"
+        )
+
+    def _stop(self, block: CallerBlock) -> None:
+        at_ms = self._here(block.stopped_ms)
+        if at_ms is None:
+            return
+        layout = self._layout
+        x, top = self._x(at_ms), layout.agent_y
+        told = self._words.stopped.format(ms=f"{at_ms - block.start_ms:.0f}")
+        self._add(
+            f'<line class="stop" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 6}"'
+            f' y2="{top + layout.block + 4}"><title>{escape(told)}</title></line>'
+        )
+        if not layout.text_lines:
+            return
+        # In the caller's own lane there is room beside what was just said.
+        after = self._in_strip(block.end_ms) + 6
+        before = self._in_strip(block.start_ms) - 6
+        beside = (after, "start") if after < layout.width - 150 else (before, "end")
+        self._add(
+            f'<text class="small stopword" text-anchor="{beside[1]}"'
+            f' x="{beside[0]:.1f}" y="{layout.caller_y + 13}">{escape(told)}</text>'
+        )
+
+    def _bar(self, style: str, y: int, block: CallerBlock | AgentBlock) -> bool:
+        """Draw the part of a block that lies in this strip; false when none does."""
+        start_ms, end_ms = self._inside(block.start_ms), self._inside(block.end_ms)
+        here_ms, to_ms = max(start_ms, self._from_ms), min(end_ms, self._to_ms)
+        if to_ms <= here_ms and not (end_ms <= start_ms and self._begins_here(start_ms)):
+            return False
+        width = max(2.0, (to_ms - here_ms) * self._px_per_ms)
+        x = min(self._x(here_ms), self._layout.width - self._layout.right - width)
+        turn = "" if block.turn is None else f' data-turn="{block.turn}"'
+        self._add(
+            f'<rect class="{style}" x="{x:.1f}" y="{y}" rx="3" width="{width:.1f}"'
+            f' height="{self._layout.block}"{turn}><title>{escape(block.text)}</title></rect>'
+        )
+        return True
+
+    def _label(self, at_ms: float, y: float, label: str) -> None:
+        if label:
+            room = self._layout.width - self._layout.right - len(label) * self._layout.letter
+            x = min(self._x(self._inside(at_ms)) + 1, room)
+            self._add(f'<text class="small" x="{x:.1f}" y="{y:.0f}">{escape(label)}</text>')
+
+    def _text(self, at_ms: float, y: float, text: str) -> None:
+        self._add(
+            f'<text class="small" x="{self._x(self._inside(at_ms)):.1f}" y="{y:.0f}">'
+            f"{escape(text)}</text>"
+        )
+
+    def _here(self, at_ms: float | None) -> float | None:
+        """The moment, if it is one of this strip."""
+        if at_ms is None or not _is_known(at_ms):
+            return None
+        inside = self._inside(at_ms)
+        return inside if self._begins_here(inside) else None
+
+    def _begins_here(self, at_ms: float) -> bool:
+        at_ms = self._inside(at_ms)
+        # What is at the very end has no next strip.
+        is_last = at_ms == self._duration_ms == self._to_ms
+        return self._from_ms <= at_ms < self._to_ms or is_last
+
+    def _inside(self, at_ms: float) -> float:
+        return min(max(0.0, at_ms), self._duration_ms)
+
+    def _in_strip(self, at_ms: float) -> float:
+        """Where it is, or this strip's edge on its way there."""
+        return self._x(min(max(self._from_ms, at_ms), self._last_ms))
+
+    def _x(self, at_ms: float) -> float:
+        return self._layout.left + (at_ms - self._from_ms) * self._px_per_ms
+
+    def _add(self, part: str) -> None:
+        self._parts.append(part)
+
+
+def _is_known(*moments_ms: float) -> bool:
+    return all(math.isfinite(at_ms) for at_ms in moments_ms)
+
+
+def _title(words: str, ms: float) -> str:
+    return f"<title>{escape(words.format(ms=f'{ms:.0f}'))}</title>"
+
+
+def _wrapped(text: str, per_line: float, *, lines: int) -> list[str]:
+    """The text in so many lines at most; what does not fit ends in an ellipsis."""
+    letters = max(4, int(min(per_line, 10_000)))
+    wrapped: list[str] = [""]
+    for word in text.split():
+        longer = f"{wrapped[-1]} {word}".strip()
+        if len(longer) <= letters or not wrapped[-1]:
+            wrapped[-1] = longer
+        elif len(wrapped) < lines:
+            wrapped.append(word)
+        else:
+            wrapped[-1] = f"{wrapped[-1][: letters - 1].rstrip(' ,.;')}…"
+            break
+    return wrapped
