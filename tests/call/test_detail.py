@@ -6,9 +6,11 @@ import pytest
 
 from outside import Records
 from voiceagent.call.detail import CallDetail
+from voiceagent.call.playout import Gap
 from voiceagent.call.turn_events import UtteranceEnded
 from voiceagent.call.turn_state import Counters
 from voiceagent.crm.recording.call_models import CallEnded, CallStarted, ContactLearnt, TurnSpoken
+from voiceagent.errors import ProviderError
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import Recognition
 
@@ -225,3 +227,52 @@ def test_what_was_learnt(detail: CallDetail, records: Records) -> None:
         {"name": "Dana"},
         {"city": "Haifa"},
     ]
+
+
+def of(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"voiceagent_{name}", labels)
+
+
+def test_frames_are_counted_once_and_as_they_leave(detail: CallDetail, metrics: Metrics) -> None:
+    heard(detail, utterance())
+    answer(detail)
+    assert of(metrics, "frames_out_total") == 50
+    detail.ended("idle", Counters(), frames_in=9, frames_out=52, malformed=0)
+    assert of(metrics, "frames_out_total") == 52
+
+
+def test_when_each_stage_of_an_answer_began_is_measured(
+    detail: CallDetail, metrics: Metrics
+) -> None:
+    heard(detail, utterance())
+    detail.reply_begins(1, 1, "reply")
+    detail.speculated(1, 1900.0, None)
+    detail.first_token(1, 2000.0)
+    detail.first_sentence(1, 2220.0)
+    detail.audio_released(1, "well then", 2320.0)
+    detail.frames_begin(1, 0, 2330.0)
+    # Before the utterance was over, at 2120 ms: it was there.
+    assert of(metrics, "first_token_seconds_sum") == 0.0
+    assert of(metrics, "first_sentence_seconds_sum") == pytest.approx(0.1)
+    assert of(metrics, "first_audio_seconds_sum") == pytest.approx(0.2)
+    assert of(metrics, "stt_wait_seconds_sum") == pytest.approx(0.0124)
+
+
+def test_silences_at_the_phone_are_counted_by_cause(detail: CallDetail, metrics: Metrics) -> None:
+    detail.gaps([Gap(45.0, "late"), Gap(300.0, "starved")])
+    assert of(metrics, "frames_late_total") == 3
+    assert of(metrics, "playout_gaps_total", cause="late") == 1
+    assert of(metrics, "playout_gaps_total", cause="starved") == 1
+    assert of(metrics, "playout_gap_seconds_sum") == pytest.approx(0.345)
+
+
+def test_failures_and_noises_are_counted(detail: CallDetail, metrics: Metrics) -> None:
+    detail.let_pass("mm-hm")
+    detail.let_pass("")
+    detail.ears_failed("ears", ProviderError("away", retryable=True))
+    detail.voice_failed("voice", ValueError())
+    detail.transfer(done=False)
+    assert of(metrics, "back_channels_total") == 1
+    assert of(metrics, "stt_errors_total", engine="ears", kind="unavailable") == 1
+    assert of(metrics, "tts_errors_total", engine="voice", kind="fault") == 1
+    assert of(metrics, "transfers_total", outcome="failed") == 1

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceagent.call.audio import FRAME_BYTES, FRAME_MS, silence
-from voiceagent.call.playout import Frame, MarkAfter, Playout, whole_frames
+from voiceagent.call.playout import (
+    Frame,
+    Gap,
+    MarkAfter,
+    Playout,
+    PlayoutPolicy,
+    whole_frames,
+)
 
 LEVEL_DBFS = -20.0
 
@@ -322,3 +329,48 @@ def test_heard_is_what_was_played_and_nothing_plays_after_a_stop(steps: list) ->
         line.playout.finish(reply)
         line.run(12_000)
         assert line.playout.is_played_out(reply)
+
+
+class TestGaps:
+    def test_a_playout_that_is_sent_in_time_has_none(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(3000)
+        assert line.playout.take_gaps() == []
+
+    def test_audio_that_came_too_late_starved_it(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        playout.push(1, silence(100), [LEVEL_DBFS] * 5)
+        playout.poll(0)
+        playout.push(1, silence(100), [LEVEL_DBFS] * 5)
+        playout.poll(160)
+        assert playout.take_gaps() == [Gap(60, "starved")]
+        assert playout.take_gaps() == []
+
+    def test_audio_that_was_there_was_sent_late(self) -> None:
+        playout = Playout(PlayoutPolicy(lead_min_ms=20, lead_max_ms=100))
+        playout.begin(1)
+        playout.push(1, silence(400), [LEVEL_DBFS] * 20)
+        playout.poll(0)
+        playout.poll(145)
+        assert playout.take_gaps() == [Gap(45, "late")]
+
+    def test_a_reply_that_was_stopped_has_none_when_it_goes_on(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        playout.push(1, silence(1000), [LEVEL_DBFS] * 50)
+        playout.poll(0)
+        playout.stop(1, 100)
+        playout.resume(1, 80)
+        playout.poll(2000)
+        assert playout.take_gaps() == []
+
+    def test_the_end_of_a_reply_is_none(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        playout.push(1, silence(100), [LEVEL_DBFS] * 5)
+        playout.finish(1)
+        playout.poll(0)
+        playout.poll(5000)
+        assert playout.take_gaps() == []

@@ -337,8 +337,9 @@ class CallDetail:
         )
 
     def _count_frames(self, frames_sent: int) -> None:
-        self._metrics.frames_out.inc(frames_sent - self._frames_counted)
-        self._frames_counted = frames_sent
+        more = max(0, frames_sent - self._frames_counted)
+        self._frames_counted += more
+        self._metrics.frames_out.inc(more)
 
     def _observe_beginnings(self, timings: dict[str, float]) -> None:
         metrics = self._metrics

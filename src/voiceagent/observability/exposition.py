@@ -7,13 +7,16 @@ once would hold it for longer than a frame may wait.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Final
 
 from prometheus_client import Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from voiceagent.metrics import Metrics
 
-_HELP = b"# HELP "
+LINES_AT_ONCE: Final = 100
+"""About a millisecond on a slow core."""
+_HELP: Final = b"# HELP "
 
 
 class _Family:
@@ -35,19 +38,23 @@ async def exposition(metrics: Metrics, worker: str = "") -> bytes:
 async def _blocks(collectors: Iterable[Collector], worker: str) -> AsyncIterator[bytes]:
     for collector in collectors:
         for family in collector.collect():
-            yield generate_latest(_Family(_told(family, worker)))
-        await asyncio.sleep(0)
+            for number, piece in enumerate(_pieces(family, worker)):
+                text = generate_latest(_Family(piece))
+                # What the family is was said by its first piece.
+                yield text if number == 0 else b"".join(text.splitlines(keepends=True)[2:])
+                await asyncio.sleep(0)
 
 
-def _told(family: Metric, worker: str) -> Metric:
+def _pieces(family: Metric, worker: str) -> Iterator[Metric]:
     """Without the times at which series were made, which nobody asked for."""
-    told = Metric(family.name, family.documentation, family.type)
-    told.samples = [
-        sample._replace(labels=sample.labels | {"worker": worker}) if worker else sample
-        for sample in family.samples
-        if not sample.name.endswith("_created")
-    ]
-    return told
+    samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    for start in range(0, max(len(samples), 1), LINES_AT_ONCE):
+        piece = Metric(family.name, family.documentation, family.type)
+        piece.samples = [
+            sample._replace(labels=sample.labels | {"worker": worker}) if worker else sample
+            for sample in samples[start : start + LINES_AT_ONCE]
+        ]
+        yield piece
 
 
 def merged(texts: Sequence[bytes]) -> bytes:
