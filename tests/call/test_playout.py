@@ -274,6 +274,21 @@ class TestEchoReference:
         line.run(850)
         assert line.playout.loudest_dbfs(line.now_ms) is None
 
+    @given(st.lists(st.tuples(st.floats(-90, 0), st.integers(0, 400)), max_size=80))
+    def test_is_the_loudest_of_what_played_in_the_last_eight_tenths(
+        self, told: list[tuple[float, int]]
+    ) -> None:
+        """Against the plain way of reckoning it, whenever it is asked."""
+        playout, now_ms, played = Playout(), 0.0, list[tuple[float, float]]()
+        for level_dbfs, pause_ms in told:
+            played.append((now_ms, level_dbfs))
+            playout._to_play.append(played[-1])
+            now_ms += pause_ms
+            loudest = max(
+                (level for at, level in played if now_ms - 800 <= at <= now_ms), default=None
+            )
+            assert playout.loudest_dbfs(now_ms) == loudest
+
 
 STEPS = st.one_of(
     st.tuples(st.just("speak"), st.lists(st.integers(1, 2500), max_size=3), st.booleans()),

@@ -95,8 +95,11 @@ class Playout:
         """When the byte at `_origin_byte` began to play, if the phone plays at once."""
         self._origin_byte = 0
         self._marked_byte = 0
-        self._recent: deque[tuple[float, float]] = deque()
-        """(when it plays, level) of the frames given out lately."""
+        self._to_play: deque[tuple[float, float]] = deque()
+        """(when it plays, level) of the frames that were given out and play later."""
+        self._peaks: deque[tuple[float, float]] = deque()
+        """The same of frames that played lately, without those that a later one outdid: the
+        first is the loudest. It is asked thirty times a second in each call."""
         self._starved = False
         """All that was pushed has been given out, and it was not all of the reply."""
         self._gaps: deque[Gap] = deque(maxlen=_MOST_GAPS)
@@ -142,7 +145,8 @@ class Playout:
         in_phone = bool(self._pending) or self._played_byte(now_ms) < audio.sent
         self._held = True
         self._new_generation(audio.sent)
-        self._recent = deque(item for item in self._recent if item[0] <= now_ms)
+        self._hear_until(now_ms)
+        self._to_play.clear()
         return in_phone
 
     def resume(self, reply: int, from_ms: float) -> None:
@@ -186,7 +190,7 @@ class Playout:
         while audio.sent < limit:
             frame = bytes(audio.ulaw[audio.sent : audio.sent + FRAME_BYTES])
             plays_ms = self._origin_ms + (audio.sent - self._origin_byte) / BYTES_PER_MS
-            self._recent.append((plays_ms, audio.levels_dbfs[audio.sent // FRAME_BYTES]))
+            self._to_play.append((plays_ms, audio.levels_dbfs[audio.sent // FRAME_BYTES]))
             audio.sent += FRAME_BYTES
             self.frames_sent += 1
             out.append(Frame(frame))
@@ -274,13 +278,21 @@ class Playout:
 
     def loudest_dbfs(self, now_ms: float) -> float | None:
         """The loudest level at which the agent was heard at the phone lately; None if silent."""
-        recent = self._recent
-        while recent and recent[0][0] < now_ms - _ECHO_MEMORY_MS:
-            recent.popleft()
-        loudest = max((level for plays, level in recent if plays <= now_ms), default=_SILENT_DBFS)
-        return loudest if loudest > _SILENT_DBFS else None
+        self._hear_until(now_ms)
+        peaks = self._peaks
+        while peaks and peaks[0][0] < now_ms - _ECHO_MEMORY_MS:
+            peaks.popleft()
+        return peaks[0][1] if peaks and peaks[0][1] > _SILENT_DBFS else None
 
     # --- inside ---------------------------------------------------------------------------
+
+    def _hear_until(self, now_ms: float) -> None:
+        to_play, peaks = self._to_play, self._peaks
+        while to_play and to_play[0][0] <= now_ms:
+            frame = to_play.popleft()
+            while peaks and peaks[-1][1] <= frame[1]:
+                peaks.pop()
+            peaks.append(frame)
 
     def _of(self, reply: int) -> _Audio | None:
         return self._audio if self._audio is not None and self._audio.reply == reply else None
