@@ -192,9 +192,10 @@ def _assemble(settings: Settings) -> FastAPI:
     async def check_socket() -> None:
         await check_handshake(settings)
 
+    notices = [engines.brain.phrases.recording] if settings.record_calls else []
     parts = {
         "vad": voice_activity.start,
-        "tts": VoiceWarmUp(engines, phrase_book, profile).run,
+        "tts": VoiceWarmUp(engines, phrase_book, profile, notices).run,
         "stt": warm_up_ears,
         "db": start_database,
         "ws": check_socket,
@@ -225,6 +226,7 @@ def _assemble(settings: Settings) -> FastAPI:
         parking=Parking(time.monotonic),
         report_failure=report_failure,
         words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
+        record=business.record,
     )
 
     async def keep_warm() -> None:

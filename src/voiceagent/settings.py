@@ -298,6 +298,12 @@ class Settings(BaseModel):
     retention_days: int | None = Field(None, ge=1, le=36_500)
     """Calls and messages that are older are erased at night. `None`: they are kept for good."""
 
+    record_calls: Switch = False
+    """Calls are recorded, and callers told so at the beginning."""
+    recording_days: int | None = Field(None, ge=1, le=36_500)
+    """Recordings that are older are erased at night. `None`: they are kept as long as their
+    calls."""
+
     eou_min_ms: int = Field(300, ge=0, le=10_000)
     eou_max_ms: int = Field(600, ge=0, le=10_000)
     eou_unsafe: Switch = False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from crm.kept_recording import keep_recording
 from crm.message_records import edited, received
 from crm.records import after, announced, callback, ended, learnt, started, turn, webhook
 from voiceagent.aftercall.call_notice import call_notice
@@ -106,6 +107,7 @@ async def settle(database: Database, person: Person) -> Person:
     [contact] = (await ContactsRepository(database).page(phone=person.phone)).items
     person = Person(person.phone, person.lid, person.word, person.sid, contact.id)
     await records.apply([wish_in_writing(person)])
+    await keep_recording(database, person.sid, f"the call of {person.word}".encode())
     await _summarise(database, person)
     await _book(database, person)
     await _pay(database, person)

@@ -69,7 +69,7 @@ async def client(
             conversations=Conversations(database),
             search=Search(database),
             merging=Merging(database),
-            exports=Exports(database, ZoneInfo("Asia/Jerusalem")),
+            exports=Exports(database, ZoneInfo("Asia/Jerusalem"), lambda _size: b""),
             erasure=Erasure(database, tombstones, disk, [elsewhere]),
         )
     )

@@ -9,10 +9,11 @@ from fastapi import FastAPI
 from crm.kept_recording import keep_recording
 from crm.records import whole_call
 from fixtures_database import _server, database, database_url
-from voiceagent.crm.calls.recordings import CHANNELS, RecordingsRepository
+from voiceagent.crm.calls.recordings import RecordingsRepository
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import Database
+from voiceagent.recordings.two_voices import CHANNELS
 from voiceagent.speech.riff import WAVE_ULAW, RiffStripper, WaveFormat
 from voiceagent.speech.wave_header import wave_header
 from voiceagent.web.crm import crm_router

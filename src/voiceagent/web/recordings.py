@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response, StreamingResponse
 
-from voiceagent.crm.calls.recordings import CHANNELS, Recording, RecordingsRepository
+from voiceagent.crm.calls.recordings import Recording, RecordingsRepository
+from voiceagent.recordings.two_voices import CHANNELS
 from voiceagent.speech.wave_header import wave_header
 from voiceagent.web.byte_range import ByteRange, NotSatisfiable, wanted_range
 from voiceagent.web.crm import ERRORS, NOT_FOUND

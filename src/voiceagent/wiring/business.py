@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from voiceagent.aftercall.llm_summary import summarise_with
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.chat import ChatModel
+from voiceagent.call.tape import Tape
 from voiceagent.crm.calls.recordings import RecordingsRepository
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
@@ -36,6 +37,7 @@ from voiceagent.wiring.correspondence import Correspondence
 from voiceagent.wiring.keep_running import keep_running
 from voiceagent.wiring.kept_secrets import ensure_erasure_key
 from voiceagent.wiring.people_office import PeopleOffice
+from voiceagent.wiring.recording_office import RecordingOffice
 from voiceagent.wiring.written_agent import WrittenOffice
 
 
@@ -94,9 +96,9 @@ class Business:
             tombstones=tombstones,
             on_recorded=self._count_payment,
         )
-        self._people = PeopleOffice(
-            settings, database, tombstones, profile.zone, [self._post.erasure]
-        )
+        self._recordings = RecordingOffice(settings, database, tombstones)
+        places = [self._recordings.place, self._post.erasure]
+        self._people = PeopleOffice(settings, database, tombstones, profile.zone, places)
         self.outbox = self._post.outbox
         self.rest = self._office.rest
         """Twilio's API; None without the account."""
@@ -115,6 +117,11 @@ class Business:
     def think_with(self, model: ChatModel | None) -> None:
         """Calls that are over are summed up by this model, or else by the script's answers."""
         self._office.summarise(self._profile, summarise_with(model) if model else None)
+
+    @property
+    def record(self) -> Callable[[str], Tape] | None:
+        """A tape for the call of that sid; None: calls are not recorded."""
+        return self._recordings.record
 
     def call_ended(self) -> None:
         """A call of this process is over."""
@@ -151,6 +158,7 @@ class Business:
             "messages": self._post.run,
             "payments": self._cash.run,
             "people": self._people.run,
+            "recordings": self._recordings.run,
         }
         if self._sweep is not None:
             parts["messages at Twilio"] = self._sweep.run
@@ -165,6 +173,7 @@ class Business:
         self._office.close_with(stack)
         self._post.close_with(stack)
         self._cash.close_with(stack)
+        self._recordings.close_with(stack)
         for close in self._writing.closers if self._writing is not None else ():
             stack.push_async_callback(close)
 

@@ -7,6 +7,7 @@ nothing.
 import asyncio
 from collections.abc import Sequence
 from datetime import tzinfo
+from functools import partial
 
 from fastapi import APIRouter
 
@@ -20,7 +21,9 @@ from voiceagent.crm.privacy.erasure import Erasure, Place
 from voiceagent.crm.privacy.export import Exports
 from voiceagent.crm.privacy.retention import Retention
 from voiceagent.crm.privacy.tombstones import Tombstones
+from voiceagent.recordings.two_voices import CHANNELS
 from voiceagent.settings import Settings
+from voiceagent.speech.wave_header import wave_header
 from voiceagent.web.people import people_router
 from voiceagent.wiring.keep_running import keep_running
 
@@ -42,7 +45,9 @@ class PeopleOffice:
         self._zone = zone
         disk = DiskTraces(database, tombstones, settings.data_dir)
         self._erasure = Erasure(database, tombstones, disk, places)
-        self._retention = Retention(database, disk, settings.retention_days, zone)
+        self._retention = Retention(
+            database, disk, settings.retention_days, zone, recording_days=settings.recording_days
+        )
 
     def router(self) -> APIRouter:
         """It needs the API key."""
@@ -51,7 +56,7 @@ class PeopleOffice:
             conversations=Conversations(self._database),
             search=Search(self._database),
             merging=Merging(self._database),
-            exports=Exports(self._database, self._zone),
+            exports=Exports(self._database, self._zone, partial(wave_header, channels=CHANNELS)),
             erasure=self._erasure,
         )
 

@@ -4,6 +4,8 @@ Engines and the agent's sentences flow in, a phrase book that sounds at once flo
 second voice where the first does not speak.
 """
 
+from collections.abc import Sequence
+
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party, Say
 from voiceagent.call.speaking import PhraseBook
@@ -14,7 +16,15 @@ from voiceagent.wiring.engines import Engines
 class VoiceWarmUp:
     """One per process; `run` is tried again until it has worked."""
 
-    def __init__(self, engines: Engines, phrase_book: PhraseBook, profile: AgentProfile) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        phrase_book: PhraseBook,
+        profile: AgentProfile,
+        notices: Sequence[str] = (),
+    ) -> None:
+        """`notices`: what is said before the opening."""
+        self._notices = notices
         self._engines = engines
         self._phrase_book = phrase_book
         self._profile = profile
@@ -22,7 +32,7 @@ class VoiceWarmUp:
     async def run(self) -> None:
         """Raises `ProviderError`; calls are then answered in the second voice, if there is one."""
         engines, language = self._engines, self._engines.brain.language
-        sentences = fixed_sentences(engines.brain, self._profile)
+        sentences = [*self._notices, *fixed_sentences(engines.brain, self._profile)]
         for text in sentences:
             await self._phrase_book.recall(text, language)
         await engines.synthesizer.warm_up()

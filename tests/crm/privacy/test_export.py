@@ -2,12 +2,14 @@
 
 import base64
 import json
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from crm.kept_recording import keep_recording
 from crm.message_records import received
 from crm.records import CALLER, after, announced, turn
 from crm.somebody import DANA, GIL, dump, settle
@@ -19,13 +21,17 @@ from voiceagent.crm.privacy.export import FILE_PIECE_BYTES, ROWS_AT_ONCE, SECTIO
 from voiceagent.crm.recording.message_models import MediaNote
 from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import NotFound
+from voiceagent.recordings.two_voices import CHANNELS
+from voiceagent.speech.wave_header import wave_header
 
+IN_ANOTHER = {"recording_pieces"}
+"""Told within `recordings`."""
 OF_NOBODY = {"tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"}
 
 
 @pytest.fixture
 def exports(database: Database) -> Exports:
-    return Exports(database, ZoneInfo("Asia/Jerusalem"))
+    return Exports(database, ZoneInfo("Asia/Jerusalem"), partial(wave_header, channels=CHANNELS))
 
 
 @pytest.fixture
@@ -38,6 +44,20 @@ async def document_of(exports: Exports, contact_id: UUID) -> tuple[str, dict[str
     return text, json.loads(text)
 
 
+async def test_a_recording_is_in_it_as_a_file_that_players_play(
+    database: Database, exports: Exports, records: RecordsRepository
+) -> None:
+    await records.apply([announced("CA1"), announced("CA2", "+972541112222")])
+    samples = bytes(range(250)) * 4
+    await keep_recording(database, "CA1", samples, piece_bytes=77)
+    await keep_recording(database, "CA2", b"of somebody else")
+    _, document = await document_of(exports, await contact_of(database))
+    [recording] = document["recordings"]
+    assert recording["call_sid"] == "CA1"
+    file = base64.b64decode(recording["content_base64"], validate=True)
+    assert file == wave_header(len(samples), channels=CHANNELS) + samples
+
+
 async def contact_of(database: Database, phone: str = CALLER) -> UUID:
     [contact] = (await ContactsRepository(database).page(phone=phone)).items
     return contact.id
@@ -48,7 +68,7 @@ async def test_every_table_is_in_it_with_what_it_holds_of_the_person(
 ) -> None:
     dana, gil = await settle(database, DANA), await settle(database, GIL)
     text, document = await document_of(exports, dana.contact_id)
-    tables = set(await dump(database)) - OF_NOBODY
+    tables = set(await dump(database)) - OF_NOBODY - IN_ANOTHER
     # A new table is to be told of, too.
     assert {section.table for section in SECTIONS} == tables
     assert {name for name, rows in document.items() if rows} == tables | {"contact_id", "exported"}

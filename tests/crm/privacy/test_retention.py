@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from crm.kept_recording import keep_recording
 from crm.message_records import edited, received
 from crm.records import CALLER, NOON, announced, ended, learnt, turn, webhook, whole_call
 from crm.somebody import DANA, KEY, OWNER, ROUTES, dump, found_in, settle
@@ -31,9 +32,19 @@ DAY = 86_400.0
 OTHER = "+12025550123"
 
 
-def retention_of(database: Database, path: Path, days: int | None = 30) -> Retention:
+def retention_of(
+    database: Database, path: Path, days: int | None = 30, recording_days: int | None = None
+) -> Retention:
     disk = DiskTraces(database, Tombstones(KEY), path)
-    return Retention(database, disk, days, ZONE, after_start_s=0, pause_s=0)
+    return Retention(
+        database,
+        disk,
+        days,
+        ZONE,
+        recording_days=recording_days,
+        after_start_s=0,
+        pause_s=0,
+    )
 
 
 @pytest.fixture
@@ -110,6 +121,31 @@ async def test_what_is_younger_stays(
     assert (contact.phone, contact.name) == (CALLER, "נועה")
     await retention.round(days_on(41))
     assert (await contacts.page()).items == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [((None, 7), 7), ((30, 7), 7), ((30, None), 30), ((30, 90), 30)],
+)
+async def test_recordings_go_at_their_own_time_or_with_their_calls(
+    database: Database,
+    records: RecordsRepository,
+    tmp_path: Path,
+    limits: tuple[int | None, int | None],
+    kept: int,
+) -> None:
+    days, recording_days = limits
+    retention = retention_of(database, tmp_path, days, recording_days)
+    await records.apply([call for n in range(12) for call in whole_call(f"CA{n}")])
+    for n in range(12):
+        await keep_recording(database, f"CA{n}", bytes(2000), started_at=days_on(n / 1000))
+    await retention.round(days_on(kept - 0.1))
+    assert await database.pool.fetchval("SELECT count(*) FROM recordings") == 12
+    await retention.round(days_on(kept + 0.1))
+    assert await database.pool.fetchval("SELECT count(*) FROM recording_pieces") == 0
+    assert await database.pool.fetchval("SELECT count(*) FROM recordings") == 0
+    calls = 0 if days is not None and days <= kept else 12
+    assert await database.pool.fetchval("SELECT count(*) FROM calls") == calls
 
 
 async def test_an_appointment_to_come_keeps_its_person(

@@ -17,9 +17,8 @@ from voiceagent.crm.privacy.tombstones import Tombstones
 from voiceagent.crm.recording.late_records import Subject
 from voiceagent.errors import NotFound
 
-CHANNELS: Final = 2
-"""The caller, the agent."""
-BYTES_PER_S: Final = CHANNELS * 8000
+BYTES_PER_S: Final = 16_000
+"""µ-law of two sides at 8000 Hz: the caller's byte, the agent's byte."""
 PIECE_BYTES: Final = 256 * 1024
 """A quarter of a minute; what a reader holds in memory."""
 PIECE_DEADLINE_S: Final = 20.0

@@ -80,6 +80,13 @@ WHERE id = $1
 
 _GOING = "SELECT id, erasing FROM contacts WHERE erasing IS NOT NULL ORDER BY id LIMIT 100"
 _TRACES = "SELECT erasing FROM contacts WHERE id = $1 AND erasing IS NOT NULL"
+# A few at a time: of long ones there is much to delete.
+_SOME_RECORDINGS = """
+DELETE FROM recordings WHERE call_sid IN (
+    SELECT r.call_sid FROM recordings r JOIN calls c ON c.call_sid = r.call_sid
+    WHERE c.contact_id = $1 LIMIT 10)
+RETURNING call_sid
+"""
 _SOME_CALLS = "SELECT call_sid FROM calls WHERE contact_id = $1 ORDER BY call_sid LIMIT $2"
 _SOME_MESSAGES = "SELECT id FROM messages WHERE contact_id = $1 ORDER BY id LIMIT $2"
 _OUTBOX = "DELETE FROM outbox WHERE contact_id = $1"
@@ -250,6 +257,8 @@ class Erasure:
         traces = await self._traces(contact_id)
         if traces is None:
             return True  # another process has done it
+        while await self._delete_some_recordings(contact_id):
+            pass
         while await self._delete_some_calls(contact_id):
             pass
         while await self._delete_some_messages(contact_id):
@@ -282,6 +291,10 @@ class Erasure:
         async with self._database.connection() as connection:
             text = await connection.fetchval(_TRACES, contact_id)
         return None if text is None else Traces(**json.loads(text))
+
+    async def _delete_some_recordings(self, contact_id: UUID) -> bool:
+        async with self._database.transaction() as connection:
+            return bool(await connection.fetch(_SOME_RECORDINGS, contact_id))
 
     async def _delete_some_calls(self, contact_id: UUID) -> bool:
         async with self._database.transaction() as connection:

@@ -8,7 +8,8 @@ business's zone. It leaves out what only keeps the service going, and nothing el
 import base64
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -16,12 +17,12 @@ from uuid import UUID
 
 import asyncpg
 
+from voiceagent.crm.calls.recordings import Recording, RecordingsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.errors import NotFound
 
 ROWS_AT_ONCE: Final = 200
-FILE_PIECE_BYTES: Final = 3 * 256 * 1024
-"""A multiple of three, so that the pieces' base64 can be put together."""
+FILE_PIECE_BYTES: Final = 768 * 1024
 
 _CALLS_OF = "(SELECT call_sid FROM calls WHERE contact_id = $1)"
 _PAYMENTS_OF = f"(SELECT id FROM payments WHERE contact_id = $1 OR call_sid IN {_CALLS_OF})"  # noqa: S608
@@ -52,6 +53,11 @@ SECTIONS: Final = (
     ),
     Section("turns", f"t.call_sid IN {_CALLS_OF}", "call_sid, seq", frozenset({"version"})),
     Section("call_fields", f"t.call_sid IN {_CALLS_OF}", "call_sid, name"),
+    Section(
+        "recordings",
+        f"(t.call_sid IN {_CALLS_OF} AND t.kept_at IS NOT NULL)",
+        "call_sid",
+    ),
     Section("webhook_answers", f"t.call_sid IN {_CALLS_OF}", "call_sid, id"),
     Section(
         "callbacks",
@@ -129,10 +135,13 @@ Columns = Mapping[str, Mapping[str, str]]
 class Exports:
     """Every method raises `ProviderError` when the database is away."""
 
-    def __init__(self, database: Database, zone: tzinfo) -> None:
-        """`zone`: the business's own, in which times are told beside UTC."""
+    def __init__(self, database: Database, zone: tzinfo, wave_head: Callable[[int], bytes]) -> None:
+        """`zone`: the business's own, in which times are told beside UTC. `wave_head`: what stands
+        before so many bytes of a recording's samples, so that players play them."""
         self._database = database
         self._zone = zone
+        self._wave_head = wave_head
+        self._recordings = RecordingsRepository(database)
 
     async def export(self, contact_id: UUID) -> AsyncIterator[str]:
         """The document of a person, in pieces. What comes in meanwhile may be in it or not.
@@ -186,13 +195,37 @@ class Exports:
             for name, value in row.items()
         }
         text = json.dumps(shown, ensure_ascii=False)
-        if section.table != "message_media" or row["state"] != "stored":
+        content = self._content(section, row)
+        if content is None:
             yield text
             return
         yield text.removesuffix("}") + ', "content_base64": "'
-        async for piece in self._file(row["message_id"], row["position"]):
-            yield base64.b64encode(piece).decode()
-        yield '"}'
+        rest = b""
+        async for piece in content:
+            # Only whole threes can be put together.
+            whole = len(rest + piece) // 3 * 3
+            yield base64.b64encode((rest + piece)[:whole]).decode()
+            rest = (rest + piece)[whole:]
+        yield base64.b64encode(rest).decode() + '"}'
+
+    def _content(self, section: Section, row: asyncpg.Record) -> AsyncIterator[bytes] | None:
+        """The file that the row is about, in pieces."""
+        match section.table:
+            case "message_media" if row["state"] == "stored":
+                return self._file(row["message_id"], row["position"])
+            case "recordings":
+                return self._sound(
+                    Recording(
+                        row["call_sid"], row["started_at"], row["offset_ms"], row["size_bytes"]
+                    )
+                )
+        return None
+
+    async def _sound(self, recording: Recording) -> AsyncIterator[bytes]:
+        yield self._wave_head(recording.size_bytes)
+        with suppress(NotFound):  # it was deleted while somebody reads
+            async for piece in self._recordings.read(recording, 0, recording.size_bytes):
+                yield piece
 
     async def _file(self, message_id: UUID, position: int) -> AsyncIterator[bytes]:
         start = 1

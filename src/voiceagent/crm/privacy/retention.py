@@ -51,6 +51,11 @@ _OLD_CALLS = """
 SELECT call_sid FROM calls WHERE GREATEST(started_at, ended_at) < $1
 ORDER BY started_at, call_sid LIMIT 50
 """
+# Before their calls, a few at a time: of long ones there is much to delete.
+_OLD_RECORDINGS = """
+DELETE FROM recordings WHERE call_sid IN (
+    SELECT call_sid FROM recordings WHERE started_at < $1 ORDER BY started_at LIMIT 10)
+"""
 _OLD_MESSAGES = """
 SELECT id FROM messages m WHERE created_at < $1
   AND NOT EXISTS (SELECT FROM outbox o WHERE o.message_id = m.id)
@@ -145,13 +150,17 @@ class Retention:
         days: int | None,
         zone: tzinfo,
         *,
+        recording_days: int | None = None,
         after_start_s: float = AFTER_START_S,
         pause_s: float = PAUSE_S,
     ) -> None:
-        """`days`: how long conversations are kept; None: for good. `zone`: the business's own."""
+        """`days`: how long conversations are kept; None: for good. `zone`: the business's own.
+        `recording_days`: how long recordings are kept; None: as long as conversations."""
         self._database = database
         self._disk = disk
         self._days = days
+        kept = [limit for limit in (days, recording_days) if limit is not None]
+        self._recording_days = min(kept, default=None)
         self._zone = zone
         self._after_start_s = after_start_s
         self._pause_s = pause_s
@@ -172,6 +181,8 @@ class Retention:
         since = None if self._days is None else now - timedelta(days=self._days)
         await self._disk.sweep(since)
         works: list[Work] = [_forget, _rows(_LOST_CHANGES, now - KEPT)]
+        if self._recording_days is not None:
+            works.append(_rows(_OLD_RECORDINGS, now - timedelta(days=self._recording_days)))
         if since is not None:
             works += [_calls(since), _messages(since)]
             works += [_rows(statement, since) for statement in _OLD_ROWS]
