@@ -177,7 +177,7 @@ def _ceiling(highest: float, *, whole: bool) -> float:
         return float(_LINES) if whole else 1.0
     step = highest / _LINES
     power = 10.0 ** math.floor(math.log10(step))
-    steps = (power, power * 2, power * 2.5, power * 5, power * 10)
+    steps = [power * n for n in (1, 1.5, 2, 2.5, 3, 4, 5, 10)]
     found = next((one for one in steps if one >= step * (1 - 1e-9)), power * 10)
     if whole:
         found = max(1.0, float(math.ceil(found)))

@@ -18,6 +18,7 @@ class FigureTexts:
     name: str
     meaning: str
     advice: str
+    """What is to be typed or read as it stands is between backticks."""
     more: str = ""
     """A second value, in its own braces."""
 
@@ -33,7 +34,7 @@ class NumbersTexts:
     before: Mapping[PeriodName, str]
     """With `{value}`."""
     points: str
-    """A change of a share, with `{change}`."""
+    """Behind a change of a share: percentage points."""
     counted: str
     """With `{time}`."""
     counting: str
@@ -103,10 +104,10 @@ NUMBERS_HE: Final = NumbersTexts(
         "week": "בשבוע שלפני: {value}",
         "month": "ב־30 הימים שלפני: {value}",
     },
-    points="{change} נק׳",
+    points="נק׳",
     counted="נספר עד {time}",
     counting="המספרים נספרים עכשיו בפעם הראשונה ויופיעו בתוך דקה או שתיים.",
-    stopped="הספירה נעצרה: מה שכאן נכון לשעה {time}. בדקו את מסד הנתונים: script/voiceagent doctor",
+    stopped="הספירה נעצרה: מה שכאן נכון לשעה {time}. בדקו את מסד הנתונים: `script/voiceagent doctor`",
     nothing="עדיין אין מספרים",
     nothing_hint="אחרי השיחה או ההודעה הראשונה יופיעו כאן, מעצמם:",
     nothing_list=(
@@ -127,13 +128,13 @@ NUMBERS_HE: Final = NumbersTexts(
     calls=FigureTexts(
         "שיחות נכנסות",
         "כמה פעמים התקשרו אל העסק.",
-        "אם פתאום אין שיחות, ודאו שהמספר אצל Twilio מפנה לכאן: script/voiceagent doctor",
+        "אם פתאום אין שיחות, ודאו שהמספר אצל Twilio מפנה לכאן: `script/voiceagent doctor`",
         "ועוד {count} שיחות יוצאות",
     ),
     answered=FigureTexts(
         "נענו",
         "מכל השיחות הנכנסות, החלק שבו הסוכן היה על הקו.",
-        "שיחות שלא נענו: הקווים היו מלאים (MAX_CALLS), או שהחיבור לא הגיע. בדקו ביומן של Twilio.",
+        "שיחות שלא נענו: הקווים היו מלאים (`MAX_CALLS`), או שהחיבור לא הגיע. בדקו ביומן של Twilio.",
         "{answered} מתוך {count}",
     ),
     response=FigureTexts(
@@ -145,19 +146,19 @@ NUMBERS_HE: Final = NumbersTexts(
     barge_ins=FigureTexts(
         "קטיעות",
         "כמה פעמים המתקשר התחיל לדבר בזמן שהסוכן דיבר, והסוכן השתתק.",
-        "הרבה קטיעות: קצרו את תשובות הסוכן. הרבה קטיעות שווא: העלו את BARGE_IN_MIN_MS.",
+        "הרבה קטיעות: קצרו את תשובות הסוכן. הרבה קטיעות שווא: העלו את `BARGE_IN_MIN_MS`.",
         "מהן {count} קטיעות שווא: רעש, והסוכן המשיך",
     ),
     guesses=FigureTexts(
         "ניחושים שהצליחו",
         "תשובות שהוכנו עוד לפני שהיה ברור שהמתקשר סיים, ושהתאימו למה שנאמר.",
-        "כשמעט מצליחים, המודל עובד לשווא: אפשר לכבות עם LLM_SPECULATION=false.",
+        "כשמעט מצליחים, המודל עובד לשווא: אפשר לכבות עם `LLM_SPECULATION=false`.",
         "{used} מתוך {count}",
     ),
     failures=FigureTexts(
         "תקלות במנועים",
         "כמה פעמים מנוע לא עבד והסוכן התנצל, או שמנוע אחר החליף אותו.",
-        "הריצו script/voiceagent doctor: הוא אומר מה שבור ואיך מתקנים. פרטים ביומן של השירות.",
+        "הריצו `script/voiceagent doctor`: הוא אומר מה שבור ואיך מתקנים. פרטים ביומן של השירות.",
     ),
     messages_in=FigureTexts(
         "הודעות שנכנסו",
@@ -167,7 +168,7 @@ NUMBERS_HE: Final = NumbersTexts(
     messages_out=FigureTexts(
         "הודעות שיצאו",
         "הודעות וואטסאפ שהסוכן, תוכנה או אדם מהעסק כתבו, ושנשלחו.",
-        "אם אנשים כותבים ואין תשובות, בדקו שהסוכן עונה (WHATSAPP_AGENT) ושאין הודעות ממתינות.",
+        "אם אנשים כותבים ואין תשובות, בדקו שהסוכן עונה (`WHATSAPP_AGENT`) ושאין הודעות ממתינות.",
     ),
     queued=FigureTexts(
         "ממתינות לשליחה",
@@ -191,7 +192,7 @@ NUMBERS_HE: Final = NumbersTexts(
     notices=FigureTexts(
         "דיווחים שאבדו",
         "דיווחים לבעל העסק שהשירות ויתר עליהם אחרי ניסיונות רבים.",
-        "בדקו את OWNER_WEBHOOK_URL ואת OWNER_WHATSAPP, ואז שלחו שוב: /api/crm/notices?status=dead",
+        "בדקו את `OWNER_WEBHOOK_URL` ואת `OWNER_WHATSAPP`, ואז שלחו שוב: `/api/crm/notices?status=dead`",
     ),
     payments=FigureTexts(
         "תשלומים",
@@ -241,14 +242,14 @@ NUMBERS_EN: Final = NumbersTexts(
         "week": "The week before: {value}",
         "month": "The 30 days before: {value}",
     },
-    points="{change} pts",
+    points="pts",
     counted="Counted until {time}",
     counting=(
         "The numbers are being counted for the first time, and will be here in a minute or two."
     ),
     stopped=(
         "Nothing is counted any more: this is how it was at {time}. Look after the database:"
-        " script/voiceagent doctor"
+        " `script/voiceagent doctor`"
     ),
     nothing="No numbers yet",
     nothing_hint="After the first call or message there will be, by themselves:",
@@ -271,13 +272,13 @@ NUMBERS_EN: Final = NumbersTexts(
         "Calls in",
         "How often people called the business.",
         "When there are suddenly none, see that the number at Twilio points here:"
-        " script/voiceagent doctor",
+        " `script/voiceagent doctor`",
         "and {count} calls out",
     ),
     answered=FigureTexts(
         "Answered",
         "Of all calls in, those that the agent was on the line for.",
-        "Calls that were not: all lines were busy (MAX_CALLS), or the connection never came."
+        "Calls that were not: all lines were busy (`MAX_CALLS`), or the connection never came."
         " Look at Twilio's own log.",
         "{answered} of {count}",
     ),
@@ -292,20 +293,20 @@ NUMBERS_EN: Final = NumbersTexts(
     barge_ins=FigureTexts(
         "Interruptions",
         "How often a caller began to speak while the agent spoke, and the agent fell silent.",
-        "Many of them: have the agent say less at a time. Many false ones: raise BARGE_IN_MIN_MS.",
+        "Many of them: have the agent say less at a time. Many false ones: raise `BARGE_IN_MIN_MS`.",
         "{count} of them false: a noise, and the agent went on",
     ),
     guesses=FigureTexts(
         "Guesses that were right",
         "Answers begun before it was sure that the caller had finished, and right for what was"
         " said.",
-        "When few are right the model works in vain: turn it off with LLM_SPECULATION=false.",
+        "When few are right the model works in vain: turn it off with `LLM_SPECULATION=false`.",
         "{used} of {count}",
     ),
     failures=FigureTexts(
         "Engine failures",
         "How often an engine did not work, and the agent apologised or another engine took over.",
-        "Run script/voiceagent doctor: it says what is broken and how to mend it. More is in the"
+        "Run `script/voiceagent doctor`: it says what is broken and how to mend it. More is in the"
         " service's log.",
     ),
     messages_in=FigureTexts(
@@ -317,7 +318,7 @@ NUMBERS_EN: Final = NumbersTexts(
         "Messages out",
         "WhatsApp messages that the agent, a program or somebody of the business wrote, and that"
         " have left.",
-        "When people write and get no answer, see that the agent answers (WHATSAPP_AGENT) and that"
+        "When people write and get no answer, see that the agent answers (`WHATSAPP_AGENT`) and that"
         " no messages wait.",
     ),
     queued=FigureTexts(
@@ -343,8 +344,8 @@ NUMBERS_EN: Final = NumbersTexts(
     notices=FigureTexts(
         "Notices given up",
         "What the owner was to be told and was not, after many attempts.",
-        "Look after OWNER_WEBHOOK_URL and OWNER_WHATSAPP, then send them again:"
-        " /api/crm/notices?status=dead",
+        "Look after `OWNER_WEBHOOK_URL` and `OWNER_WHATSAPP`, then send them again:"
+        " `/api/crm/notices?status=dead`",
     ),
     payments=FigureTexts(
         "Payments",

@@ -20,7 +20,7 @@ LATE: Final = timedelta(minutes=5)
 """Counting goes on every twenty seconds: what is older has stopped."""
 _FEW: Final = 20
 """Of fewer nothing is concluded."""
-_SLOW_MS: Final = 1500.0
+SLOW_MS: Final = 1500.0
 _TOO_SLOW_MS: Final = 2500.0
 _WAITS: Final = timedelta(minutes=10)
 _WAITS_LONG: Final = timedelta(hours=1)
@@ -39,6 +39,8 @@ class Card:
     """Its value in the period before; empty: there was none."""
     change: str = ""
     """Signed, e.g. `+12%`; empty: it is the same, or cannot be said."""
+    change_unit: str = ""
+    """A word behind the change."""
     parts: tuple[tuple[str, str], ...] = ()
     """What it is made of: names and values."""
 
@@ -124,7 +126,7 @@ def change_of(now: float, before: float) -> str:
     if before <= 0 or now == before:
         return ""
     change = round(100 * (now - before) / before)
-    return f"{change:+d}%".replace("-", "−") if 0 < abs(change) < 1000 else ""
+    return _signed(change) + "%" if 0 < abs(change) < 1000 else ""
 
 
 # --- the phone ----------------------------------------------------------------------------------
@@ -148,17 +150,14 @@ def _answered(figures: Figures, words: NumbersTexts) -> Card:
     if not total.calls_in:
         return _without("answered", texts, words)
     missed = 1 - total.calls_answered / total.calls_in
-    value, earlier, change = _share(
-        (total.calls_answered, total.calls_in), (before.calls_answered, before.calls_in), words
-    )
-    return Card(
+    return _share(
         "answered",
         texts,
-        value,
+        words,
+        now=(total.calls_answered, total.calls_in),
+        before=(before.calls_answered, before.calls_in),
         tone="good" if missed <= 0.02 else "warn" if missed <= 0.1 else "bad",
         more=texts.more.format(answered=count(total.calls_answered), count=count(total.calls_in)),
-        before=earlier,
-        change=change,
     )
 
 
@@ -166,7 +165,7 @@ def _response(figures: Figures, words: NumbersTexts) -> Card:
     texts, now, before = words.response, figures.responses, figures.responses_before
     if now.p50_ms is None or now.p95_ms is None:
         return _without("response", texts, words)
-    slow = now.p95_ms > _SLOW_MS
+    slow = now.p95_ms > SLOW_MS
     earlier = before.p50_ms
     return Card(
         "response",
@@ -202,20 +201,17 @@ def _guesses(figures: Figures, words: NumbersTexts) -> Card:
     texts, total, before = words.guesses, figures.total, figures.before
     if not total.guesses:
         return _without("guesses", texts, words)
-    value, earlier, change = _share(
-        (total.guesses_used, total.guesses), (before.guesses_used, before.guesses), words
-    )
     tone: Tone = ""
     if total.guesses >= _FEW:
         tone = "good" if total.guesses_used >= 0.25 * total.guesses else "warn"
-    return Card(
+    return _share(
         "guesses",
         texts,
-        value,
+        words,
+        now=(total.guesses_used, total.guesses),
+        before=(before.guesses_used, before.guesses),
         tone=tone,
         more=texts.more.format(used=count(total.guesses_used), count=count(total.guesses)),
-        before=earlier,
-        change=change,
     )
 
 
@@ -338,16 +334,32 @@ def _counted(
 
 
 def _share(
-    now: tuple[int, int], before: tuple[int, int], words: NumbersTexts
-) -> tuple[str, str, str]:
-    """A share now, before, and the change in points."""
-    value = percent(*now)
-    if not before[1]:
-        return value, "", ""
-    earlier = percent(*before)
-    points = int(value[:-1]) - int(earlier[:-1])
-    change = words.points.format(change=f"{points:+d}".replace("-", "−")) if points else ""
-    return value, earlier, change
+    name: str,
+    texts: FigureTexts,
+    words: NumbersTexts,
+    *,
+    now: tuple[int, int],
+    before: tuple[int, int],
+    tone: Tone,
+    more: str,
+) -> Card:
+    """Of a part of a whole. `now` and `before`: the part, and the whole, which is something now."""
+    value, earlier = percent(*now), percent(*before) if before[1] else ""
+    points = int(value[:-1]) - int(earlier[:-1]) if earlier else 0
+    return Card(
+        name,
+        texts,
+        value,
+        tone=tone,
+        more=more,
+        before=earlier,
+        change=_signed(points) if points else "",
+        change_unit=words.points if points else "",
+    )
+
+
+def _signed(number: int) -> str:
+    return f"{number:+d}".replace("-", "−")
 
 
 def _without(name: str, texts: FigureTexts, words: NumbersTexts) -> Card:
