@@ -1,7 +1,9 @@
 """Several workers, each asked in its turn; their sockets are real."""
 
 import asyncio
+import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -105,3 +107,16 @@ async def test_a_directory_too_long_for_a_socket_leaves_each_to_itself(tmp_path:
 async def test_only_our_own_user_is_told(tmp_path: Path) -> None:
     async with running(worker(tmp_path, 1)):
         assert (tmp_path / "metrics" / "house-1").stat().st_mode & 0o077 == 0
+
+
+async def test_what_a_command_of_before_has_left_is_removed(tmp_path: Path) -> None:
+    metrics, long_ago = tmp_path / "metrics", time.time() - 3600
+    lives = worker(tmp_path, 1, command="house-2")
+    async with running(lives):
+        async with running(worker(tmp_path, 2, command="house-3")):
+            pass
+        for command in ("house-2", "house-3"):
+            os.utime(metrics / command, (long_ago, long_ago))
+        async with running(worker(tmp_path, 3)):
+            left = sorted(path.name for path in metrics.glob("*"))
+            assert left == ["house-1", "house-2"]

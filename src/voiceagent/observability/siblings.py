@@ -10,7 +10,9 @@ import fcntl
 import logging
 import multiprocessing
 import os
+import shutil
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +26,9 @@ MOST_WORKERS: Final = 64
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _LONGEST_PATH: Final = 100
 """Bytes of a socket's address; the system has room for 107."""
+
+_SURELY_BEGUN_S: Final = 60.0
+"""A directory that is younger may be one whose workers are about to begin."""
 
 _log = logging.getLogger(__name__)
 
@@ -128,12 +133,34 @@ def _workers_in(directory: Path) -> list[str]:
 def _take_a_number(directory: Path) -> tuple[str, int] | None:
     """The first that no living worker has, and the open file that holds it; None: all are taken."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _remove_what_is_left(directory)
     for number in range(MOST_WORKERS):
-        lock = os.open(directory / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-        else:
+        lock = _locked(directory / f"{number}.lock")
+        if lock is not None:
             return str(number), lock
     return None
+
+
+def _remove_what_is_left(directory: Path) -> None:
+    """Directories of commands of before, none of whose workers lives."""
+    for other in directory.parent.iterdir():
+        with suppress(OSError):
+            if other == directory or time.time() - other.stat().st_mtime < _SURELY_BEGUN_S:
+                continue
+            locks = [_locked(path) for path in other.glob("*.lock")]
+            if None not in locks:
+                shutil.rmtree(other)
+            for lock in locks:
+                if lock is not None:
+                    os.close(lock)
+
+
+def _locked(path: Path) -> int | None:
+    """The open file; None while somebody else holds it."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
