@@ -24,6 +24,7 @@ from voiceagent.call.control import CallControl
 from voiceagent.call.parking import Parking
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
+from voiceagent.call.tape import Tape
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.crm.recording.call_models import (
     CallEnded,
@@ -46,7 +47,7 @@ PHRASES: Final = FixedPhrases(
     apology="sorry about that",
     busy="all busy",
     transfer_failed="nobody free",
-    recording="this is recorded",
+    recording="this call is being recorded for quality",
 )
 _WINDOW_BYTES: Final = int(WINDOW_MS * BYTES_PER_MS)
 _LINE_NOISE: Final = bytes([0xFA, 0x7A] * (FRAME_BYTES // 2))
@@ -282,6 +283,8 @@ class Phone:
         self.returns_marks = True
         self.is_silent = False
         """No frame is sent, not even of silence."""
+        self.media: list[bytes] = []
+        """Every frame that was sent."""
         self._inbound: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._frames: deque[bytes] = deque()
         self._spoken = asyncio.Event()
@@ -330,6 +333,7 @@ class Phone:
 
     def put_media(self, ulaw: bytes, stream_sid: str = STREAM) -> None:
         payload = base64.b64encode(ulaw).decode()
+        self.media.append(ulaw)
         self.put(messages.media(stream_sid, 2, 1, 0, payload))
 
     async def voice(self, ms: int) -> None:
@@ -457,6 +461,7 @@ async def call(
     control: CallControl | None = None,
     brain: Thinker | None = None,
     parameters: Mapping[str, str] | None = None,
+    record: Callable[[str], Tape] | None = None,
 ) -> AsyncIterator[Call]:
     """A call that has just begun. At the end of the block it must have ended in order."""
     ears, voice, brain = Ears(), WordVoice(), brain or Thinker(opening, answers)
@@ -478,6 +483,7 @@ async def call(
         control=control,
         parking=Parking(asyncio.get_running_loop().time),
         report_failure=lambda part, why: failures.append((part, why)),
+        record=record,
     )
     phone = Phone()
     session = CallSession(phone, Start(STREAM, CALL, parameters=dict(parameters or {})), services)
