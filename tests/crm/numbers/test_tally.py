@@ -1,6 +1,5 @@
 """What is counted, and which day it is of, on a real database with the records of real calls."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -9,21 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm.message_records import received
+from crm.numbers_world import call_at, keep
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.numbers.figures import FiguresRepository
 from voiceagent.crm.numbers.periods import PeriodName, period_of
 from voiceagent.crm.numbers.tally import LOCK_KEY, LOOKS, Tally
 from voiceagent.crm.numbers.views import Figures, Totals
 from voiceagent.crm.postgres.database import Database
-from voiceagent.crm.recording.call_models import (
-    CallAnnounced,
-    CallbackRequested,
-    CallEnded,
-    CallStarted,
-    TurnSpoken,
-)
+from voiceagent.crm.recording.call_models import CallAnnounced, CallbackRequested
 from voiceagent.crm.recording.engine_failures import Engine, EngineFailed, engine_failed
-from voiceagent.crm.recording.records import Record, RecordsRepository
 from voiceagent.errors import ProviderError
 
 __all__ = ["_server", "database", "database_url"]
@@ -31,57 +24,10 @@ __all__ = ["_server", "database", "database_url"]
 JERUSALEM = ZoneInfo("Asia/Jerusalem")
 NOON = datetime(2026, 10, 27, 12, 0, tzinfo=JERUSALEM)
 """Two days after the clocks were put back."""
-COUNTERS = {
-    "answers": 3,
-    "barge_ins": 2,
-    "false_interruptions": 1,
-    "guesses": 3,
-    "guesses_used": 2,
-}
 
 
 def local(*parts: int, fold: int = 0) -> datetime:
     return datetime(*parts, tzinfo=JERUSALEM, fold=fold).astimezone(UTC)  # type: ignore[misc]
-
-
-def a_call(
-    sid: str,
-    at: datetime,
-    *,
-    responses_ms: tuple[float, ...] = (),
-    answered: bool = True,
-    simulated: bool = False,
-    counters: Mapping[str, int] = COUNTERS,
-) -> list[Record]:
-    records: list[Record] = [
-        CallAnnounced(call_sid=sid, at=at, caller="+972541234567", called="+97231234567")
-    ]
-    if answered:
-        records.append(CallStarted(call_sid=sid, at=at, stream_sid=f"MZ{sid}", simulated=simulated))
-    records += [
-        TurnSpoken(
-            call_sid=sid,
-            seq=seq,
-            turn=seq,
-            who="agent",
-            text="שלום",
-            heard="שלום",
-            source="reply",
-            timings={"eou_at_ms": 5000.0, "first_frame_at_ms": 5000.0 + response_ms},
-            at=at,
-        )
-        for seq, response_ms in enumerate(responses_ms)
-    ]
-    end = at + timedelta(seconds=90)
-    reason = "agent_hangup" if answered else "busy"
-    records.append(
-        CallEnded(call_sid=sid, at=end, status="completed", reason=reason, counters=dict(counters))
-    )
-    return records
-
-
-async def keep(database: Database, *records: Record) -> None:
-    await RecordsRepository(database).apply(records)
 
 
 async def counted(database: Database, name: PeriodName = "week", now: datetime = NOON) -> Figures:
@@ -96,15 +42,15 @@ async def shown(database: Database, name: PeriodName = "week", now: datetime = N
 async def test_calls_are_of_the_day_that_it_was_at_the_business(database: Database) -> None:
     await keep(
         database,
-        *a_call("before-midnight", local(2026, 10, 24, 23, 59)),
-        *a_call("after-midnight", local(2026, 10, 25, 0, 0)),
-        *a_call("one-o-clock", local(2026, 10, 25, 1, 30)),
-        *a_call("one-o-clock-again", local(2026, 10, 25, 1, 30, fold=1)),
-        *a_call("late-on-the-long-day", local(2026, 10, 25, 23, 59)),
-        *a_call("today", local(2026, 10, 27, 9, 15)),
-        *a_call("the-week-before", local(2026, 10, 20, 11, 0)),
-        *a_call("too-late-the-week-before", local(2026, 10, 20, 13, 0)),
-        *a_call("long-ago", local(2026, 10, 10, 13, 0)),
+        *call_at("before-midnight", local(2026, 10, 24, 23, 59)),
+        *call_at("after-midnight", local(2026, 10, 25, 0, 0)),
+        *call_at("one-o-clock", local(2026, 10, 25, 1, 30)),
+        *call_at("one-o-clock-again", local(2026, 10, 25, 1, 30, fold=1)),
+        *call_at("late-on-the-long-day", local(2026, 10, 25, 23, 59)),
+        *call_at("today", local(2026, 10, 27, 9, 15)),
+        *call_at("the-week-before", local(2026, 10, 20, 11, 0)),
+        *call_at("too-late-the-week-before", local(2026, 10, 20, 13, 0)),
+        *call_at("long-ago", local(2026, 10, 10, 13, 0)),
     )
     figures = await counted(database)
     assert [day.calls_in for day in figures.days] == [0, 0, 0, 1, 4, 0, 1]
@@ -129,9 +75,9 @@ async def test_calls_are_of_the_day_that_it_was_at_the_business(database: Databa
 async def test_calls_on_the_short_day_of_spring(database: Database) -> None:
     await keep(
         database,
-        *a_call("before", local(2026, 3, 27, 1, 59)),
-        *a_call("after", local(2026, 3, 27, 3, 0)),
-        *a_call("the-next-day", local(2026, 3, 28, 0, 0)),
+        *call_at("before", local(2026, 3, 27, 1, 59)),
+        *call_at("after", local(2026, 3, 27, 3, 0)),
+        *call_at("the-next-day", local(2026, 3, 28, 0, 0)),
     )
     figures = await counted(database, now=local(2026, 3, 28, 8))
     assert [day.calls_in for day in figures.days][-2:] == [2, 1]
@@ -143,10 +89,10 @@ async def test_calls_on_the_short_day_of_spring(database: Database) -> None:
 async def test_what_a_call_counted_is_added_up(database: Database) -> None:
     await keep(
         database,
-        *a_call("CA1", local(2026, 10, 27, 9)),
-        *a_call("CA2", local(2026, 10, 27, 10)),
-        *a_call("CA3", local(2026, 10, 27, 10), answered=False, counters={}),
-        *a_call("trial", local(2026, 10, 27, 10), simulated=True, responses_ms=(9000.0,)),
+        *call_at("CA1", local(2026, 10, 27, 9), responses_ms=()),
+        *call_at("CA2", local(2026, 10, 27, 10), responses_ms=()),
+        *call_at("CA3", local(2026, 10, 27, 10), answered=False),
+        *call_at("trial", local(2026, 10, 27, 10), simulated=True, responses_ms=(9000.0,)),
         # It still rings.
         CallAnnounced(call_sid="CA4", at=local(2026, 10, 27, 11), caller="", called=""),
         CallAnnounced(
@@ -173,9 +119,9 @@ async def test_response_times_are_from_the_end_of_the_utterance_to_the_first_sou
     times = (100.0, 400.0, 400.0, 400.0, 3000.0, -20.0)
     await keep(
         database,
-        *a_call("CA1", local(2026, 10, 27, 9), responses_ms=times),
-        *a_call("CA2", local(2026, 10, 26, 9), responses_ms=(800.0,)),
-        *a_call("CA3", local(2026, 10, 19, 9), responses_ms=(200.0,)),
+        *call_at("CA1", local(2026, 10, 27, 9), responses_ms=times),
+        *call_at("CA2", local(2026, 10, 26, 9), responses_ms=(800.0,)),
+        *call_at("CA3", local(2026, 10, 19, 9), responses_ms=(200.0,)),
     )
     figures = await counted(database)
     assert figures.responses.p50_ms == pytest.approx(400, rel=0.08)
@@ -206,7 +152,7 @@ async def test_messages_wishes_notices_and_payments(database: Database) -> None:
     await keep(
         database,
         *(received(name).model_copy(update={"at": at}) for name in ("m1", "m2")),
-        *a_call("CA1", at, counters={}),
+        *call_at("CA1", at, counters={}),
         CallbackRequested(call_sid="CA1", at=at, key="k1", wished_at=at, about=""),
         CallbackRequested(
             call_sid="CA1", at=at, key="k2", wished_at=NOON + timedelta(hours=1), about=""
@@ -243,13 +189,13 @@ async def test_messages_wishes_notices_and_payments(database: Database) -> None:
 
 
 async def test_what_comes_late_and_what_is_deleted_is_counted_again(database: Database) -> None:
-    await keep(database, *a_call("CA1", local(2026, 10, 27, 11)))
+    await keep(database, *call_at("CA1", local(2026, 10, 27, 11)))
     assert (await counted(database)).total.calls_in == 1
     tally = Tally(database, pause_s=0)
     assert await tally.round(NOON + timedelta(seconds=1)) is None
 
     # The journal of a process that was killed.
-    await keep(database, *a_call("CA2", local(2026, 10, 25, 11)))
+    await keep(database, *call_at("CA2", local(2026, 10, 25, 11)))
     look = await tally.round(NOON + timedelta(minutes=1))
     assert look is LOOKS[2]
     assert (await shown(database)).total.calls_in == 1
@@ -257,7 +203,7 @@ async def test_what_comes_late_and_what_is_deleted_is_counted_again(database: Da
     assert look is LOOKS[1]
     assert (await shown(database)).total.calls_in == 2
 
-    await keep(database, *a_call("CA3", local(2026, 10, 21, 11)))
+    await keep(database, *call_at("CA3", local(2026, 10, 21, 11)))
     await database.pool.execute("DELETE FROM calls WHERE call_sid = 'CA1'")
     look = await tally.round(NOON + timedelta(days=1))
     assert look is LOOKS[0]

@@ -107,7 +107,9 @@ NUMBERS_HE: Final = NumbersTexts(
     points="נק׳",
     counted="נספר עד {time}",
     counting="המספרים נספרים עכשיו בפעם הראשונה ויופיעו בתוך דקה או שתיים.",
-    stopped="הספירה נעצרה: מה שכאן נכון לשעה {time}. בדקו את מסד הנתונים: `script/voiceagent doctor`",
+    stopped=(
+        "הספירה נעצרה: מה שכאן נכון לשעה {time}. בדקו את מסד הנתונים: `script/voiceagent doctor`"
+    ),
     nothing="עדיין אין מספרים",
     nothing_hint="אחרי השיחה או ההודעה הראשונה יופיעו כאן, מעצמם:",
     nothing_list=(
@@ -192,7 +194,8 @@ NUMBERS_HE: Final = NumbersTexts(
     notices=FigureTexts(
         "דיווחים שאבדו",
         "דיווחים לבעל העסק שהשירות ויתר עליהם אחרי ניסיונות רבים.",
-        "בדקו את `OWNER_WEBHOOK_URL` ואת `OWNER_WHATSAPP`, ואז שלחו שוב: `/api/crm/notices?status=dead`",
+        "בדקו את `OWNER_WEBHOOK_URL` ואת `OWNER_WHATSAPP`, ואז שלחו שוב:"
+        " `/api/crm/notices?status=dead`",
     ),
     payments=FigureTexts(
         "תשלומים",
@@ -293,7 +296,8 @@ NUMBERS_EN: Final = NumbersTexts(
     barge_ins=FigureTexts(
         "Interruptions",
         "How often a caller began to speak while the agent spoke, and the agent fell silent.",
-        "Many of them: have the agent say less at a time. Many false ones: raise `BARGE_IN_MIN_MS`.",
+        "Many of them: have the agent say less at a time. Many false ones: raise"
+        " `BARGE_IN_MIN_MS`.",
         "{count} of them false: a noise, and the agent went on",
     ),
     guesses=FigureTexts(
@@ -318,8 +322,8 @@ NUMBERS_EN: Final = NumbersTexts(
         "Messages out",
         "WhatsApp messages that the agent, a program or somebody of the business wrote, and that"
         " have left.",
-        "When people write and get no answer, see that the agent answers (`WHATSAPP_AGENT`) and that"
-        " no messages wait.",
+        "When people write and get no answer, see that the agent answers (`WHATSAPP_AGENT`) and"
+        " that no messages wait.",
     ),
     queued=FigureTexts(
         "Waiting to be sent",
