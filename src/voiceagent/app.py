@@ -57,6 +57,7 @@ from voiceagent.wiring.drain import Drain
 from voiceagent.wiring.engines import choose_engines
 from voiceagent.wiring.kept_secrets import ensure_api_key
 from voiceagent.wiring.observation import Observation
+from voiceagent.wiring.tracing import Tracing
 from voiceagent.wiring.voice_warm_up import VoiceWarmUp
 from voiceagent.wiring.warm_up import WarmUp
 
@@ -145,7 +146,7 @@ def _assemble(settings: Settings) -> FastAPI:
     console = ConsoleOffice(
         settings, database, api_key, business=profile.business, zone=profile.zone
     )
-    metrics = Metrics()
+    metrics, tracing = Metrics(), Tracing(settings)
     business = Business(
         settings,
         database,
@@ -154,6 +155,7 @@ def _assemble(settings: Settings) -> FastAPI:
         on_brain_failure=on_brain_failure,
         on_message=console.message_changed,
         metrics=metrics,
+        on_tool=tracing.tool_used,
     )
     recorder, rest = business.recorder, business.rest
     engines = choose_engines(settings, profile, business.house, on_voice_change, metrics)
@@ -164,7 +166,9 @@ def _assemble(settings: Settings) -> FastAPI:
     registry = CallRegistry(settings.max_calls)
     readiness = Readiness(settings.max_calls, lambda: registry.live)
     admission = Admission(readiness, registry, metrics)
-    followed, tickets = FollowedCalls(recorder), Tickets(time.monotonic)
+    version = version_report(settings, datetime.now(UTC))
+    traced = tracing.tap(recorder, version, metrics)
+    followed, tickets = FollowedCalls(traced), Tickets(time.monotonic)
     voice_activity = VoiceActivity(on_batch=metrics.vad_batch_seconds.observe)
     phrase_book = PhraseBook(engines.phrase_store)
     voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
@@ -261,7 +265,9 @@ def _assemble(settings: Settings) -> FastAPI:
             business.close_with(stack)
             console.close_with(stack)
             await recorder.start()
+            tracing.start()
             stack.push_async_callback(recorder.close, _RECORDS_S)
+            stack.push_async_callback(tracing.close)
             stack.push_async_callback(engines.synthesizer.close)
             stack.push_async_callback(engines.recognizer.close)
             stack.push_async_callback(voice_activity.close)
@@ -274,7 +280,6 @@ def _assemble(settings: Settings) -> FastAPI:
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
-    version = version_report(settings, datetime.now(UTC))
     observation = Observation(metrics, database, console.session)
     observation.of_process(version, dropped_lines, lambda: console.open_pages)
     observation.of_calls(readiness, registry, voice_activity)
@@ -296,7 +301,7 @@ def _assemble(settings: Settings) -> FastAPI:
     app.include_router(
         telephony_router(
             settings,
-            recorder,
+            traced,
             admission,
             metrics,
             busy_phrase=phrases.busy,
@@ -307,7 +312,7 @@ def _assemble(settings: Settings) -> FastAPI:
     app.include_router(
         call_control_router(
             settings,
-            recorder,
+            traced,
             admission,
             metrics,
             orders=business.orders,

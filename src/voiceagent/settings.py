@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic import ValidationError as PydanticValidationError
@@ -30,6 +30,7 @@ _SECRETS: Final = (
     "DATABASE_URL",
     "GCP_CREDENTIALS_JSON",
     "LLM_API_KEY",
+    "OTEL_EXPORTER_OTLP_HEADERS",
     "OWNER_WEBHOOK_SECRET",
     "PAYPAL_CLIENT_SECRET",
     "TRANZILA_PASSWORD",
@@ -174,6 +175,25 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _headers(text: str) -> dict[str, str]:
+    """`name=value,name=value`; values may be percent-encoded. Raises `ValueError`."""
+    headers = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, is_pair, value = item.partition("=")
+        value = unquote(value.strip())
+        if not (is_pair and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name.strip())):
+            raise ValueError("must be name=value,name=value")
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError("has a value that is not printable ASCII")
+        headers[name.strip()] = value
+    return headers
+
+
+def _header_list(value: SecretStr) -> SecretStr:
+    _headers(value.get_secret_value())
+    return value
+
+
 def _printable(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not (text.isascii() and text.isprintable() and " " not in text):
@@ -311,6 +331,18 @@ class Settings(BaseModel):
     max_calls: int = Field(100, ge=1, le=100_000)
     drain_seconds: float = Field(600.0, ge=0, le=86_400, allow_inf_nan=False)
     log_format: Literal["logfmt", "json"] = "logfmt"
+
+    otel_exporter_otlp_endpoint: ApiUrl | None = None
+    """Of a receiver of OTLP over HTTP: each call is told there as a trace. `None`: nowhere."""
+    otel_exporter_otlp_headers: Annotated[SecretStr, AfterValidator(_header_list)] | None = None
+    """`name=value,name=value`."""
+    otel_service_name: ShortText = "voiceagent"
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """What the receiver of traces wants to be sent along."""
+        given = self.otel_exporter_otlp_headers
+        return {} if given is None else _headers(given.get_secret_value())
 
     @property
     def sends_by_twilio(self) -> bool:

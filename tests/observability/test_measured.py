@@ -122,9 +122,11 @@ async def test_an_answer_that_nobody_wants_any_more_is_no_failure() -> None:
 
 async def test_tools_are_timed_by_names_of_ours_only() -> None:
     metrics = Metrics()
-    box = MeasuredToolbox(Box(), metrics)
+    told: list[str] = []
+    box = MeasuredToolbox(Box(), metrics, lambda tool, _seconds: told.append(tool))
     assert (await box.call("hang_up", "{}")).text == "{}"
     await box.call("delete +972501234567", "{}")
     assert value(metrics, "voiceagent_tool_seconds_count", tool="hang_up") == 1
     assert value(metrics, "voiceagent_tool_seconds_count", tool="unknown") == 1
+    assert told == ["hang_up", "unknown"]
     assert box.has_effect("hang_up")

@@ -5,7 +5,7 @@ took and how it failed is counted. It changes nothing of what passes through.
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, cast
 
@@ -85,8 +85,12 @@ class MeasuredChat:
 class MeasuredToolbox:
     """A `Toolbox`: how long each tool takes."""
 
-    def __init__(self, toolbox: Toolbox, metrics: Metrics) -> None:
+    def __init__(
+        self, toolbox: Toolbox, metrics: Metrics, on_call: Callable[[str, float], None]
+    ) -> None:
+        """`on_call` is told of each tool that has run, and how long it took in seconds."""
         self._toolbox = toolbox
+        self._on_call = on_call
         self._seconds = metrics.tool_seconds
         self._known = {_name_of(spec) for spec in toolbox.specs()}
 
@@ -103,7 +107,9 @@ class MeasuredToolbox:
         finally:
             # A model may ask for whatever comes to its mind.
             tool = name if name in self._known else _UNKNOWN_TOOL
-            self._seconds.labels(tool).observe(time.monotonic() - asked_s)
+            took_s = time.monotonic() - asked_s
+            self._seconds.labels(tool).observe(took_s)
+            self._on_call(tool, took_s)
 
 
 def measured_model(model: ChatModel | None, use: str, metrics: Metrics) -> ChatModel | None:

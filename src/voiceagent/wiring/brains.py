@@ -7,6 +7,7 @@ for writing flows out. Nothing here is slow: the model's library is imported in 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from voiceagent.brain.agent.file import load_agent
@@ -48,6 +49,7 @@ WRITTEN_DEADLINES: Final = Deadlines(first_token_s=10.0, gap_s=5.0, total_s=20.0
 
 
 def _nobody(_why: str) -> None: ...
+def _not_traced(_call_sid: str, _tool: str, _seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class House:
     """Can a caller be connected to a person at all?"""
     metrics: Metrics = field(default_factory=Metrics)
     """In which the time that tools take is counted."""
+    on_tool: Callable[[str, str, float], None] = _not_traced
+    """Is told of each tool that has run: the call's sid, its name, how long it took in s."""
 
 
 def load_profile(settings: Settings) -> AgentProfile:
@@ -154,7 +158,11 @@ def _toolboxes(
         )
         # In writing a conversation lasts a day: next month's payment link is another one.
         conversation = party.call_sid or f"{party.contact_id} {_now().date()}"
-        return MeasuredToolbox(AgentTools(tools(setting), conversation), house.metrics)
+        return MeasuredToolbox(
+            AgentTools(tools(setting), conversation),
+            house.metrics,
+            on_call=partial(house.on_tool, party.call_sid),
+        )
 
     return toolbox
 

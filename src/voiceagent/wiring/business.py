@@ -54,8 +54,10 @@ class Business:
         on_brain_failure: Callable[[str], None],
         on_message: Callable[[str], None],
         metrics: Metrics,
+        on_tool: Callable[[str, str, float], None],
     ) -> None:
-        """`revive` brings a database back that was away. `on_message` as of `Correspondence`.
+        """`revive` brings a database back that was away. `on_message` as of `Correspondence`,
+        `on_tool` as of `House`.
         Raises `SettingsError`.
         """
         self._settings = settings
@@ -109,6 +111,7 @@ class Business:
             self._cash.cashier,
             on_failure=on_brain_failure,
             metrics=metrics,
+            on_tool=on_tool,
             can_transfer=self.rest is not None,
         )
         """What the brain's tools have to work with."""
