@@ -28,7 +28,8 @@ ABANDONED_S: Final = 60.0
 """A file that nobody holds may have been made just now, by somebody who is about to."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_COMMENT: Final = re.compile(rb"ICMT(.{4})(\{.*?\})\0?data(.{4})", re.DOTALL)
+_BEFORE_LABEL: Final = wave_header(0, channels=CHANNELS, comment=b"{}").index(b"ICMT") + 8
+_FACT_AT: Final = wave_header(0, channels=CHANNELS).index(b"fact") + 8
 _HEAD_BYTES: Final = 4096
 
 
@@ -126,9 +127,6 @@ class Reel:
             self._path.unlink(missing_ok=True)
 
 
-_FACT_AT: Final = wave_header(0, channels=CHANNELS).index(b"fact") + 8
-
-
 class Waiting:
     """A recording whose call is over, held so that nobody else takes it."""
 
@@ -200,11 +198,12 @@ class WaitingRecordings:
 
 def _read_head(head: bytes) -> tuple[Label, int, int] | None:
     """The label, where the samples begin, and how many bytes they are; None: it is not ours."""
-    found = _COMMENT.search(head)
-    if found is None:
-        return None
+    length = int.from_bytes(head[_BEFORE_LABEL - 4 : _BEFORE_LABEL], "little")
     try:
-        label = Label.decoded(found[2])
+        label = Label.decoded(head[_BEFORE_LABEL : _BEFORE_LABEL + length])
     except ValueError:
         return None
-    return label, found.end(), int.from_bytes(found[3], "little")
+    start = _BEFORE_LABEL + length + length % 2 + 8
+    if head[start - 8 : start - 4] != b"data":
+        return None
+    return label, start, int.from_bytes(head[start - 4 : start], "little")
