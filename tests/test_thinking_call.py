@@ -4,6 +4,7 @@ from pathlib import Path
 
 from emulators.openai_rules import Rule
 from emulators.openai_server import OpenAIEmulator
+from voiceagent.crm.postgres.database import Database
 from voiceagent.simulator.behaviour import Answer, AwaitGoodbye
 from whole_service import Service, on_the_line, speech, until
 
@@ -84,9 +85,22 @@ async def test_when_the_model_is_away_the_script_takes_over(tmp_path: Path) -> N
                 assert (await line.over()).completed
             await until(lambda: service.call_record(line.call_sid).get("status") == "completed")
             record = service.call_record(line.call_sid)
+            failed = await engines_that_failed(tmp_path / "data")
     said = [turn["text"] for turn in record["turns"] if turn["who"] == "agent"]
     assert said[0] == "Corner Agency, good morning."
     assert said[1].endswith("Let me take your details. Buy or rent?")
     assert said[2] == "Thank you. Goodbye."
     assert record["fields"] == {"intent": "buy"}
     assert record["end_reason"] == "agent_hangup"
+    assert set(failed) == {"brain"}
+
+
+async def engines_that_failed(data_dir: Path) -> list[str]:
+    """As the numbers page will count them."""
+    database = Database(None, data_dir)
+    await database.start()
+    try:
+        rows = await database.pool.fetch("SELECT engine FROM engine_failures")
+    finally:
+        await database.close()
+    return [row["engine"] for row in rows]

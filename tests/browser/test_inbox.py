@@ -1,17 +1,17 @@
 """The inbox in a real browser: what is new appears, an answer is sent, nothing is reloaded."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from browser.chromium import Chromium, Page
+from browser.chromium import Chromium
+from browser.visitor import holds, signed_in
 from emulators.sidecar import SidecarEmulator
 from emulators.sidecar_session import SidecarSessionEmulator
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.postgres.database import Database
-from web.console.world import API_KEY, Console, console, served
+from web.console.world import console
 
 __all__ = ["_server", "database", "database_url"]
 
@@ -23,29 +23,6 @@ def chromium() -> Iterator[Chromium]:
     # Each its own: a cookie holds for all ports.
     with Chromium() as chromium:
         yield chromium
-
-
-@asynccontextmanager
-async def signed_in(chromium: Chromium, shown: Console, path: str) -> AsyncIterator[Page]:
-    """A browser that shows this page of the process, after signing in; it has a mark."""
-    async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(served(shown.app))
-        page = await stack.enter_async_context(chromium.page())
-        # What nobody sees fetches nothing.
-        await page.send("Page.bringToFront")
-        await page.send("Page.navigate", url=f"{url}{path}")
-        await page.until("document.readyState === 'complete' && !!document.querySelector('#key')")
-        await page.write("#key", API_KEY)
-        await page.click("button.main")
-        await page.until(f"location.pathname === {path!r} && document.readyState === 'complete'")
-        await page.evaluate("window.mark = 'not reloaded'")
-        yield page
-        assert await page.evaluate("window.mark") == "not reloaded"
-        assert page.complaints() == []
-
-
-def holds(text: str) -> str:
-    return f"document.body.innerText.includes({text!r})"
 
 
 async def test_two_browsers_at_two_processes_see_a_new_message(

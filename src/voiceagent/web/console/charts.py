@@ -185,10 +185,8 @@ def _ceiling(highest: float, *, whole: bool) -> float:
 
 
 def _value(number: float | None) -> float:
-    """Something that can be drawn."""
-    if number is None or math.isnan(number):
-        return 0.0
-    return min(max(0.0, number), _MOST)
+    """Something that can be drawn; what is no number is nothing."""
+    return 0.0 if number is None else min(max(0.0, number), _MOST)
 
 
 def _y(value: float, top: float) -> float:
