@@ -361,3 +361,27 @@ class TestPayments:
     def test_a_terminals_name_is_one_word(self) -> None:
         (fault,) = faults(TRANZILA_TERMINAL="a/b")
         assert fault.startswith("TRANZILA_TERMINAL")
+
+
+class TestTraces:
+    def test_by_default_there_are_none(self) -> None:
+        settings = load_settings({})
+        assert settings.otel_exporter_otlp_endpoint is None
+        assert settings.trace_headers == {}
+
+    def test_headers_as_the_standard_writes_them(self) -> None:
+        given = "x-key=se%20cret, authorization = Bearer=="
+        settings = load_settings({"OTEL_EXPORTER_OTLP_HEADERS": given})
+        assert settings.trace_headers == {"x-key": "se cret", "authorization": "Bearer=="}
+
+    @pytest.mark.parametrize(
+        "headers", ["secret-1234", "=secret-1234", "x y=secret-1234", "x=secret-1234%0d%0aevil: 1"]
+    )
+    def test_headers_that_are_wrong_are_not_printed(self, headers: str) -> None:
+        (fault,) = faults(OTEL_EXPORTER_OTLP_HEADERS=headers)
+        assert fault.startswith("OTEL_EXPORTER_OTLP_HEADERS ")
+        assert "secret-1234" not in fault
+
+    def test_an_endpoint_that_is_none(self) -> None:
+        (fault,) = faults(OTEL_EXPORTER_OTLP_ENDPOINT="collector:4317")
+        assert fault.startswith("OTEL_EXPORTER_OTLP_ENDPOINT must begin with https:// or http://")

@@ -336,7 +336,7 @@ class Settings(BaseModel):
     """Of a receiver of OTLP over HTTP: each call is told there as a trace. `None`: nowhere."""
     otel_exporter_otlp_headers: Annotated[SecretStr, AfterValidator(_header_list)] | None = None
     """`name=value,name=value`."""
-    otel_service_name: ShortText = "voiceagent"
+    otel_service_name: Annotated[str, Field(max_length=200)] = "voiceagent"
 
     @property
     def trace_headers(self) -> dict[str, str]:
