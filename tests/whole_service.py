@@ -193,7 +193,12 @@ class Line:
 
 @asynccontextmanager
 async def on_the_line(
-    service: Service, steps: Sequence[Step], calls: int = 1, **destination: Any
+    service: Service,
+    steps: Sequence[Step],
+    calls: int = 1,
+    *,
+    keep_audio: bool = False,
+    **destination: Any,
 ) -> AsyncIterator[list[Line]]:
     """So many callers; whoever is still talking at the end is cut off."""
     exchange = Exchange()
@@ -201,7 +206,7 @@ async def on_the_line(
     lines = []
     for index in range(calls):
         call = SimulatedCall(
-            CallPlan(steps, caller=f"+97250000{index:04d}"),
+            CallPlan(steps, caller=f"+97250000{index:04d}", keep_audio=keep_audio),
             Destination(**({"base_url": service.url} | destination)),
         )
         lines.append(Line(call, asyncio.create_task(call.place(exchange))))

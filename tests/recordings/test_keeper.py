@@ -228,7 +228,7 @@ async def test_it_works_by_itself_and_is_woken(
     try:
         write(folder)
         async with asyncio.timeout(30):
-            while names_in(folder):  # noqa: ASYNC110 - a folder tells nobody
+            while names_in(folder):
                 keeper.wake()
                 await asyncio.sleep(0.02)
     finally:
