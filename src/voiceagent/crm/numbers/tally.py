@@ -18,7 +18,7 @@ from voiceagent.errors import ProviderError
 
 _log = logging.getLogger(__name__)
 
-ROUND_S: Final = 20.0
+ROUND_S: Final = 30.0
 PAUSE_S: Final = 0.05
 """Between two days, so that others come first."""
 SHOWN: Final = timedelta(days=62)

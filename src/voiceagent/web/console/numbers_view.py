@@ -17,7 +17,7 @@ Tone = Literal["", "good", "warn", "bad"]
 """Empty: nothing can be said of it."""
 
 LATE: Final = timedelta(minutes=5)
-"""Counting goes on every twenty seconds: what is older has stopped."""
+"""Counting goes on twice a minute: what is older has stopped."""
 _FEW: Final = 20
 """Of fewer nothing is concluded."""
 SLOW_MS: Final = 1500.0
