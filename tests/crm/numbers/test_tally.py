@@ -1,5 +1,6 @@
 """What is counted, and which day it is of, on a real database with the records of real calls."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -236,3 +237,20 @@ async def test_a_database_that_is_away_is_a_fault_of_its_own_kind(tmp_path: Path
     away = Database("postgresql://nobody@127.0.0.1:9/none", tmp_path)
     with pytest.raises(ProviderError):
         await Tally(away).round(NOON)
+
+
+async def test_it_counts_as_soon_as_the_database_is_there(
+    database_url: str, tmp_path: Path
+) -> None:
+    late = Database(database_url, tmp_path)
+    work = asyncio.create_task(Tally(late, round_s=0.01, pause_s=0).run())
+    try:
+        await asyncio.sleep(0)
+        await late.start()
+        async with asyncio.timeout(60):
+            while (await shown(late)).counted_at is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+        await late.close()

@@ -14,11 +14,14 @@ from typing import Final
 
 from voiceagent.crm.numbers.periods import QUARTER, quarter_of
 from voiceagent.crm.postgres.database import Connection, Database, TransactionConflict
+from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import ProviderError
 
 _log = logging.getLogger(__name__)
 
 ROUND_S: Final = 30.0
+RETRY_S: Final = 5.0
+"""After a failure; a service that has just been started has no database yet."""
 PAUSE_S: Final = 0.05
 """Between two days, so that others come first."""
 SHOWN: Final = timedelta(days=62)
@@ -172,19 +175,19 @@ class Tally:
         self._database = database
         self._round_s = round_s
         self._pause_s = pause_s
+        self._outage = Outage(lambda why: _log.warning("the numbers stand still why=%r", why))
 
     async def run(self) -> None:
-        """Count until cancelled. While the database is away the page shows what was counted."""
-        told = False
+        """Count until cancelled. A database that is away is asked again soon."""
         while True:
+            wait_s = self._round_s
             try:
                 await self.round(datetime.now(UTC))
-                told = False
+                self._outage.over()
             except ProviderError as error:
-                if not told:
-                    _log.warning("nothing is counted for the numbers page why=%r", str(error))
-                told = True
-            await asyncio.sleep(self._round_s)
+                self._outage.met(str(error))
+                wait_s = min(wait_s, RETRY_S)
+            await asyncio.sleep(wait_s)
 
     async def round(self, now: datetime) -> Look | None:
         """Count what is due, and say which look that was; None: nothing, or another process is at
