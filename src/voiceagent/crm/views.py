@@ -93,6 +93,31 @@ class CallDetailView(CallView):
     )
 
 
+class CallLine(_View):
+    """One call as a line of a list, without what was said."""
+
+    call_sid: str
+    contact_id: UUID | None
+    name: str | None = Field(description="Of the contact.")
+    number: str = Field(description="Of the other side, as Twilio has it; may be empty.")
+    direction: Direction
+    status: CallStatus
+    outcome: str = Field(description="`live`, `talked`, `transferred`, `missed` or `broken`.")
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    summary: str | None
+    simulated: bool
+    is_recorded: bool
+
+
+class CallLinePage(_View):
+    """Lines, the newest call first."""
+
+    items: list[CallLine]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
 class ContactView(_View):
     """Somebody who called or was called."""
 
