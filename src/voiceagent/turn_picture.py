@@ -275,8 +275,11 @@ class _Strip:
         else:
             at, anchor, down = (x1 + x2) / 2, "middle", -4
         told = self._words.ms.format(ms=f"{block.answered_ms - block.end_ms:.0f}")
+        self._add(f'<path class="{style}" d="M{x1:.1f} {top}V{y}H{x2:.1f}V{layout.agent_y}"/>')
+        if block.kind == "aside" and not layout.text_lines:
+            # It is no answer, and there would be no room for those beside it.
+            return
         self._add(
-            f'<path class="{style}" d="M{x1:.1f} {top}V{y}H{x2:.1f}V{layout.agent_y}"/>'
             f'<text class="small ms" text-anchor="{anchor}" x="{at:.1f}" y="{y + down}">'
             f"{escape(told)}</text>"
         )
@@ -311,10 +314,13 @@ class _Strip:
             return False
         width = max(2.0, (to_ms - here_ms) * self._px_per_ms)
         x = min(self._x(here_ms), self._layout.width - self._layout.right - width)
+        # What goes on in the next strip, or comes from the one before, has no end to be round.
+        round_px = 3 if self._from_ms <= start_ms and end_ms <= self._to_ms else 0
         turn = "" if block.turn is None else f' data-turn="{block.turn}"'
         self._add(
-            f'<rect class="{style}" x="{x:.1f}" y="{y}" rx="3" width="{width:.1f}"'
-            f' height="{self._layout.block}"{turn}><title>{escape(block.text)}</title></rect>'
+            f'<rect class="{style}" x="{x:.1f}" y="{y}" rx="{round_px}"'
+            f' width="{width:.1f}" height="{self._layout.block}"{turn}>'
+            f"<title>{escape(block.text)}</title></rect>"
         )
         return True
 

@@ -15,6 +15,8 @@ KEPT: Final = frozenset(
     }
 )
 """All of the contract but STT_PARTIAL, of which there may be dozens a turn."""
+LOG_WORDS: Final = "log-words"
+"""The event under which they are in the call's record."""
 MAX_CALLS: Final = 2_000
 MAX_WORDS: Final = 600
 """Of one call: an hour of it has pings enough to fill the rest; the first ones are kept."""

@@ -29,7 +29,7 @@ from voiceagent.twilio.twiml import MEDIA_PATH
 from voiceagent.web.security import websocket_signature_ok
 from voiceagent.web.tickets import BROWSER_CALLER, Tickets, from_own_page, ticket_in
 from voiceagent.web.websocket_protocol import CALL_SID_STATE
-from voiceagent.word_record import WordRecord
+from voiceagent.word_record import LOG_WORDS, WordRecord
 
 SUBPROTOCOL: Final = "audio.twilio.com"
 _START_S: Final = 10.0
@@ -38,8 +38,6 @@ _MAX_BEFORE_START: Final = 100
 """Messages that may come before `start`, most of which would be malformed."""
 _CLOSED_BY_US: Final = 1005
 """RFC 6455: no status code was present."""
-LOG_WORDS: Final = "log-words"
-"""The event under which a call's log words are in its record."""
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,9 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from voiceagent.crm.calls.overview import CallsOverview
 from voiceagent.crm.calls.recordings import RecordingsRepository
+from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.desk.callbacks import CallbacksRepository
 from voiceagent.crm.messages.outbox import OutboxRepository
 from voiceagent.crm.messages.repository import MessagesRepository
@@ -27,6 +29,7 @@ from voiceagent.crm.people.live_changes import LiveChanges
 from voiceagent.crm.people.search import Search
 from voiceagent.crm.postgres.database import Database
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
+from voiceagent.web.console.calls import CallsHouse, calls_router
 from voiceagent.web.console.door import Door
 from voiceagent.web.console.events import events_router
 from voiceagent.web.console.inbox import InboxHouse, inbox_router
@@ -108,6 +111,16 @@ class ConsoleOffice:
             [
                 sign_in_router(self.pages, self.door),
                 inbox_router(self.pages, self.door, house, self._news),
+                calls_router(
+                    self.pages,
+                    self.door,
+                    CallsHouse(
+                        CallsOverview(self._database),
+                        CallsRepository(self._database),
+                        house.contacts,
+                    ),
+                    zone=self._zone,
+                ),
                 media_router(self.pages, self.door, messages),
                 recording_router(self.pages, self.door, RecordingsRepository(self._database)),
                 pairing_router(self.pages, self.door, self.session),

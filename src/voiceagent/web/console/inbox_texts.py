@@ -57,6 +57,7 @@ class InboxTexts:
     call_statuses: Mapping[str, str]
     no_summary: str
     on_the_line: str
+    call_page: str
     callback: str
     called_back: str
     callback_statuses: Mapping[str, str]
@@ -147,6 +148,7 @@ INBOX_HE: Final = InboxTexts(
     },
     no_summary="הסיכום יופיע כמה שניות אחרי סוף השיחה.",
     on_the_line="השיחה מתנהלת כרגע.",
+    call_page="תמליל, תמונה והקלטה",
     callback="בקשה לחזור בטלפון",
     called_back="חזרנו",
     callback_statuses={"open": "פתוחה", "done": "טופלה", "cancelled": "בוטלה"},
@@ -255,6 +257,7 @@ INBOX_EN: Final = InboxTexts(
     },
     no_summary="The summary appears some seconds after the end of the call.",
     on_the_line="The call is going on now.",
+    call_page="Transcript, picture, recording",
     callback="Call back",
     called_back="Called back",
     callback_statuses={"open": "Open", "done": "Done", "cancelled": "Cancelled"},

@@ -40,6 +40,10 @@ class Moments:
         """`14:05`."""
         return f"{at.astimezone(self._zone):%H:%M}"
 
+    def second(self, at: datetime) -> str:
+        """`14:05:09`."""
+        return f"{at.astimezone(self._zone):%H:%M:%S}"
+
     def day(self, at: datetime) -> str:
         """`Today`, `Yesterday`, `Monday`, `3 May`, `3 May 2024`."""
         day = at.astimezone(self._zone).date()
@@ -70,7 +74,12 @@ class Moments:
 
 def duration(start: datetime, end: datetime) -> str:
     """`1:05`, in minutes and seconds."""
-    seconds = max(0, round((end - start).total_seconds()))
+    return clock(round((end - start).total_seconds()) * 1000.0)
+
+
+def clock(ms: float) -> str:
+    """`1:05`: the whole minutes and seconds that have passed."""
+    seconds = max(0, int(ms // 1000))
     return f"{seconds // 60}:{seconds % 60:02}"
 
 

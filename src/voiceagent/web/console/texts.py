@@ -46,6 +46,7 @@ class Texts:
     skip: str
     menu: str
     inbox_name: str
+    calls_name: str
     phone_name: str
     pairing_name: str
     numbers_name: str
@@ -71,6 +72,7 @@ _HE: Final = Texts(
     skip="לתוכן העמוד",
     menu="תפריט",
     inbox_name="שיחות",
+    calls_name="יומן",
     phone_name="טלפון",
     pairing_name="וואטסאפ",
     numbers_name="מספרים",
@@ -113,6 +115,7 @@ _EN: Final = Texts(
     skip="Skip to the page",
     menu="Menu",
     inbox_name="Inbox",
+    calls_name="Calls",
     phone_name="Phone",
     pairing_name="WhatsApp",
     numbers_name="Numbers",
