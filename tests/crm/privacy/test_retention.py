@@ -15,6 +15,7 @@ from crm.somebody import DANA, KEY, OWNER, ROUTES, dump, found_in, settle
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.desk.appointments import AppointmentsRepository, Booking
 from voiceagent.crm.desk.callbacks import CallbacksRepository
+from voiceagent.crm.identity import uuid7
 from voiceagent.crm.messages.drafts import Draft
 from voiceagent.crm.messages.outbox import OutboxRepository
 from voiceagent.crm.messages.repository import MessagesRepository
@@ -25,6 +26,7 @@ from voiceagent.crm.privacy.retention import LOCK_KEY, Retention, until_night_s
 from voiceagent.crm.privacy.tombstones import Tombstones
 from voiceagent.crm.recording.call_models import CallbackRequested
 from voiceagent.crm.recording.dead_letters import DeadLetter, DeadLetters
+from voiceagent.crm.recording.engine_failures import EngineFailed
 from voiceagent.crm.recording.records import RecordsRepository
 
 ZONE = ZoneInfo("Asia/Jerusalem")
@@ -215,6 +217,16 @@ async def test_without_a_number_of_days_everything_stays(
     before = await dump(database)
     assert await retention_of(database, tmp_path, days=None).round(days_on(9999))
     assert await dump(database) == before
+
+
+async def test_failures_of_engines_go_at_their_own_time(
+    records: RecordsRepository, retention: Retention, database: Database
+) -> None:
+    failures = [EngineFailed(id=uuid7(), at=at, engine="stt") for at in (days_on(0), days_on(2))]
+    await records.apply(failures)
+    await retention.round(days_on(31))
+    [left] = await database.pool.fetch("SELECT at FROM engine_failures")
+    assert left["at"] == days_on(2)
 
 
 async def test_edits_of_messages_that_never_came_go_in_any_case(
