@@ -52,6 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engines", choices=sorted(SAY), default="bench")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--ramp", type=float, default=3.0, help="begin the calls over so many s")
+    parser.add_argument("--scrape", type=float, help="ask for the metrics each so many s")
     parser.add_argument("--barge-in", type=float, help="speak into every second answer after ms")
     return parser.parse_args()
 
@@ -65,6 +66,7 @@ def _run(arguments: argparse.Namespace) -> dict[str, float]:
             idle_mb = resident_mb(service.pid)
             cpu_before, began = cpu_seconds(service.pid), time.monotonic()
             report, peak_mb = _call(port, service.pid, arguments)
+            metrics = _scrape(port)
             wall_s = time.monotonic() - began
             cpu_s = cpu_seconds(service.pid) - cpu_before
         finally:
@@ -92,6 +94,8 @@ def _run(arguments: argparse.Namespace) -> dict[str, float]:
         "cpu_s_per_call_minute": round(cpu_s / minutes, 3),
         "service_core_busy": round(cpu_s / wall_s, 3),
         "memory_per_call_mb": round((peak_mb - idle_mb) / arguments.calls, 3),
+        "loop_lag_over_5ms": _lag_over_5ms(metrics),
+        "own_late_frames": metrics["voiceagent_frames_late_total"],
         "callers_worst_lag_ms": totals["own_timer_worst_lag_ms"],
     }
 
@@ -119,14 +123,31 @@ def _call(port: int, pid: int, arguments: argparse.Namespace) -> tuple[dict, flo
     ]
     if arguments.barge_in:
         command += ["--barge-in", str(arguments.barge_in)]
-    peak_mb = 0.0
+    peak_mb, scraped_at = 0.0, 0.0
     with tempfile.TemporaryFile() as out:
         callers = subprocess.Popen(command, cwd=ROOT, stdout=out)
         while callers.poll() is None:
             peak_mb = max(peak_mb, resident_mb(pid))
-            time.sleep(0.5)
+            if arguments.scrape and time.monotonic() - scraped_at >= arguments.scrape:
+                scraped_at = time.monotonic()
+                _scrape(port)
+            time.sleep(min(0.5, arguments.scrape or 0.5))
         out.seek(0)
         return json.load(out), peak_mb
+
+
+def _scrape(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    series = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, _, value in series}
+
+
+def _lag_over_5ms(metrics: dict[str, float]) -> float:
+    """The share of the loop's timers that rang later than that."""
+    name = "voiceagent_event_loop_lag_seconds"
+    in_time = metrics[f'{name}_bucket{{le="0.005"}}']
+    return round(1 - in_time / metrics[f"{name}_count"], 4)
 
 
 def _wait_ready(port: int) -> None:
