@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from fixtures_database import new_database, shared_server  # noqa: E402 - found by the line above
+from voiceagent.crm.calls.overview import OUTCOMES  # noqa: E402
 from voiceagent.crm.numbers.tally import Tally  # noqa: E402
 from voiceagent.crm.postgres.database import Connection, Database  # noqa: E402
 from web.console.world import Console, console  # noqa: E402
@@ -55,7 +56,8 @@ FROM generate_series(1, $1::int) n, (SELECT array_agg(id) AS ids FROM contacts) 
 _CALLS = f"""
 INSERT INTO calls (call_sid, contact_id, from_number, started_at, announced_at, streamed_at,
     ended_at, ended_status, end_reason, counters, summary, summary_source)
-SELECT 'CA' || n, k.ids[1 + n % array_length(k.ids, 1)], '+972500000001', at, at,
+SELECT 'CA' || n, k.ids[1 + n % array_length(k.ids, 1)],
+    '+9725' || lpad((1 + n % array_length(k.ids, 1))::text, 8, '0'), at, at,
     CASE WHEN n % 37 = 0 THEN NULL ELSE at END, at + interval '2 minutes',
     'completed', CASE WHEN n % 37 = 0 THEN 'busy' ELSE 'agent_hangup' END,
     jsonb_build_object('answers', 5, 'barge_ins', n % 3 / 2, 'false_interruptions', n % 11 / 10,
@@ -70,11 +72,29 @@ INSERT INTO turns (call_sid, seq, turn, who, text, heard, status, source, timing
 SELECT 'CA' || n, seq, seq / 2, CASE WHEN seq % 2 = 0 THEN 'caller' ELSE 'agent' END,
     'כמה מילים שנאמרו כאן', 'כמה מילים שנאמרו כאן', 'complete',
     CASE WHEN seq % 2 = 0 THEN 'final' ELSE 'reply' END,
-    jsonb_build_object('speech_started_at_ms', 4000, 'speech_ended_at_ms', 6000,
-        'eou_at_ms', 6400, 'eou_ms', 400, 'first_token_at_ms', 6500, 'first_audio_at_ms', 6700,
-        'first_frame_at_ms', 6400 + 300 * exp(random() * 2), 'response_ms', 900),
+    jsonb_build_object('speech_started_at_ms', 4000 + ms, 'speech_ended_at_ms', 6000 + ms,
+        'eou_at_ms', 6400 + ms, 'eou_ms', 400, 'first_token_at_ms', 6500 + ms,
+        'first_audio_at_ms', 6700 + ms, 'first_frame_at_ms', 6400 + ms + 300 * exp(random() * 2),
+        'ended_at_ms', 11500 + ms, 'response_ms', 900),
     now(), ''
-FROM generate_series(1, $1::int) n, generate_series(0, $2::int - 1) seq
+FROM generate_series(1, $1::int) n,
+    (SELECT seq, seq / 2 * 12000 AS ms FROM generate_series(0, $2::int - 1) seq) s
+"""
+# What was said in half an hour is much, and one of them is that long.
+_LONG_CALL = """
+INSERT INTO turns (call_sid, seq, turn, who, text, heard, status, source, timings, at, version)
+SELECT t.call_sid, 1000 + n * 10 + t.seq, t.turn + n * 5, t.who, t.text, t.heard, t.status,
+    t.source,
+    (SELECT jsonb_object_agg(key, CASE WHEN key LIKE '%at_ms' THEN value::numeric + n * 60000
+                                       ELSE value::numeric END) FROM jsonb_each_text(t.timings)),
+    t.at, ''
+FROM turns t, generate_series(1, 30) n WHERE t.call_sid = 'CA1'
+"""
+_WEBHOOKS = """
+INSERT INTO webhook_answers (id, call_sid, at, route, status, event, detail)
+SELECT gen_random_uuid(), c.call_sid, c.started_at + seq * interval '1 second',
+    '/webhook/stream_status', 204, 'stream-started', ''
+FROM calls c, generate_series(1, 6) seq
 """
 _FAILURES = f"""
 INSERT INTO engine_failures (id, at, engine)
@@ -94,6 +114,8 @@ async def fill(
     await connection.execute(_MESSAGES, messages)
     await connection.execute(_CALLS, calls)
     await connection.execute(_TURNS, calls, max(1, turns // calls))
+    await connection.execute(_LONG_CALL)
+    await connection.execute(_WEBHOOKS)
     await connection.execute(_FAILURES)
     for table in ("messages", "calls"):
         await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
@@ -147,6 +169,13 @@ async def run(place: Path, given: argparse.Namespace) -> int:
             "thread": [f"/console/contacts/{row['id']}" for row in rows],
             "search": ["/console?q=לקוח 123", "/console?q=050000", "/console?q=מספר 7"] * 20,
             "search, rare": ["/console?q=אינקיים"] * 20,
+            "calls": ["/console/calls"] * 100,
+            "calls, by name": ["/console/calls?q=לקוח 123", "/console/calls?q=לקוח"] * 30,
+            "calls, by number": ["/console/calls?q=050000", "/console/calls?q=0500-4321"] * 30,
+            "calls, nobody's": ["/console/calls?q=אינקיים"] * 50,
+            "calls, by outcome": [f"/console/calls?outcome={name}" for name in OUTCOMES] * 20,
+            "call": [f"/console/calls/CA{n}" for n in range(2, 202)],
+            "call, half an hour": ["/console/calls/CA1"] * 40,
             "WhatsApp": ["/console/pairing"] * 30,
             **{
                 f"numbers, {period}": [f"/console/numbers?period={period}"] * 100

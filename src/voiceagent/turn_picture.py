@@ -129,13 +129,28 @@ def strips(
     What lies before the call or behind its end is drawn at its edge.
     """
     duration_ms = max(0.0, duration_ms)
-    known_caller = [block for block in caller if _is_known(block.start_ms, block.end_ms)]
-    known_agent = [block for block in agent if _is_known(block.start_ms, block.end_ms)]
     count = max(1, math.ceil(duration_ms / layout.strip_ms))
-    return [
-        _Strip(index, duration_ms, words, layout).draw(known_caller, known_agent)
-        for index in range(count)
-    ]
+    drawn = [_Strip(index, duration_ms, words, layout) for index in range(count)]
+
+    def those_with(block: CallerBlock | AgentBlock) -> list[_Strip]:
+        """Where something of it is: a long call's strips do not each ask for every block."""
+        moments = [ms for ms in _moments(block) if _is_known(ms)]
+        first, last = (
+            min(count - 1, int(min(max(0.0, ms), duration_ms) // layout.strip_ms))
+            for ms in (min(moments), max(moments))
+        )
+        return drawn[first : last + 1]
+
+    known = [block for block in agent if _is_known(block.start_ms, block.end_ms)]
+    for number, block in enumerate(known):
+        until_ms = known[number + 1].start_ms if number + 1 < len(known) else float("inf")
+        for strip in those_with(block):
+            strip.agent(block, until_ms)
+    for utterance in caller:
+        if _is_known(utterance.start_ms, utterance.end_ms):
+            for strip in those_with(utterance):
+                strip.caller(utterance)
+    return [strip.svg for strip in drawn]
 
 
 def signs() -> dict[str, str]:
@@ -168,14 +183,11 @@ class _Strip:
         # Where there are words beside a sign, they need this much.
         self._label_px = len(words.ms.format(ms="00000")) * layout.letter
         self._parts: list[str] = []
-
-    def draw(self, caller: Sequence[CallerBlock], agent: Sequence[AgentBlock]) -> str:
         self._lanes()
-        for number, block in enumerate(agent):
-            until = agent[number + 1].start_ms if number + 1 < len(agent) else float("inf")
-            self._agent(block, until)
-        for utterance in caller:
-            self._caller(utterance)
+
+    @property
+    def svg(self) -> str:
+        """All that was drawn."""
         return "\n".join(self._parts)
 
     def _lanes(self) -> None:
@@ -206,7 +218,8 @@ class _Strip:
                     f' y="{axis + 17}">{second // 60}:{second % 60:02d}</text>'
                 )
 
-    def _agent(self, block: AgentBlock, until_ms: float) -> None:
+    def agent(self, block: AgentBlock, until_ms: float) -> None:
+        """What of the block lies here. `until_ms`: the next one's beginning."""
         layout = self._layout
         if not self._bar("agent", layout.agent_y, block):
             return
@@ -222,7 +235,8 @@ class _Strip:
             for number, line in enumerate(lines):
                 self._text(block.start_ms, below + number * _LINE_PX, line)
 
-    def _caller(self, block: CallerBlock) -> None:
+    def caller(self, block: CallerBlock) -> None:
+        """What of the block, and of what came of it, lies here."""
         layout = self._layout
         style = "caller" if block.kind == "speech" else block.kind
         self._bar(style, layout.caller_y, block)
@@ -361,6 +375,14 @@ class _Strip:
 
     def _add(self, part: str) -> None:
         self._parts.append(part)
+
+
+def _moments(block: CallerBlock | AgentBlock) -> list[float]:
+    moments: list[float | None] = [block.start_ms, block.end_ms]
+    if isinstance(block, CallerBlock):
+        moments += [block.eou_ms, block.first_token_ms, block.first_audio_ms]
+        moments += [block.answered_ms, block.stopped_ms]
+    return [ms for ms in moments if ms is not None]
 
 
 def _is_known(*moments_ms: float) -> bool:

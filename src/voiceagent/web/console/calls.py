@@ -5,7 +5,8 @@ the turns, what took how long, what the service answered, and the recording wher
 It changes nothing and knows no SQL.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Final, Literal
@@ -16,6 +17,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from voiceagent.crm.calls.overview import OUTCOMES, CallsOverview, LineFilter, Outcome
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
+from voiceagent.crm.people.views import TimelineItem
 from voiceagent.crm.postgres.paging import MAX_CURSOR_CHARACTERS, MAX_SEARCH_CHARACTERS
 from voiceagent.crm.views import CallDetailView, ContactView
 from voiceagent.errors import NotFound
@@ -110,6 +112,18 @@ def calls_router(pages: Pages, door: Door, house: CallsHouse, *, zone: tzinfo) -
         call_sid: Annotated[str, Path(max_length=200)],
     ) -> Response:
         found = await house.calls.get(call_sid)
+        came_of = await house.overview.came_of(call_sid)
+        contact = await contact_of(found)
+        # An hour of talk is a page that the loop would be held up by.
+        return await asyncio.to_thread(page_of, request, session, found, contact, came_of)
+
+    def page_of(
+        request: Request,
+        session: Session,
+        found: CallDetailView,
+        contact: ContactView | None,
+        came_of: Sequence[TimelineItem],
+    ) -> Response:
         language = pages.language(request)
         words, story = _PAGE_TEXTS[language], story_of(found)
         return pages.show(
@@ -120,13 +134,13 @@ def calls_router(pages: Pages, door: Door, house: CallsHouse, *, zone: tzinfo) -
             ended=_LIST_TEXTS[language].ended,
             trial=_LIST_TEXTS[language].trial,
             call=found,
-            contact=await contact_of(found),
+            contact=contact,
             number=found.from_ if found.direction == "inbound" else found.to,
             is_number=_is_number,
             state=_state_of(found, datetime.now(UTC)),
             story=story,
             picture=picture_of(story, words.picture_words),
-            came_of=await house.overview.came_of(call_sid),
+            came_of=came_of,
             records=records_of(found, words),
             clock=clock,
             seconds=seconds,
