@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from voiceagent.metrics import Metrics
@@ -120,3 +121,13 @@ async def test_what_a_command_of_before_has_left_is_removed(tmp_path: Path) -> N
         async with running(worker(tmp_path, 3)):
             left = sorted(path.name for path in metrics.glob("*"))
             assert left == ["house-1", "house-2"]
+
+
+async def test_where_no_socket_can_be_made_it_tells_of_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "metrics").write_text("no directory")
+    alone = worker(tmp_path, 5)
+    await alone.run()
+    assert "/metrics tells of one worker only" in caplog.text
+    assert barge_ins(await alone.text()) == {"": 5}

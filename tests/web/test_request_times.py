@@ -1,3 +1,5 @@
+import asyncio
+
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
@@ -54,3 +56,19 @@ async def test_a_fault_of_ours_is_a_5xx() -> None:
     metrics = Metrics()
     assert await ask(service(metrics), "GET", "/api/broken") == 500
     assert value(metrics, "http_answers_total", area="api", status="5xx") == 1
+
+
+async def test_whoever_is_cut_off_is_no_fault() -> None:
+    metrics, waits = Metrics(), asyncio.Event()
+    app = service(metrics)
+
+    @app.get("/api/slow")
+    async def slow() -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(ask(app, "GET", "/api/slow"))
+    await waits.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert b"http_answers_total{" not in metrics.text()

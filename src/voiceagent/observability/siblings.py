@@ -72,10 +72,17 @@ class Siblings:
         """Answer the others until cancelled."""
         if self._directory is None:
             return
+        try:
+            await self._serve(self._directory)
+        except OSError as error:
+            _log.warning("/metrics tells of one worker only: no socket in DATA_DIR (%s)", error)
+            self._worker = ""
+
+    async def _serve(self, directory: Path) -> None:
         if len(os.fsencode(self._socket_of(str(MOST_WORKERS)))) > _LONGEST_PATH:
             _log.warning("/metrics tells of one worker only: DATA_DIR is too long for a socket")
             return
-        taken = await asyncio.to_thread(_take_a_number, self._directory)
+        taken = await asyncio.to_thread(_take_a_number, directory)
         if taken is None:
             _log.warning("/metrics tells of one worker only: there are too many")
             return

@@ -26,8 +26,7 @@ class RequestTimes:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # A fault that nobody has made an answer of ends the connection.
-        status = 500
+        status = 0
 
         async def told(message: Message) -> None:
             nonlocal status
@@ -38,8 +37,14 @@ class RequestTimes:
         began_s = time.monotonic()
         try:
             await self._app(scope, receive, told)
+        except Exception:
+            # Whoever makes an answer of it stands outside.
+            status = status or 500
+            raise
         finally:
-            self._count(scope, status, time.monotonic() - began_s)
+            # Whoever is cut off when the service ends has no answer.
+            if status:
+                self._count(scope, status, time.monotonic() - began_s)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         # Of an address that is none of ours nothing is kept.
