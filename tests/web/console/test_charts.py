@@ -95,6 +95,12 @@ def test_parts_of_a_bar_stand_on_each_other() -> None:
     assert math.isclose(float(low.get("height", 0)), 3 * float(high.get("height", 0)), abs_tol=0.2)
 
 
+def test_next_to_nothing_has_an_axis_as_nothing_has() -> None:
+    for least in (5e-324, 1e-320, 1e-9):
+        all_inside(parsed(bars(FRAME, [Bar("a", (least,))], CLASSES)))
+        all_inside(parsed(band(FRAME, [Span("a", least, least)])))
+
+
 def test_below_nothing_is_nothing() -> None:
     root = parsed(bars(FRAME, [Bar("a", (-5, 2)), Bar("b", (0, 0))], CLASSES))
     assert [one.get("class") for one in shapes(root, "rect")] == ["bar bad"]

@@ -26,6 +26,8 @@ _LETTER: Final = 7.0
 """How wide one of a label is taken to be."""
 _MOST: Final = 1e12
 """What is more is drawn as high as this."""
+_LEAST: Final = 1e-6
+"""What is less has no axis of its own."""
 _GAP: Final = 0.24
 """Between two bars, as a part of their place."""
 _WIDEST: Final = 26.0
@@ -173,7 +175,7 @@ def _runs(known: Sequence[tuple[int, float, float]]) -> list[list[tuple[int, flo
 
 def _ceiling(highest: float, *, whole: bool) -> float:
     """A round number that is not lower, of which a quarter is round as well."""
-    if highest <= 0:
+    if highest < _LEAST:
         return float(_LINES) if whole else 1.0
     step = highest / _LINES
     power = 10.0 ** math.floor(math.log10(step))
