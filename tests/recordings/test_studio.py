@@ -148,6 +148,8 @@ async def test_a_disk_that_refuses_costs_one_line_and_the_rest_of_the_recording(
             for _ in range(3):
                 talk(tapes[0], 20)
                 await studio.write()
+        talk(tapes[0], 20)
+        assert list(tapes[0].drain()) == []
         assert [record.getMessage() for record in caplog.records] == [
             "the recording stops here why='File too large'"
         ]
