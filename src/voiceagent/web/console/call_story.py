@@ -66,6 +66,9 @@ class Line:
             return self.at("speech_ended_at_ms")
         if self.start_ms is None:
             return None
+        if "resumed_at_ms" not in self.turn.timings and "barge_in_at_ms" in self.turn.timings:
+            # It fell silent then; that it was over became known with the caller's words.
+            return self.at("barge_in_at_ms")
         known = self.at("ended_at_ms")
         length_ms = self.turn.timings.get("length_ms")
         if known is None and length_ms is not None:
@@ -178,7 +181,7 @@ def _way(turn: TurnView) -> tuple[Stretch, ...]:
     if turn.who == "caller" or "response_ms" not in timings:
         return ()
     at, until = timings.get("speech_ended_at_ms"), timings.get("first_frame_at_ms")
-    if at is None or until is None:
+    if at is None or until is None or until < at:
         return ()
     way = []
     for name, moment in _STRETCHES:
