@@ -27,6 +27,7 @@ class TestDefaults:
         assert settings.barge_in_min_ms == 120
         assert settings.max_calls == 100
         assert settings.retention_days is None
+        assert settings.record_calls is False
         assert settings.drain_seconds == 600
         assert settings.data_dir == Path("var")
         assert settings.log_format == "logfmt"
@@ -233,6 +234,8 @@ class TestFaults:
             ("BARGE_IN_MIN_MS", "-1"),
             ("MAX_CALLS", "0"),
             ("RETENTION_DAYS", "0"),
+            ("RECORD_CALLS", "sometimes"),
+            ("RECORDING_DAYS", "0"),
             ("RETENTION_DAYS", "a year"),
             ("DRAIN_SECONDS", "-1"),
             ("DRAIN_SECONDS", "inf"),

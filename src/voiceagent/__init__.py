@@ -18,6 +18,8 @@ keeps it, `written/agent.py` answers it, `crm/messages/outbox.py` holds the answ
 `whatsapp/outbox.py` sends it, by `whatsapp/sidecar.py` to `node/baileys/` or by
 `whatsapp/twilio_sender.py`.
 
+Where the business wants it, `recordings/` keeps how a call sounded.
+
 `app.py` and `wiring/` put the parts together; `settings.py` is the only reader of the environment;
 `errors.py` has the tree of errors at its top. Pure modules import no event loop, no
 vendor and no clock; `.importlinter` keeps that and the direction of the arrows.

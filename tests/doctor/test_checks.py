@@ -145,6 +145,22 @@ def test_what_is_missing_comes_with_the_line_to_add() -> None:
         assert f"{name}=" in todo
 
 
+@pytest.mark.parametrize(
+    ("given", "level", "todo"),
+    [
+        ({}, "note", "RECORD_CALLS=1"),
+        ({"record_calls": True}, "warning", "RECORDING_DAYS=30"),
+        ({"record_calls": True, "recording_days": 30}, "ok", ""),
+        ({"record_calls": True, "retention_days": 365}, "ok", ""),
+    ],
+)
+def test_recordings_that_nobody_will_ever_delete_are_warned_of(
+    given: dict[str, object], level: str, todo: str
+) -> None:
+    [finding] = [one for one in configured(settings(**given)) if one.area == "recordings"]
+    assert (finding.level, finding.todo) == (level, todo)
+
+
 def test_no_secret_is_ever_told() -> None:
     secrets = {
         "twilio_auth_token": "auth-secret-1",

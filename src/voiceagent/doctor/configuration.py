@@ -36,6 +36,7 @@ def configured(settings: Settings) -> list[Finding]:
         _twilio_whatsapp(settings),
         *_payments(settings),
         _owner(settings),
+        _recordings(settings),
     ]
 
 
@@ -128,6 +129,19 @@ def _payments(settings: Settings) -> list[Finding]:
         else:
             findings.append(Finding(name, "ok", "Payment links can be made."))
     return findings
+
+
+def _recordings(settings: Settings) -> Finding:
+    if not settings.record_calls:
+        return Finding("recordings", "note", "Calls are not recorded.", "RECORD_CALLS=1")
+    if settings.recording_days is None and settings.retention_days is None:
+        return Finding(
+            "recordings",
+            "warning",
+            "Calls are recorded and kept for good: about 1 MB a minute in the database.",
+            "RECORDING_DAYS=30",
+        )
+    return Finding("recordings", "ok", "Calls are recorded, once callers have heard so.")
 
 
 def _owner(settings: Settings) -> Finding:
