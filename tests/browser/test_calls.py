@@ -207,3 +207,27 @@ async def test_without_a_recording_a_block_of_the_picture_leads_to_its_turn(
                 await page.click("rect[data-turn='5']")
                 await page.until("location.hash === '#turn-5'")
                 assert await page.evaluate(f"{PLAYER}") is None
+
+
+async def test_a_call_that_begins_appears_and_grows_on_its_page_by_itself(
+    database: Database, tmp_path: Path
+) -> None:
+    records = RecordsRepository(database)
+    began = now()
+    call = told_call("CA1", "+972541112233", began=began, is_over=False)
+    said = [record for record in call if record.kind == "turn"]
+    async with console(database, tmp_path, sends=True, environ=ENGLISH) as shown:
+        with Chromium() as chromium:
+            async with signed_in(chromium, shown, "/console/calls") as page:
+                await records.apply([record for record in call if record.kind != "turn"])
+                await page.until("!!document.querySelector('[href=\"/console/calls/CA1\"]')")
+                assert "On the line" in await page.text("#lines")
+                await page.click("[href='/console/calls/CA1']")
+                await page.until("location.pathname === '/console/calls/CA1'")
+                await page.until("document.readyState === 'complete'")
+                await page.evaluate("window.mark = 'not reloaded'")
+                await records.apply(said[:3])
+                await page.until("document.querySelectorAll('#turns > li').length === 3")
+                await page.until("document.querySelectorAll('.strip rect.agent').length > 1")
+                await records.apply(said[3:])
+                await page.until("document.querySelectorAll('#turns > li').length === 12")

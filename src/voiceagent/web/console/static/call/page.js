@@ -10,7 +10,7 @@ const BOTTOM = 104;
 const SVG = 'http://www.w3.org/2000/svg';
 
 const player = document.getElementById('player');
-const picture = document.getElementById('picture');
+const picture = document.getElementById('picture'); // null: nothing was said
 
 function turnsShown() {
   return [...document.querySelectorAll('#turns [data-from]')]
@@ -44,7 +44,7 @@ function follow(offsetS) {
       if (isHeard) item.setAttribute('aria-current', 'true');
       else item.removeAttribute('aria-current');
     }
-    for (const block of picture.querySelectorAll('[data-turn]')) {
+    for (const block of document.querySelectorAll('.strip [data-turn]')) {
       block.classList.toggle('playing', heard.includes(Number(block.dataset.turn)));
     }
   }
@@ -91,19 +91,19 @@ function follow(offsetS) {
     event.preventDefault();
     playFrom(Number(link.dataset.seek));
   });
-  picture.addEventListener('click', (event) => {
+  picture?.addEventListener('click', (event) => {
     const strip = event.target.closest('.strip');
     if (strip === null) return;
     const box = strip.getBoundingClientRect();
     const part = (event.clientX - box.left) / box.width;
     playFrom(secondsAt(Number(strip.dataset.strip), part, STRIP_MS, offsetS));
   });
-  picture.classList.add('has-sound');
+  picture?.classList.add('has-sound');
   document.getElementById('player-hint').hidden = false;
 }
 
 function leadToTurns() {
-  picture.addEventListener('click', (event) => {
+  picture?.addEventListener('click', (event) => {
     const block = event.target.closest('[data-turn]');
     if (block !== null) location.hash = `turn-${block.dataset.turn}`;
   });
