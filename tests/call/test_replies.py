@@ -17,6 +17,7 @@ from voiceagent.call.parking import Talk
 from voiceagent.call.playout import Frame, Playout
 from voiceagent.call.replies import Replies
 from voiceagent.call.speaking import PhraseBook, Voice
+from voiceagent.call.tape import RecordingNotice
 from voiceagent.crm.recording.call_models import ContactLearnt, TurnSpoken
 from voiceagent.errors import ProviderError
 from voiceagent.metrics import Metrics
@@ -54,6 +55,7 @@ class Agent:
             wake=lambda: None,
             silence=self.silenced.append,
             report_failure=lambda part, why: self.failures.append((part, why)),
+            notice=RecordingNotice(None),
         )
 
     def now_ms(self) -> float:

@@ -12,6 +12,8 @@ from warped_time import on_warped_time
 from voiceagent.call import sending
 from voiceagent.call.playout import Playout
 from voiceagent.call.sending import Sender
+from voiceagent.recordings.events import AgentSent, Cleared
+from voiceagent.recordings.tape import CallTape
 from voiceagent.twilio.media_stream import Encoder
 
 REPLY = 1
@@ -28,12 +30,14 @@ class Line:
     told: list[object] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None
+    tape: CallTape = field(default_factory=lambda: CallTape("CA1"))
     sender: Sender = field(init=False)
     running: "asyncio.Task[None]" = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate.set()
-        self.sender = Sender(self, Encoder("MZ"), self.playout, self.now_ms, self)
+        self.tape.begin(0)
+        self.sender = Sender(self, Encoder("MZ"), self.playout, self.now_ms, self, tape=self.tape)
         self.running = asyncio.create_task(self.sender.run())
 
     def now_ms(self) -> float:
@@ -96,6 +100,23 @@ async def test_a_second_of_speech_leaves_a_little_ahead_and_ends_with_a_mark() -
         assert one.sent[-1]["mark"]["name"].split(":")[1:] == ["end0", "1000"]
         assert {message["streamSid"] for message in one.sent} == {"MZ"}
         assert one.told == [("begin", 0), ("end", 50, False)]
+
+
+@on_warped_time
+async def test_the_recording_is_told_of_what_was_sent_and_of_nothing_else() -> None:
+    async with line() as one:
+        one.speak()
+        await asyncio.sleep(0.1)
+        one.gate.clear()
+        await asyncio.sleep(0.2)  # the next burst hangs in its first frame
+        one.stop()
+        one.gate.set()
+        await asyncio.sleep(1)
+        told = list(one.tape.drain())[1:]
+        assert [type(event) for event in told] == [AgentSent] * one.events.count("media") + [
+            Cleared
+        ]
+        assert one.events.count("media") == 21
 
 
 @on_warped_time
