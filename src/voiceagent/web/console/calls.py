@@ -144,6 +144,8 @@ def calls_router(pages: Pages, door: Door, house: CallsHouse, *, zone: tzinfo) -
             records=records_of(found, words),
             clock=clock,
             seconds=seconds,
+            in_seconds=lambda ms: words.seconds.format(value=seconds(ms)),
+            in_hundredths=_in_hundredths,
         )
 
     async def contact_of(found: CallDetailView) -> ContactView | None:
@@ -162,6 +164,11 @@ def _day_of(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """From its first moment to the next day's, which may be 23 or 25 hours later."""
     following = day + timedelta(days=1) if day < date.max else day
     return datetime.combine(day, time(), zone), datetime.combine(following, time(), zone)
+
+
+def _in_hundredths(ms: float | None) -> str:
+    """`12.34`, in seconds; a dash for what did not happen."""
+    return "–" if ms is None else f"{ms / 1000:.2f}"
 
 
 def _is_number(number: str) -> bool:
