@@ -22,6 +22,8 @@ CASES = Path(__file__).with_name("alerts_cases.yaml")
 
 OF_THE_SCRAPE = {"instance", "job", "worker"}
 """Labels that Prometheus adds, or the worker."""
+NO_METRICS = {"voiceagent_token"}
+"""Other things that are named so."""
 SELECTOR = re.compile(r"\b((?:voiceagent|process|python)_[a-z0-9_]+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'([a-z_]+)\s*(=~|!=|=|!~)\s*"([^"]*)"')
 GROUPING = re.compile(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)")
@@ -206,3 +208,14 @@ class TestTheDocs:
                     name = f"{family.name}_total" if family.type == "counter" else family.name
                     ours[name] = (family.type, set(getattr(collector, "_labelnames", ())))
         assert told == ours
+
+    def test_name_no_metric_that_is_not_there(self) -> None:
+        there = set(series()) | {re.sub(r"_(bucket|sum|count)$", "", name) for name in series()}
+        texts = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.y*ml")]
+        named = {
+            (path.name, name)
+            for path in texts
+            for name in re.findall(r"\bvoiceagent_[a-z0-9_]+", path.read_text())
+            if name not in NO_METRICS
+        }
+        assert {(file, name) for file, name in named if name not in there} == set()
