@@ -1,4 +1,4 @@
-"""The pages for people, put together: who has signed in, the inbox, WhatsApp, the numbers.
+"""The pages for people, put together: who has signed in, inbox, calls, WhatsApp, numbers.
 
 Settings, the database and the parts of others flow in; one router and the background work flow
 out. It decides nothing.
