@@ -1,4 +1,4 @@
-"""The command line of whoever runs the service: `voiceagent whatsapp`, `doctor`,
+"""The command line of whoever runs the service: `voiceagent whatsapp`, `twilio`, `doctor`,
 `evidence`.
 
 Arguments flow in, an exit code flows out: 0 done and well, 1 not. Each command imports only
@@ -17,6 +17,7 @@ FAILED = 1
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Offer these commands."""
     _add_whatsapp(commands)
+    _add_twilio(commands)
     _add_doctor(commands)
     _add_evidence(commands)
 
@@ -40,6 +41,35 @@ def _add_whatsapp(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     whatsapp.set_defaults(run=_whatsapp)
 
 
+def _add_twilio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    twilio = commands.add_parser(
+        "twilio",
+        help="have a number's calls come here, and a message taken while nobody is here",
+        description="Sets the voice webhook of a number of the Twilio account to PUBLIC_BASE_URL,"
+        " how often Twilio asks again, and a fallback at Twilio that takes a message. Exit code"
+        " 0: the number is set up (connect), its calls come here (status).",
+    )
+    twilio.add_argument("action", nargs="?", choices=("status", "connect"), default="status")
+    twilio.add_argument(
+        "number", nargs="?", metavar="+972…", type=_number, help="default: TWILIO_PHONE_NUMBER"
+    )
+    twilio.add_argument(
+        "--dry-run", action="store_true", help="connect: tell what would change, change nothing"
+    )
+    twilio.set_defaults(run=_twilio)
+
+
+def _twilio(arguments: argparse.Namespace) -> int:
+    from voiceagent.doctor import twilio_command  # noqa: PLC0415
+    from voiceagent.settings import load_settings  # noqa: PLC0415
+
+    settings, number = load_settings(os.environ), arguments.number
+    if arguments.action == "connect":
+        change = not arguments.dry_run
+        return asyncio.run(twilio_command.connect(settings, number, sys.stdout, change=change))
+    return asyncio.run(twilio_command.status(settings, number, sys.stdout))
+
+
 def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     doctor = commands.add_parser(
         "doctor",
@@ -50,7 +80,7 @@ def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     doctor.add_argument(
         "--fix",
         action="store_true",
-        help="point the voice webhook of TWILIO_PHONE_NUMBER at PUBLIC_BASE_URL",
+        help="set TWILIO_PHONE_NUMBER up as `voiceagent twilio connect` does",
     )
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.set_defaults(run=_doctor)

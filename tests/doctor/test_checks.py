@@ -19,6 +19,7 @@ from voiceagent.doctor.facts import (
 )
 from voiceagent.doctor.findings import Finding, as_json, is_well, lines
 from voiceagent.settings import Settings
+from voiceagent.twilio.number_setup import VoiceSetup
 from voiceagent.whatsapp.session_state import Session
 
 FINE = Outcome(works=True)
@@ -30,8 +31,10 @@ def settings(**given: object) -> Settings:
     return Settings.model_validate(given)
 
 
-def number(url: str = HERE, method: str = "POST", **more: str) -> NumberSeen:
-    return NumberSeen("PN1", url, method, **more)
+def number(
+    url: str = HERE, method: str = "POST", fallback: str = "https://other.example/", **more: str
+) -> NumberSeen:
+    return NumberSeen("PN1", VoiceSetup(url, method, fallback, "GET"), **more)
 
 
 def of_number(seen: NumberSeen, **given: object) -> Finding:
@@ -39,8 +42,15 @@ def of_number(seen: NumberSeen, **given: object) -> Finding:
     return checks.twilio(settings(**given), TwilioSeen(FINE, seen))[1]
 
 
-def test_a_number_that_points_here_is_in_order() -> None:
-    assert of_number(number()).level == "ok"
+@pytest.mark.parametrize("url", [HERE, f"{HERE}#rc=2&rp=ct"])
+def test_a_number_that_points_here_is_in_order_however_twilio_asks(url: str) -> None:
+    assert of_number(number(url)).level == "ok"
+
+
+def test_a_number_without_a_fallback_is_a_warning_that_names_the_command() -> None:
+    finding = of_number(number(fallback=""), twilio_phone_number="+97231234567")
+    assert finding.level == "warning"
+    assert "twilio connect +97231234567" in finding.todo
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ async def test_everything_in_order_is_told_so(
     tmp_path: Path,
 ) -> None:
     sid = next(iter(twilio.pages.numbers))
-    twilio.pages.numbers[sid]["voice_url"] = WEBHOOK
+    twilio.pages.numbers[sid] |= {"voice_url": WEBHOOK, "voice_fallback_url": "https://h/"}
     async with speech() as google, OpenAIEmulator() as model:
         findings = await examine(
             {
@@ -101,7 +101,9 @@ async def test_a_number_that_points_elsewhere_is_broken_and_fix_points_it_here(
     assert not any(request.method == "POST" for request in twilio.requests)
     after = await repair(environ)
     assert levels(after, "twilio number") == ["ok"]
-    assert next(iter(twilio.pages.numbers.values()))["voice_url"] == WEBHOOK
+    number = next(iter(twilio.pages.numbers.values()))
+    assert number["voice_url"].partition("#")[0] == WEBHOOK
+    assert number["voice_fallback_url"]
 
 
 async def test_what_cannot_be_pointed_here_is_told(

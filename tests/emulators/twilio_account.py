@@ -23,6 +23,8 @@ class AccountPages:
                 "phone_number": number,
                 "voice_url": "https://demo.twilio.com/welcome/voice/",
                 "voice_method": "POST",
+                "voice_fallback_url": None,
+                "voice_fallback_method": "POST",
                 "trunk_sid": None,
                 "voice_application_sid": None,
             }
@@ -67,6 +69,11 @@ class AccountPages:
         if sid not in self.numbers:
             return None
         if method == "POST":
-            names = {"VoiceUrl": "voice_url", "VoiceMethod": "voice_method"}
+            names = {
+                "VoiceUrl": "voice_url",
+                "VoiceMethod": "voice_method",
+                "VoiceFallbackUrl": "voice_fallback_url",
+                "VoiceFallbackMethod": "voice_fallback_method",
+            }
             self.numbers[sid] |= {names[name]: value for name, value in form.items()}
         return 200, self.numbers[sid]

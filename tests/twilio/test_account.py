@@ -8,6 +8,7 @@ import pytest
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Fault, TwilioRestEmulator
 from voiceagent.errors import ProviderError
 from voiceagent.twilio.account import TwilioAccount
+from voiceagent.twilio.number_setup import seen, wanted
 from voiceagent.twilio.rest_faults import OutcomeUnknown, TwilioRefused
 
 SINCE = datetime(2026, 11, 26, tzinfo=UTC)
@@ -39,12 +40,10 @@ async def test_a_numbers_webhook_is_pointed_elsewhere(
 ) -> None:
     found = await account.number(OWN_NUMBER)
     assert found is not None
-    changed = await account.point_voice(found["sid"], "https://h/webhook/incoming_call")
-    assert changed["voice_url"] == "https://h/webhook/incoming_call"
-    assert emulator.requests[-1].form == {
-        "VoiceUrl": "https://h/webhook/incoming_call",
-        "VoiceMethod": "POST",
-    }
+    setup = wanted("https://h", "he-IL")
+    assert seen(await account.set_voice(found["sid"], setup)) == setup
+    assert emulator.requests[-1].form == setup.form()
+    assert [seen(one) for one in await account.numbers()] == [setup]
 
 
 async def test_what_a_call_did_is_listed(

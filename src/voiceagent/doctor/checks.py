@@ -153,13 +153,21 @@ def _webhook(settings: Settings, number: NumberSeen) -> Finding:
         return Finding(
             area,
             "warning",
-            f"Its calls go to {number.voice_url or 'nowhere'}; whether that is here is not known.",
+            f"Its calls go to {number.voice.url or 'nowhere'}; whether that is here is not known.",
             "PUBLIC_BASE_URL=https://…",
         )
     wanted = settings.public_base_url + INCOMING_CALL_PATH
-    if number.voice_url == wanted and number.voice_method == "POST":
+    voice = number.voice
+    if voice.is_answered_at(settings.public_base_url) and voice.fallback_url:
         return Finding(area, "ok", f"Its voice webhook points here: POST {wanted}.")
-    there = f"{number.voice_method} {number.voice_url}" if number.voice_url else "nowhere"
+    if voice.is_answered_at(settings.public_base_url):
+        return Finding(
+            area,
+            "warning",
+            "Its voice webhook points here, but nobody answers while the service is away.",
+            f"script/voiceagent twilio connect {settings.twilio_phone_number}",
+        )
+    there = f"{voice.method} {voice.url}" if voice.url else "nowhere"
     return Finding(
         area,
         "broken",

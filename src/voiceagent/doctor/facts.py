@@ -6,6 +6,7 @@ Probes fill it in, checks read it. Whatever could not be asked is None. It holds
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voiceagent.twilio.number_setup import VoiceSetup
 from voiceagent.whatsapp.session_state import Session
 
 
@@ -45,8 +46,7 @@ class NumberSeen:
     """A number of the Twilio account."""
 
     sid: str
-    voice_url: str
-    voice_method: str
+    voice: VoiceSetup
     taken_by: str = ""
     """A trunk or an application that answers in the webhook's place."""
 

@@ -1,7 +1,7 @@
 """Looks at the parts outside this process: Twilio, the sidecar, the public address, the disk.
 
 Settings flow in, what was seen flows out. `point_number_here` changes one thing: where the
-number's voice webhook points. No secret is kept in what was seen.
+number's calls are announced. No secret is kept in what was seen.
 """
 
 import os
@@ -22,8 +22,8 @@ from voiceagent.doctor.facts import (
 from voiceagent.errors import ProviderError
 from voiceagent.http_clients import HttpDeadlines, HttpError, http_client
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
+from voiceagent.twilio import number_setup
 from voiceagent.twilio.account import Resource, TwilioAccount
-from voiceagent.twilio.twiml import INCOMING_CALL_PATH
 from voiceagent.whatsapp.sidecar_session import SidecarSession
 
 _DEADLINES: Final = HttpDeadlines(connect_s=3.0, send_s=3.0, receive_s=5.0)
@@ -32,7 +32,7 @@ _MAX_TOKEN_BYTES: Final = 4096
 
 async def probe_twilio(settings: Settings, facts: Facts) -> None:
     """The account and the business's number."""
-    twilio = _account(settings)
+    twilio = twilio_account(settings)
     if twilio is None:
         return
     async with twilio:
@@ -55,20 +55,21 @@ async def point_number_here(settings: Settings) -> None:
 
     Raises `ProviderError`; nothing happens where one of the two is not known.
     """
-    twilio = _account(settings)
+    twilio = twilio_account(settings)
     phone, public = settings.twilio_phone_number, settings.public_base_url
     if twilio is None or phone is None or public is None:
         return
     async with twilio:
         number = await twilio.number(phone)
-        if number is None or _seen(number).taken_by:
+        if number is None or number_seen(number).taken_by:
             return
-        seen = _seen(number)
-        if (seen.voice_url, seen.voice_method) != (public + INCOMING_CALL_PATH, "POST"):
-            await twilio.point_voice(seen.sid, public + INCOMING_CALL_PATH)
+        seen = number_seen(number)
+        if not seen.voice.is_answered_at(public) or not seen.voice.fallback_url:
+            await twilio.set_voice(seen.sid, number_setup.wanted(public, settings.agent_language))
 
 
-def _account(settings: Settings) -> TwilioAccount | None:
+def twilio_account(settings: Settings) -> TwilioAccount | None:
+    """The account of the settings, to be closed by whoever asked; None: they name none."""
     token = settings.twilio_auth_token
     if settings.twilio_account_sid is None or token is None:
         return None
@@ -88,22 +89,22 @@ async def _number(
         return None, _failed(error)
     if found is None:
         return None, Outcome(works=False, said="the account has no such number")
-    return _seen(found), None
+    return number_seen(found), None
 
 
 def _failed(error: ProviderError) -> Outcome:
     return Outcome(works=False, said=str(error), retryable=error.retryable)
 
 
-def _seen(number: Resource) -> NumberSeen:
+def number_seen(number: Resource) -> NumberSeen:
+    """What there is to know of a number, from an IncomingPhoneNumbers resource."""
     taken_by = ""
     for field, name in (("trunk_sid", "A SIP trunk"), ("voice_application_sid", "A TwiML app")):
         if number.get(field):
             taken_by = name
     return NumberSeen(
         sid=str(number.get("sid") or ""),
-        voice_url=str(number.get("voice_url") or ""),
-        voice_method=str(number.get("voice_method") or ""),
+        voice=number_setup.seen(number),
         taken_by=taken_by,
     )
 

@@ -1,7 +1,7 @@
 """One Twilio account as its owner sees it: its state, its numbers, what a call did, its messages.
 
 Questions flow in, plain JSON objects of Twilio's REST API flow out, each within a deadline. It
-changes one thing only, the voice webhook of a number, and never places or ends a call.
+changes one thing only, who is asked about a number's calls, and never places or ends a call.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from voiceagent.errors import EngineTimeout, ProviderError
 from voiceagent.http_clients import HttpDeadlines, HttpError, HttpResponse, http_client
+from voiceagent.twilio.number_setup import VoiceSetup
 from voiceagent.twilio.rest_faults import fault_of
 
 DEADLINE_S: Final = 10.0
@@ -71,12 +72,15 @@ class TwilioAccount:
             None,
         )
 
-    async def point_voice(self, number_sid: str, url: str) -> Resource:
-        """Have calls to that number announced there, by POST."""
+    async def numbers(self) -> Sequence[Resource]:
+        """Every number of the account."""
+        path = f"{self._path}/IncomingPhoneNumbers.json"
+        return await self._list(self._base_url + path, "incoming_phone_numbers")
+
+    async def set_voice(self, number_sid: str, setup: VoiceSetup) -> Resource:
+        """Have calls to that number handled so; the number as it stands then."""
         path = f"{self._path}/IncomingPhoneNumbers/{quote(number_sid, safe='')}.json"
-        return await self._resource(
-            "POST", self._base_url + path, form={"VoiceUrl": url, "VoiceMethod": "POST"}
-        )
+        return await self._resource("POST", self._base_url + path, form=setup.form())
 
     async def call_events(self, call_sid: str) -> Sequence[Resource]:
         """Every request that Twilio made for a call, with the answer that it got."""

@@ -84,6 +84,19 @@ def say_and_hang_up(phrase: str, language: str) -> str:
     )
 
 
+def take_message(ask: str, thank: str, language: str, most_seconds: int) -> str:
+    """Ask for a message, record it at Twilio, thank for it, and end the call: a document that
+    needs no service of ours. Silence of 5 s, or a key, ends the message."""
+    spoken = f"<Say language={_attribute(language)}>"
+    return (
+        f"{_DECLARATION}<Response>\n"
+        f"  {spoken}{escape(_xml_text(ask))}</Say>\n"
+        f'  <Record maxLength="{most_seconds}" timeout="5" playBeep="true"/>\n'
+        f"  {spoken}{escape(_xml_text(thank))}</Say>\n"
+        "</Response>"
+    )
+
+
 def dial(base_url: str, number: str, caller_id: str | None) -> str:
     """Connect the caller to a person at this E.164 number; then ask us how to go on.
 
