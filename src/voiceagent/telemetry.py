@@ -40,10 +40,12 @@ _SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn
 
 _PHONE: Final = re.compile(r"(?P<plus>\+|%2[Bb])?(?P<digits>\d(?:(?:[-. ()]|%20){0,2}\d){6,19})")
 _PLUS_PHONE: Final = re.compile(r"(?:\+|%2[Bb])\d(?:(?:[-. ()]|%20){0,2}\d){6,19}")
-# Eight digits or more in a server's line, but no pieces of a sid, a UUID or an IP address
-# and no process id (seven digits at most).
+# Eight digits or more in a server's line, also as a form sends them (`+` for a space, `%28` for a
+# bracket), but no pieces of a sid, a UUID or an IP address and no process id (seven digits at
+# most).
 _URL_PHONE: Final = re.compile(
-    r"(?<![0-9A-Za-z.-])(?:\+|%2[Bb])?\d(?:(?:[- ]|%20)?\d){7,19}(?![0-9A-Za-z]|[-.][0-9A-Za-z])"
+    r"(?<![0-9A-Za-z.-])(?:\+|%2[Bb])?\d(?:(?:[- +]|%2[089]){0,2}\d){7,19}"
+    r"(?![0-9A-Za-z]|[-.][0-9A-Za-z])"
 )
 _SECRET_PARAMETER: Final = re.compile(
     r"(?i)([?&;](?:[a-z_-]*(?:key|token|ticket|secret|password|signature|pw)|thtk|code)=)[^&;\s\"]+"
@@ -65,7 +67,7 @@ def mask_number(text: str) -> str:
 def _masked(match: re.Match[str]) -> str:
     number = match.group()
     plus = "+" if number[0] in "+%" else ""
-    digits = re.sub(r"\D", "", number.replace("%2B", "").replace("%2b", "").replace("%20", ""))
+    digits = re.sub(r"%2.|\D", "", number)
     shown = min(5, len(digits) - 7)
     return f"{plus}{digits[:shown]}•••{digits[-4:]}"
 
