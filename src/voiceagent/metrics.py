@@ -41,7 +41,7 @@ _CALL_BUCKETS_S: Final = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 36
 
 CALL_ENDS: Final = (
     *("agent_hangup", "caller_hangup", "idle", "transferred", "drain"),
-    *("socket_lost", "send_timeout", "error"),
+    *("staff_hangup", "socket_lost", "send_timeout", "error"),
 )
 REFUSALS: Final = ("warming_up", "draining", "full")
 GAP_CAUSES: Final = ("late", "starved")

@@ -46,6 +46,7 @@ PHRASES: Final = FixedPhrases(
     goodbye="goodbye now",
     apology="sorry about that",
     busy="all busy",
+    transfer="one moment please",
     transfer_failed="nobody free",
     recording="this call is being recorded for quality",
 )

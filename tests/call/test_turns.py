@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 from turns_world import World
 
 from voiceagent.call.floor_words import FloorWords
+from voiceagent.call.glimpse import Glimpse
 from voiceagent.call.turn_events import (
     AbandonReply,
     Action,
     BackFromTransfer,
+    Closed,
     CompleteReply,
     Connect,
     DropGuess,
@@ -20,6 +22,7 @@ from voiceagent.call.turn_events import (
     Introduce,
     LateRecognition,
     Phrase,
+    PutThrough,
     Recognised,
     ReplyFailed,
     ReplyHeard,
@@ -407,6 +410,31 @@ class TestTransfer:
         world.release(world.reply, 1500)
         assert only(world.play_out(), HangUp).reason == reason
 
+    def test_one_that_somebody_of_the_business_wants_is_told_first_and_not_talked_out_of(
+        self,
+    ) -> None:
+        world = speaking()
+        actions = world.send(PutThrough("+97231234567"))
+        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER
+        assert world.turns.glimpse.doing == "transferring"
+        # Pressed twice: once.
+        assert not world.send(PutThrough("+97231234567"))
+        world.release(world.reply, 1500)
+        assert none_of(world.utter("no, wait"), Think, StopSpeaking)
+        connect = only(world.play_out(), Connect)
+        assert connect.number == "+97231234567"
+        assert world.turns.glimpse.doing == "transferring"
+        actions = world.send(TransferFailed(connect.reply))
+        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+        world.release(world.reply, 1500)
+        world.play_out()
+        only(world.utter("then take a message"), Think)
+
+    def test_one_that_cannot_be_told_is_done_all_the_same(self) -> None:
+        world = listening()
+        world.send(PutThrough("+97231234567"))
+        assert only(world.send(ReplyFailed(world.reply)), Connect).number == "+97231234567"
+
     def test_a_caller_who_comes_back_is_told_and_listened_to(self) -> None:
         world = World()
         world.introductions = 1
@@ -645,6 +673,24 @@ class TestKeysInTwoParts:
         assert only(world.actions[-1:], Think).digits == "11"
 
 
+class TestALook:
+    def test_tells_what_goes_on_and_the_words_so_far(self) -> None:
+        world = listening()
+        assert world.turns.glimpse == Glimpse("listening")
+        world.hear(20, voiced=True)
+        assert world.turns.glimpse == Glimpse("hearing")
+        world.recognise("I want to", final=False)
+        assert world.turns.glimpse == Glimpse("hearing", "I want to")
+        world.recognise("I want to buy", final=False)
+        assert world.turns.glimpse == Glimpse("hearing", "I want to buy")
+        world.utter("I want to buy a house")
+        assert world.turns.glimpse == Glimpse("thinking")
+        world.answer()
+        assert world.turns.glimpse == Glimpse("speaking")
+        world.send(Closed())
+        assert world.turns.glimpse == Glimpse("leaving")
+
+
 class TestTheEnd:
     def test_hangs_up_only_when_the_last_word_was_heard(self) -> None:
         world = listening()
@@ -668,6 +714,16 @@ class TestTheEnd:
         world.send(Farewell())
         world.other(3, 0)
         assert none_of(world.wait(2000), Think, StopSpeaking)
+
+    def test_nor_out_of_one_that_somebody_of_the_business_wants(self) -> None:
+        world = speaking()
+        assert only(world.send(Farewell("staff_hangup")), SpeakPhrase).phrase is Phrase.GOODBYE
+        assert world.turns.glimpse.doing == "leaving"
+        # Pressed twice: once.
+        assert not world.send(Farewell("staff_hangup"))
+        world.release(world.reply, 1500)
+        assert none_of(world.utter("but I was not finished"), Think, StopSpeaking)
+        assert only(world.play_out(), HangUp).reason == "staff_hangup"
 
     def test_lost_ears_are_said(self) -> None:
         world = listening()

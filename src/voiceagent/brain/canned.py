@@ -18,6 +18,7 @@ class CannedBrain:
             goodbye="Bench goodbye.",
             apology="Bench apology.",
             busy="All lines are busy. Please call again in a few minutes.",
+            transfer="Bench transfer.",
             transfer_failed="Bench transfer failed.",
             recording="Bench calls are recorded.",
         )

@@ -147,6 +147,8 @@ class FixedPhrases:
     """When a part failed and the answer could not be made."""
     busy: str
     """When no more calls can be taken; spoken by Twilio itself."""
+    transfer: str
+    """Before the caller is connected to a person because somebody of the business wants it."""
     transfer_failed: str
     """When the person to whom the caller was to be connected cannot be reached."""
     recording: str

@@ -297,6 +297,7 @@ class Replies:
             ],
             on.Phrase.APOLOGY: self._phrases.apology,
             on.Phrase.GOODBYE: self._phrases.goodbye,
+            on.Phrase.TRANSFER: self._phrases.transfer,
             on.Phrase.TRANSFER_FAILED: self._phrases.transfer_failed,
         }[action.phrase]
         if action.reply != self._reply:

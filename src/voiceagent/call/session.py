@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from voiceagent.brain.ports import Brain, Party
 from voiceagent.call import turn_events as on
@@ -22,6 +22,7 @@ from voiceagent.call.control import CallControl
 from voiceagent.call.conversation import Conversation
 from voiceagent.call.detail import CallDetail
 from voiceagent.call.floor_words import BUILT_IN, FloorWords
+from voiceagent.call.glimpse import Glimpse
 from voiceagent.call.parking import SEQ_OF_A_STRANGER, Parking, Talk
 from voiceagent.call.playout import Playout
 from voiceagent.call.replies import Replies
@@ -187,9 +188,19 @@ class CallSession:
     def _talk_of_before(self) -> Talk | None:
         return self._services.parking.fetch(self._start.call_sid) if self._is_back else None
 
-    def farewell(self) -> None:
-        """The service is closing: say goodbye and hang up."""
-        self.dispatch(on.Farewell())
+    @property
+    def glimpse(self) -> Glimpse:
+        """What goes on now, for whoever looks on."""
+        return self._turns.glimpse
+
+    def farewell(self, reason: Literal["drain", "staff_hangup"] = "drain") -> None:
+        """Say goodbye and hang up: the service is closing, or somebody of the business wants
+        it."""
+        self.dispatch(on.Farewell(reason))
+
+    def put_through(self, number: str) -> None:
+        """Say so, and connect the caller to this E.164 number, which has been checked."""
+        self.dispatch(on.PutThrough(number))
 
     def end(self, reason: str) -> None:
         """End the call now."""

@@ -7,6 +7,7 @@ the second. Times ending in `_ms` are on the call's clock, those ending in
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from voiceagent.call.activity import Heard
 from voiceagent.speech.ports import Recognition
@@ -120,7 +121,17 @@ class EarsLost:
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """The service is closing: say goodbye now and hang up."""
+    """Say goodbye now and hang up: the service is closing, or somebody of the business wants it."""
+
+    reason: Literal["drain", "staff_hangup"] = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class PutThrough:
+    """Somebody of the business wants the caller connected to this number now."""
+
+    number: str
+    """E.164."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +161,7 @@ Event = (
     | TransferFailed
     | EarsLost
     | Farewell
+    | PutThrough
     | Closed
     | Tick
 )
@@ -248,6 +260,7 @@ class Phrase(Enum):
     REPROMPT = "reprompt"
     APOLOGY = "apology"
     GOODBYE = "goodbye"
+    TRANSFER = "transfer"
     TRANSFER_FAILED = "transfer_failed"
 
 

@@ -5,6 +5,10 @@ Only data, and what can be read off it without a decision. Pure.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+_FAREWELLS: Final = ("drain", "error", "staff_hangup")
+"""Reasons to hang up that nobody can talk the agent out of."""
 
 
 class State(Enum):
@@ -34,6 +38,8 @@ class Reply:
     """Reason, if the call ends once it was heard."""
     transfer_to: str = ""
     """The number to which the caller is to be connected once it was heard."""
+    by_person: bool = False
+    """Somebody of the business wants the caller connected: it is not talked out of it."""
     connecting: bool = False
     """It has no words: it stands for the caller being connected."""
     heard: bool = False
@@ -55,7 +61,7 @@ class Reply:
     def is_last_word(self) -> bool:
         """The last words are being spoken, or the caller is being connected to a person: nothing
         can be answered any more."""
-        return self.connecting or self.hang_up in ("drain", "error")
+        return self.connecting or self.by_person or self.hang_up in _FAREWELLS
 
 
 @dataclass(slots=True)

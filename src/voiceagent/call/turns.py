@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from voiceagent.call import turn_events as on
 from voiceagent.call.floor_words import FloorWords
+from voiceagent.call.glimpse import Glimpse, glimpse_of
 from voiceagent.call.guesses import Guesses
 from voiceagent.call.keys import Keys
 from voiceagent.call.turn_policy import TurnPolicy
@@ -60,6 +61,12 @@ class Turns:
         """Where the voice of the utterance under way began; the present if there is none."""
         caller = self._caller
         return caller.current.started_ms if caller.current else caller.audio_ms
+
+    @property
+    def glimpse(self) -> Glimpse:
+        """What is to be seen of it from outside."""
+        hearing = self._caller.hearing if self._caller.current is not None else None
+        return glimpse_of(self.state, self._reply, hearing)
 
     @property
     def next_deadline_ms(self) -> float | None:
@@ -121,8 +128,10 @@ class Turns:
             case on.TransferFailed():
                 if (reply := self._current(event.reply)) and reply.connecting:
                     self._not_connected(now_ms, actions)
-            case on.Farewell():
-                self._take_leave("drain", now_ms, actions)
+            case on.Farewell(reason):
+                self._take_leave(reason, now_ms, actions)
+            case on.PutThrough(number):
+                self._put_through(number, now_ms, actions)
             case on.EarsLost():
                 self._take_leave("error", now_ms, actions)
             case on.Closed():
@@ -414,6 +423,10 @@ class Turns:
     def _apologise(self, now_ms: float, actions: list[on.Action]) -> None:
         """Say that it did not work; if that cannot be said either, end the call in order."""
         reply = self._reply
+        if reply is not None and reply.by_person:
+            # A person is what helps best.
+            self._on_played_out(reply.id, now_ms, actions)
+            return
         if reply is not None and (reply.apology or reply.hang_up is not None):
             self._end(actions, hang_up="error")
             return
@@ -453,6 +466,15 @@ class Turns:
             self._connect(reply.transfer_to, now_ms, actions)
         else:
             self._listen(now_ms)
+
+    def _put_through(self, number: str, now_ms: float, actions: list[on.Action]) -> None:
+        """Say that somebody is coming to the telephone, then connect."""
+        if self._is_farewell():
+            return
+        self._take_floor(actions)
+        reply = self._new_reply(now_ms)
+        reply.transfer_to, reply.by_person = number, True
+        self._speak_phrase(reply, on.Phrase.TRANSFER, 0, actions)
 
     def _connect(self, number: str, now_ms: float, actions: list[on.Action]) -> None:
         """Let the caller be connected to a person; nothing that is said meanwhile is answered."""
@@ -546,15 +568,19 @@ class Turns:
             return
         if self._is_farewell():
             return
+        self._take_floor(actions)
+        reply = self._new_reply(now_ms)
+        reply.hang_up = reason
+        phrase = on.Phrase.APOLOGY if reason == "error" else on.Phrase.GOODBYE
+        self._speak_phrase(reply, phrase, 0, actions)
+
+    def _take_floor(self, actions: list[on.Action]) -> None:
+        """Whatever either side is saying is cut short."""
         self._give_up(actions)
         if self._caller.current is not None:
             actions.append(on.UtteranceDropped(self._caller.hearing))
         self._settle_caller(actions)
         self._keys.take()
-        reply = self._new_reply(now_ms)
-        reply.hang_up = reason
-        phrase = on.Phrase.APOLOGY if reason == "error" else on.Phrase.GOODBYE
-        self._speak_phrase(reply, phrase, 0, actions)
 
     def _end(self, actions: list[on.Action], *, hang_up: str | None) -> None:
         if self._reply is not None:

@@ -57,6 +57,6 @@ def fixed_sentences(brain: Brain, profile: AgentProfile) -> list[str]:
     """What is said word for word: synthesised ahead, so that it sounds at once, whatever fails."""
     phrases, own = brain.phrases, profile.phrases
     opening = [event.text for event in brain.open(Party()).opening() if isinstance(event, Say)]
-    fixed = (phrases.apology, phrases.goodbye, phrases.transfer_failed)
-    in_need = (own.one_moment, own.still_working, own.takeover, own.transfer)
+    fixed = (phrases.apology, phrases.goodbye, phrases.transfer, phrases.transfer_failed)
+    in_need = (own.one_moment, own.still_working, own.takeover)
     return list(dict.fromkeys([*opening, *phrases.reprompts, *fixed, *in_need]))

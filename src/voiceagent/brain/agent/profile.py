@@ -325,6 +325,7 @@ class AgentProfile(_Table):
             goodbye=phrases.goodbye,
             apology=phrases.apology,
             busy=phrases.busy,
+            transfer=phrases.transfer,
             transfer_failed=phrases.transfer_failed,
             recording=phrases.recording,
         )

@@ -110,7 +110,8 @@ class CallEnded(_Record):
     kind: Literal["ended"] = "ended"
     status: Literal["completed", "failed"]
     reason: str
-    """`agent_hangup`, `caller_hangup`, `idle`, `drain`, `socket_lost`, `send_timeout`, `error`,
+    """`agent_hangup`, `caller_hangup`, `staff_hangup` (somebody of the business ended it, on the
+    live page), `idle`, `drain`, `socket_lost`, `send_timeout`, `error`,
     `busy` (told to call again: it never came to a stream), `process_lost` (concluded later:
     the process that held it was killed), `never_connected` (concluded later: it was announced and
     no stream came), `transferred` (to a person; it gives way to the end of a call that came back);
