@@ -6,7 +6,7 @@ from simulator import sample_call
 from voiceagent.simulator.demo_checks import demo_turns, judge
 from voiceagent.simulator.demo_report import DemoReport, html_report, json_report, picture
 from voiceagent.simulator.picture_file import draw
-from voiceagent.turn_picture import AgentBlock, CallerBlock
+from voiceagent.turn_picture.blocks import AgentBlock, CallerBlock
 
 
 def report() -> DemoReport:

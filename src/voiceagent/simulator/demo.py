@@ -30,7 +30,7 @@ from voiceagent.simulator.evidence_log import words_of
 from voiceagent.simulator.live_transcript import LiveTranscript, Terminal
 from voiceagent.simulator.phone import Span
 from voiceagent.simulator.results import CallResult, heard_turns, totals
-from voiceagent.turn_picture import AgentBlock
+from voiceagent.turn_picture.blocks import AgentBlock
 
 _POLL_S: Final = 0.3
 _RECORD_DEADLINE_S: Final = 10.0

@@ -12,7 +12,7 @@ from typing import Any, Final
 from voiceagent.simulator.demo_checks import Check, DemoTurn
 from voiceagent.simulator.picture_file import draw
 from voiceagent.simulator.results import CallResult, as_json, totals
-from voiceagent.turn_picture import AgentBlock, CallerBlock
+from voiceagent.turn_picture.blocks import AgentBlock, CallerBlock
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--paper:#fff;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;

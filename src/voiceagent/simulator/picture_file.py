@@ -1,14 +1,15 @@
 """The picture of a call as one file: strips under each other, with title, legend and looks.
 
 What both ends uttered flows in, one SVG flows out, in light and dark. The strips themselves are
-drawn by `voiceagent/turn_picture.py`. Pure.
+drawn by `voiceagent/turn_picture/`. Pure.
 """
 
 from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from voiceagent.turn_picture import WIDE, AgentBlock, CallerBlock, PictureWords, signs, strips
+from voiceagent.turn_picture.blocks import WIDE, AgentBlock, CallerBlock, PictureWords
+from voiceagent.turn_picture.strips import signs, strips
 
 _TOP: Final = 74
 _STYLE: Final = """

@@ -11,14 +11,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from voiceagent.turn_picture import (
-    NARROW,
-    AgentBlock,
-    CallerBlock,
-    PictureWords,
-    signs,
-    strips,
-)
+from voiceagent.turn_picture.blocks import NARROW, AgentBlock, CallerBlock, PictureWords
+from voiceagent.turn_picture.strips import signs, strips
 from voiceagent.web.console.call_story import Line, Story
 
 LONGEST_MS: Final = 3_600_000.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voiceagent.turn_picture import PictureWords
+from voiceagent.turn_picture.blocks import PictureWords
 from voiceagent.twilio.twiml import (
     ANSWERING_MACHINE_PATH,
     CALL_STATUS_PATH,

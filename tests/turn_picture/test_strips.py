@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceagent.turn_picture import (
+from voiceagent.turn_picture.blocks import (
     NARROW,
     WIDE,
     AgentBlock,
     CallerBlock,
     Layout,
     PictureWords,
-    signs,
-    strips,
 )
+from voiceagent.turn_picture.strips import signs, strips
 
 WORDS = PictureWords(
     caller="caller",
