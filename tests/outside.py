@@ -71,8 +71,7 @@ class Outside:
                 self.records,
                 self.door,
                 self.metrics,
-                busy_phrase="כל הקווים תפוסים",
-                busy_language="he-IL",
+                busy_phrase=lambda: ("כל הקווים תפוסים", "he-IL"),
                 seen_at=self.seen_at.append,
             )
         )

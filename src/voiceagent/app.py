@@ -18,6 +18,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Brain
 from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.parking import Parking
@@ -36,6 +37,7 @@ from voiceagent.observability.exposition import exposition
 from voiceagent.observability.siblings import Siblings, command_of_workers
 from voiceagent.settings import Settings, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
+from voiceagent.web.agents import Agent, Agents
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
 from voiceagent.web.console.followed_calls import FollowedCalls
@@ -50,7 +52,7 @@ from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
 from voiceagent.web.tickets import Tickets
 from voiceagent.wiring.admission import Admission
-from voiceagent.wiring.brains import load_profile
+from voiceagent.wiring.brains import load_profile, load_text
 from voiceagent.wiring.business import Business
 from voiceagent.wiring.console_office import ConsoleOffice
 from voiceagent.wiring.drain import Drain
@@ -58,7 +60,7 @@ from voiceagent.wiring.engines import choose_engines
 from voiceagent.wiring.kept_secrets import ensure_api_key
 from voiceagent.wiring.observation import Observation
 from voiceagent.wiring.tracing import Tracing
-from voiceagent.wiring.voice_warm_up import VoiceWarmUp
+from voiceagent.wiring.voice_warm_up import Lines, VoiceWarmUp, fixed_lines, with_notice
 from voiceagent.wiring.warm_up import WarmUp
 
 _RECORDS_S: Final = 10.0
@@ -119,7 +121,8 @@ def _warnings(settings: Settings, brain: Brain) -> list[str]:
 
 def _assemble(settings: Settings) -> FastAPI:
     _check_data_dir(settings)
-    profile = load_profile(settings)
+    agent_file = load_text(settings)
+    profile = load_profile(settings, agent_file)
     url = settings.database_url.get_secret_value() if settings.database_url else None
     database = Database(url, settings.data_dir)
 
@@ -154,6 +157,7 @@ def _assemble(settings: Settings) -> FastAPI:
         revive=start_database,
         on_brain_failure=on_brain_failure,
         on_message=console.message_changed,
+        on_agent=lambda: agents.look_again(),  # noqa: PLW0108 (made below: each needs the other)
         metrics=metrics,
         on_tool=tracing.tool_used,
     )
@@ -171,7 +175,6 @@ def _assemble(settings: Settings) -> FastAPI:
     followed, tickets = FollowedCalls(traced), Tickets(time.monotonic)
     voice_activity = VoiceActivity(on_batch=metrics.vad_batch_seconds.observe)
     phrase_book = PhraseBook(engines.phrase_store)
-    voice = Voice(engines.synthesizer, phrase_book, engines.brain.language)
 
     async def warm_up_ears() -> None:
         await engines.recognizer.warm_up()
@@ -193,15 +196,29 @@ def _assemble(settings: Settings) -> FastAPI:
         readiness.warmed_up = True
         _log.info("calls are taken from now on")
 
+    async def open_records() -> None:
+        await start_database()
+        # Before the first call: it is answered by what is live.
+        await agents.load()
+
+    async def another_agent(agent: Agent) -> None:
+        await business.become(agent.profile)
+        voice_warm_up.another_agent()
+
+    def lines() -> Lines:
+        brain, used = agents.now.services.brain, agents.now.profile
+        fixed = fixed_lines(brain, used)
+        return with_notice(fixed, brain.phrases.recording) if settings.record_calls else fixed
+
     async def check_socket() -> None:
         await check_handshake(settings)
 
-    notices = [engines.brain.phrases.recording] if settings.record_calls else []
+    voice_warm_up = VoiceWarmUp(engines, phrase_book, lines)
     parts = {
         "vad": voice_activity.start,
-        "tts": VoiceWarmUp(engines, phrase_book, profile, notices).run,
+        "tts": voice_warm_up.run,
         "stt": warm_up_ears,
-        "db": start_database,
+        "db": open_records,
         "ws": check_socket,
     }
     # No conditions of taking calls: what they are for is done another way meanwhile.
@@ -211,27 +228,42 @@ def _assemble(settings: Settings) -> FastAPI:
     if rest is not None:
         behind["twilio"] = rest.warm_up
     warm_up = WarmUp(parts, tell, first_warm_up_ended, behind=behind)
-    services = CallServices(
-        recognizer=engines.recognizer,
-        voice=voice,
-        brain=engines.brain,
-        voice_activity=voice_activity,
-        recorder=followed,
-        metrics=metrics,
-        policy=TurnPolicy(
-            eou_min_ms=settings.eou_min_ms,
-            eou_max_ms=settings.eou_max_ms,
-            barge_in_min_ms=settings.barge_in_min_ms,
-            max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
-        ),
-        language=settings.stt_language,
-        expected=engines.expected,
-        control=rest,
-        parking=Parking(time.monotonic),
-        report_failure=report_failure,
-        words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
-        record=business.record,
+    policy = TurnPolicy(
+        eou_min_ms=settings.eou_min_ms,
+        eou_max_ms=settings.eou_max_ms,
+        barge_in_min_ms=settings.barge_in_min_ms,
+        max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
     )
+    parking = Parking(time.monotonic)
+
+    def services_of(profile: AgentProfile) -> CallServices:
+        brain = engines.brain_of(profile) if engines.brain_of else engines.brain
+        return CallServices(
+            recognizer=engines.recognizer,
+            voice=Voice(engines.synthesizer, phrase_book, brain.language),
+            brain=brain,
+            voice_activity=voice_activity,
+            recorder=followed,
+            metrics=metrics,
+            policy=policy,
+            language=settings.stt_language,
+            expected=engines.expected_of(profile),
+            control=rest,
+            parking=parking,
+            report_failure=report_failure,
+            words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
+            record=business.record,
+        )
+
+    agents = Agents(agent_file, profile, services_of, business.agent_versions)
+    agents.follow(another_agent)
+
+    def busy_phrase() -> tuple[str, str]:
+        brain = agents.now.services.brain
+        return brain.phrases.busy, brain.language
+
+    def voicemail_phrase() -> tuple[str, str]:
+        return agents.now.profile.phrases.voicemail, agents.now.services.brain.language
 
     async def keep_warm() -> None:
         # Imports hold the interpreter: the port first.
@@ -275,6 +307,7 @@ def _assemble(settings: Settings) -> FastAPI:
                 stack.push_async_callback(engines.model.close)
             for work in (
                 *(keep_warm(), watch(), business.run(), console.run()),
+                *(agents.run(), voice_warm_up.follow()),
                 *(observation.run(), siblings.run()),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
@@ -297,15 +330,13 @@ def _assemble(settings: Settings) -> FastAPI:
     install_problem_handlers(app)
     install_docs(app)
     install_health_routes(app, readiness, version, siblings.text)
-    brain, phrases = engines.brain, engines.brain.phrases
     app.include_router(
         telephony_router(
             settings,
             traced,
             admission,
             metrics,
-            busy_phrase=phrases.busy,
-            busy_language=brain.language,
+            busy_phrase=busy_phrase,
             seen_at=rest.reached_at if rest else _nobody,
         )
     )
@@ -317,12 +348,13 @@ def _assemble(settings: Settings) -> FastAPI:
             metrics,
             orders=business.orders,
             machines=rest,
-            busy_phrase=phrases.busy,
-            voicemail_phrase=profile.phrases.voicemail,
-            language=brain.language,
+            busy_phrase=busy_phrase,
+            voicemail_phrase=voicemail_phrase,
         )
     )
-    app.include_router(media_router(settings, registry, services, business.call_ended, tickets))
+    app.include_router(
+        media_router(settings, registry, lambda: agents.now.services, business.call_ended, tickets)
+    )
     for router in business.open_routers(metrics):
         app.include_router(router)
     phone = phone_router(

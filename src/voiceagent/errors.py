@@ -73,4 +73,11 @@ class InvalidCursor(VoiceAgentError):
 
 
 class AgentFileError(VoiceAgentError):
-    """The agent's own file is wrong; the message names the key."""
+    """The agent's own file is wrong.
+
+    `faults` holds one sentence per fault; each names the file and the key.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults

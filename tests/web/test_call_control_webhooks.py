@@ -50,9 +50,8 @@ class Service:
                 Metrics(),
                 orders=self.orders,
                 machines=self.rest if has_account else None,
-                busy_phrase="כל הקווים תפוסים",
-                voicemail_phrase="חיפשנו אותך",
-                language="he-IL",
+                busy_phrase=lambda: ("כל הקווים תפוסים", "he-IL"),
+                voicemail_phrase=lambda: ("חיפשנו אותך", "he-IL"),
             )
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -9,6 +9,7 @@ from voiceagent.web.tickets import (
     _MAX_OPEN,
     SUBPROTOCOL_PREFIX,
     TICKET_S,
+    Admitted,
     Tickets,
     from_own_page,
     ticket_in,
@@ -28,8 +29,8 @@ class TestTickets:
         tickets = Tickets(Clock())
         first, second = tickets.issue("CA1"), tickets.issue("CA2")
         assert first != second
-        assert tickets.spend(second) == "CA2"
-        assert tickets.spend(first) == "CA1"
+        assert tickets.spend(second) == Admitted("CA2")
+        assert tickets.spend(first) == Admitted("CA1")
         assert tickets.spend(first) is None
         assert tickets.spend(second) is None
 
@@ -38,7 +39,7 @@ class TestTickets:
         tickets = Tickets(clock)
         in_time, too_late = tickets.issue("CA1"), tickets.issue("CA2")
         clock.now_s += TICKET_S - 0.1
-        assert tickets.spend(in_time) == "CA1"
+        assert tickets.spend(in_time) == Admitted("CA1")
         clock.now_s += 0.1
         assert tickets.spend(too_late) is None
 
@@ -54,7 +55,7 @@ class TestTickets:
         for number in range(_MAX_OPEN):
             youngest = tickets.issue(f"CA{number + 1}")
         assert tickets.spend(oldest) is None
-        assert tickets.spend(youngest) == f"CA{_MAX_OPEN}"
+        assert tickets.spend(youngest) == Admitted(f"CA{_MAX_OPEN}")
 
     def test_they_are_long_enough_and_fit_into_a_subprotocol(self) -> None:
         ticket = Tickets(Clock()).issue("CA1")

@@ -94,6 +94,10 @@ class Summariser:
             lambda why: _log.warning("summaries wait: the database is away why=%r", why)
         )
 
+    def write_with(self, writer: SummaryWriter) -> None:
+        """Summaries that begin from now on are this one's."""
+        self._writer = writer
+
     def call_ended(self) -> None:
         """A call of this process is over: its summary is due in two seconds."""
         self._ended.set()

@@ -6,7 +6,7 @@ It never decides what is said or when it is sent.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
@@ -84,6 +84,12 @@ class PhraseBook:
                 [chunk async for chunk in synthesizer.synthesize(text, language)]
             )
             self._stand_ins.add(text)
+
+    def keep_only(self, texts: Collection[str]) -> None:
+        """Forget all other sentences."""
+        for text in self._chunks.keys() - set(texts):
+            del self._chunks[text]
+            self._stand_ins.discard(text)
 
     def _keep(self, text: str, chunks: tuple[SpeechChunk, ...]) -> None:
         self._chunks[text] = chunks

@@ -7,6 +7,7 @@ the agent: nobody is cut off because somebody else is out.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal, Protocol
@@ -86,18 +87,16 @@ def call_control_router(
     *,
     orders: Orders,
     machines: MachineControl | None,
-    busy_phrase: str,
-    voicemail_phrase: str,
-    language: str,
+    busy_phrase: Callable[[], tuple[str, str]],
+    voicemail_phrase: Callable[[], tuple[str, str]],
 ) -> APIRouter:
     """The three routes.
 
     `machines` is None without Twilio's account: then nothing is ever placed, and machines are
     only recorded. `busy_phrase` is said when a caller comes back and there is no room,
-    `voicemail_phrase` to a machine; both in `language` (BCP 47).
+    `voicemail_phrase` to a machine: a text and its language (BCP 47) each.
     """
     router = APIRouter(tags=["telephony"])
-    busy = say_and_hang_up(busy_phrase, language)
     over = hang_up()
     form_of_twilio = signed_form(settings)
     records = WebhookRecords(recorder, metrics)
@@ -121,7 +120,7 @@ def call_control_router(
             base_url = public_base_url(request.scope, settings)
             twiml, detail = reconnect_stream(base_url, form.get("CallSid")), "back to the agent"
         else:
-            twiml, detail = busy, "busy"
+            twiml, detail = say_and_hang_up(*busy_phrase()), "busy"
         records.keep(TRANSFER_ENDED_PATH, 200, form, outcome, detail)
         return XmlResponse(twiml)
 
@@ -149,7 +148,7 @@ def call_control_router(
             orders.start(machines.hang_up(call_sid), f"hang up on a machine, {call_sid}")
         else:
             orders.start(
-                machines.leave_message(call_sid, voicemail_phrase, language),
+                machines.leave_message(call_sid, *voicemail_phrase()),
                 f"leave a message, {call_sid}",
             )
         return NoContentResponse()

@@ -27,7 +27,7 @@ from voiceagent.telemetry import listen_to_words
 from voiceagent.twilio import media_stream as twilio
 from voiceagent.twilio.twiml import MEDIA_PATH
 from voiceagent.web.security import websocket_signature_ok
-from voiceagent.web.tickets import BROWSER_CALLER, Tickets, from_own_page, ticket_in
+from voiceagent.web.tickets import BROWSER_CALLER, Admitted, Tickets, from_own_page, ticket_in
 from voiceagent.web.websocket_protocol import CALL_SID_STATE
 from voiceagent.word_record import LOG_WORDS, WordRecord
 
@@ -77,16 +77,18 @@ class _Socket:
 def media_router(
     settings: Settings,
     registry: CallRegistry,
-    services: CallServices,
+    services: Callable[[], CallServices],
     call_ended: Callable[[], None],
     tickets: Tickets | None = None,
 ) -> APIRouter:
     """`WS /ws/twilio-media`: Twilio Media Streams. `call_ended` is told of each call's end.
 
+    `services` tells what a call that begins now has to work with: it keeps them to its end.
     An upgrade that offers one of the `tickets` is the browser's phone: it needs no signature.
     None: no ticket is good.
     """
     router = APIRouter()
+    recorder, metrics = services().recorder, services().metrics
     words = WordRecord()
     listen_to_words(words)
 
@@ -94,7 +96,7 @@ def media_router(
     async def twilio_media(websocket: WebSocket) -> None:
         offered = websocket.scope.get("subprotocols", ())
         ticket = ticket_in(offered)
-        browsers_call = None if ticket is None else _call_of(websocket, ticket)
+        browsers_call = None if ticket is None else _admitted(websocket, ticket)
         if ticket is None and not websocket_signature_ok(websocket.scope, settings):
             raise WebSocketException(1008, "signature")  # before accept: HTTP 403
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
@@ -106,29 +108,31 @@ def media_router(
         finally:
             await socket.close(1011, "internal error")
 
-    def _call_of(websocket: WebSocket, ticket: str) -> str:
+    def _admitted(websocket: WebSocket, ticket: str) -> Admitted:
         """The call that the ticket admits to; whoever has none that is good ends in a 403."""
         if not from_own_page(websocket.scope, settings):
             _log.warning("A ticket came from a page of another origin: refused")
             raise WebSocketException(1008, "origin")
-        call_sid = tickets.spend(ticket) if tickets is not None else None
-        if call_sid is None:
+        admitted = tickets.spend(ticket) if tickets is not None else None
+        if admitted is None:
             raise WebSocketException(1008, "ticket")
-        return call_sid
+        return admitted
 
-    async def _serve(websocket: WebSocket, socket: _Socket, browsers_call: str | None) -> None:
+    async def _serve(websocket: WebSocket, socket: _Socket, browsers_call: Admitted | None) -> None:
         start = await _await_start(socket)
         if start is None:
             return
-        if browsers_call not in (None, start.call_sid):
+        if browsers_call is not None and browsers_call.call_sid != start.call_sid:
             await socket.close(1008, "not the call of the ticket")
             return
         setattr(websocket.state, CALL_SID_STATE, start.call_sid)
         _keep(start.call_sid, HTTPStatus.SWITCHING_PROTOCOLS, "stream started")
         if registry.has_room:
+            used = services()
             if browsers_call is not None:
                 start = _from_browser(start)
-            session = CallSession(socket, start, services)
+                used = browsers_call.agent.services if browsers_call.agent else used
+            session = CallSession(socket, start, used)
             await registry.hold_call(session, session.run)
             call_ended()
         else:
@@ -157,7 +161,7 @@ def media_router(
         try:
             decoded = None if isinstance(message, bytes) else twilio.decode(message)
         except ProtocolError as error:
-            services.metrics.malformed_messages.inc()
+            metrics.malformed_messages.inc()
             _log.debug("malformed message before start: %s", error)
             return None
         return decoded if isinstance(decoded, twilio.Start) else None
@@ -167,11 +171,11 @@ def media_router(
         announced = CallAnnounced(
             call_sid=start.call_sid, at=datetime.now(UTC), caller=BROWSER_CALLER, called=""
         )
-        services.recorder.record(announced)
+        recorder.record(announced)
         return replace(start, parameters={"simulated": "1"})
 
     def _keep(call_sid: str, status: int, detail: str, event: str = "") -> None:
-        services.recorder.record(
+        recorder.record(
             WebhookAnswered(
                 call_sid=call_sid,
                 at=datetime.now(UTC),

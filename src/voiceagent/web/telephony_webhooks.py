@@ -56,17 +56,16 @@ def telephony_router(
     admission: Admission,
     metrics: Metrics,
     *,
-    busy_phrase: str,
-    busy_language: str,
+    busy_phrase: Callable[[], tuple[str, str]],
     seen_at: Callable[[str], None] = _nobody,
 ) -> APIRouter:
-    """The three routes. `busy_phrase` is spoken by Twilio when there is no room.
+    """The three routes. `busy_phrase`, of a text and its language, tells what Twilio says when
+    there is no room.
 
     `seen_at` is told the address at which a signed webhook came in: Twilio reaches the service
     there. It must answer at once.
     """
     router = APIRouter(tags=["telephony"])
-    busy = say_and_hang_up(busy_phrase, busy_language)
     # Awaited rather than injected as a dependency, which costs more than reading it.
     form_of_twilio = signed_form(settings)
     records = WebhookRecords(recorder, metrics)
@@ -109,7 +108,7 @@ def telephony_router(
                     )
                 )
         records.keep(INCOMING_CALL_PATH, 200, form, detail="" if is_open else "busy")
-        return XmlResponse(twiml if is_open else busy)
+        return XmlResponse(twiml if is_open else say_and_hang_up(*busy_phrase()))
 
     @router.post(
         STREAM_STATUS_PATH,

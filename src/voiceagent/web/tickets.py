@@ -10,11 +10,13 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from voiceagent.errors import ProtocolError
 from voiceagent.settings import Settings
+from voiceagent.web.agents import Agent
 from voiceagent.web.base_url import host_of
 
 TICKET_S: Final = 60.0
@@ -29,26 +31,35 @@ _MAX_OPEN: Final = 1000
 _ORIGIN: Final = re.compile(rb"https?://(?P<host>[^/?#@\s]+?)(?::80|:443)?")
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What a ticket is good for."""
+
+    call_sid: str
+    agent: Agent | None = None
+    """Who is to answer this call; None: whoever answers the others."""
+
+
 class Tickets:
     """The tickets of one process. Loop thread only; `now_s` is a clock that only goes forward."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        self._open: dict[bytes, tuple[str, float]] = {}
+        self._open: dict[bytes, tuple[Admitted, float]] = {}
 
-    def issue(self, call_sid: str) -> str:
-        """A ticket for that call."""
+    def issue(self, call_sid: str, agent: Agent | None = None) -> str:
+        """A ticket for that call, which this agent answers."""
         ticket = secrets.token_urlsafe(32)
         while len(self._open) >= _MAX_OPEN:
             del self._open[next(iter(self._open))]
-        self._open[_hash(ticket)] = (call_sid, self._now_s() + TICKET_S)
+        self._open[_hash(ticket)] = (Admitted(call_sid, agent), self._now_s() + TICKET_S)
         return ticket
 
-    def spend(self, ticket: str) -> str | None:
-        """The call that it admits to; None when it is unknown, spent or too old."""
+    def spend(self, ticket: str) -> Admitted | None:
+        """What it admits to; None when it is unknown, spent or too old."""
         # By its hash: how long the search takes tells nothing of other tickets.
-        call_sid, until_s = self._open.pop(_hash(ticket), ("", 0.0))
-        return call_sid if self._now_s() < until_s else None
+        admitted, until_s = self._open.pop(_hash(ticket), (None, 0.0))
+        return admitted if self._now_s() < until_s else None
 
 
 def ticket_in(subprotocols: Iterable[str]) -> str | None:

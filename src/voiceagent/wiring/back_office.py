@@ -74,17 +74,25 @@ class BackOffice:
 
     def summarise(self, profile: AgentProfile | None, model: Summarise | None) -> None:
         """Calls that are over are told of in the words of this agent."""
-        zone: tzinfo = profile.zone if profile else ZoneInfo(_ISRAEL)
-        language = profile.language if profile else self._settings.agent_language
         self._summariser = Summariser(
             self._database,
             self._recorder,
-            SummaryWriter(language, zone, profile.questions if profile else ()),
+            self._writer(profile),
             summarise=model,
             targets=self.targets,
             on_queued=self.wake_senders,
             public_base_url=lambda: self.public_base_url,
         )
+
+    def tell_as(self, profile: AgentProfile) -> None:
+        """Calls that are summed up from now on are told of in the words of this agent."""
+        if self._summariser is not None:
+            self._summariser.write_with(self._writer(profile))
+
+    def _writer(self, profile: AgentProfile | None) -> SummaryWriter:
+        zone: tzinfo = profile.zone if profile else ZoneInfo(_ISRAEL)
+        language = profile.language if profile else self._settings.agent_language
+        return SummaryWriter(language, zone, profile.questions if profile else ())
 
     def call_ended(self) -> None:
         """A call of this process is over."""

@@ -4,13 +4,14 @@ Settings, the agent's profile and the house's ports flow in; a `Brain` for the t
 for writing flows out. Nothing here is slow: the model's library is imported in its warm-up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from voiceagent.brain.agent.file import load_agent
+from voiceagent.brain.agent.file import AgentText, agent_text, read_agent
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.chat import ChatModel
 from voiceagent.brain.llm.brain import LLMBrain, LoadCard, spoken, written
@@ -69,12 +70,25 @@ class House:
     """Is told of each tool that has run: the call's sid, its name, how long it took in s."""
 
 
-def load_profile(settings: Settings) -> AgentProfile:
-    """The agent that the settings name. Raises `SettingsError`."""
+def load_text(settings: Settings) -> AgentText:
+    """The text of the agent that the settings name. Raises `SettingsError`."""
+    with _of_agent_file():
+        return agent_text(settings.agent_file, settings.agent_language)
+
+
+def load_profile(settings: Settings, text: AgentText | None = None) -> AgentProfile:
+    """The agent that the settings name, of its `text` if that was read. Raises `SettingsError`."""
+    text = text or load_text(settings)
+    with _of_agent_file():
+        return read_agent(text.toml, text.source, text.language)
+
+
+@contextmanager
+def _of_agent_file() -> Iterator[None]:
     try:
-        return load_agent(settings.agent_file, settings.agent_language)
+        yield
     except AgentFileError as error:
-        raise SettingsError([f"AGENT_FILE: {fault}" for fault in str(error).splitlines()]) from None
+        raise SettingsError([f"AGENT_FILE: {fault}" for fault in error.faults]) from None
 
 
 def choose_model(settings: Settings, deadlines: Deadlines = SPOKEN_DEADLINES) -> ChatModel | None:

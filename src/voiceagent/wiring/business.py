@@ -18,6 +18,7 @@ from voiceagent.brain.chat import ChatModel
 from voiceagent.call.tape import Tape
 from voiceagent.crm.calls.recordings import RecordingsRepository
 from voiceagent.crm.calls.repository import CallsRepository
+from voiceagent.crm.desk.agent_versions import AGENT_CHANNEL, AgentVersions
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.privacy.tombstones import Tombstones
@@ -53,11 +54,13 @@ class Business:
         revive: Callable[[], Awaitable[object]],
         on_brain_failure: Callable[[str], None],
         on_message: Callable[[str], None],
+        on_agent: Callable[[], None],
         metrics: Metrics,
         on_tool: Callable[[str, str, float], None],
     ) -> None:
         """`revive` brings a database back that was away. `on_message` as of `Correspondence`,
-        `on_tool` as of `House`.
+        `on_tool` as of `House`; `on_agent` is called when another version of the agent may have
+        become live.
         Raises `SettingsError`.
         """
         self._settings = settings
@@ -76,7 +79,10 @@ class Business:
             on_message=on_message,
             on_written=self._somebody_wrote,
             on_attempt=self._count_attempt,
+            others={AGENT_CHANNEL: lambda _: on_agent()},
         )
+        self.agent_versions = AgentVersions(database, self._post.tell)
+        """What was written of the agent in the pages."""
         self.recorder = CallRecorder(
             database,
             settings.data_dir,
@@ -120,6 +126,12 @@ class Business:
     def think_with(self, model: ChatModel | None) -> None:
         """Calls that are over are summed up by this model, or else by the script's answers."""
         self._office.summarise(self._profile, summarise_with(model) if model else None)
+
+    async def become(self, profile: AgentProfile) -> None:
+        """Whatever is answered or summed up from now on is this agent's."""
+        self._office.tell_as(profile)
+        if self._writing is not None:
+            await self._writing.answer_as(profile)
 
     @property
     def record(self) -> Callable[[str], Tape] | None:

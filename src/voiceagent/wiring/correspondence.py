@@ -5,7 +5,7 @@ routes and the background work flow out. It decides nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from uuid import UUID
 
@@ -64,6 +64,7 @@ class Correspondence:
         on_message: Callable[[str], None] = lambda _: None,
         on_written: Callable[[UUID | None], None] = lambda _: None,
         on_attempt: Callable[[Provider, Outcome], None] = lambda _provider, _outcome: None,
+        others: Mapping[str, Handler] | None = None,
     ) -> None:
         """By the `tombstones` whoever was erased is known. `told`: by what the owner is told of
         messages. `base_url`: where Twilio reaches this service, as far as others know by then;
@@ -72,7 +73,8 @@ class Correspondence:
         contact of each message that somebody wrote to the business, and once more when a voice
         note was put into words or given up; None: some were missed.
         `on_attempt` is told what came of each attempt to send a message.
-        `transcriber`: None: Google, where it hears callers, else nobody.
+        `transcriber`: None: Google, where it hears callers, else nobody. `others` are told what
+        comes on their channels.
 
         Raises `SettingsError`.
         """
@@ -109,9 +111,12 @@ class Correspondence:
             OUTBOX_CHANNEL: self._told_of_outbox,
             MESSAGES_CHANNEL: self._told_of_message,
             MEDIA_CHANNEL: lambda _: self._fetching.wake(),
+            **(others or {}),
         }
         self._notifications = Notifications(database, handlers)
-        self.outbox = OutboxRepository(database, self._routes, self._notifications.tell, tombstones)
+        self.tell = self._notifications.tell
+        """Tells all processes, on a channel of those above, that something was committed."""
+        self.outbox = OutboxRepository(database, self._routes, self.tell, tombstones)
         self.messages = MessagesRepository(database)
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""
@@ -119,7 +124,7 @@ class Correspondence:
         self.threads = CrmThreads(
             database,
             self._routes,
-            self._notifications.tell,
+            self.tell,
             owner_phone=settings.owner_whatsapp,
             heard_within_s=0.0 if ears is None else HEARD_WITHIN_S,
         )

@@ -6,6 +6,7 @@ imported later, in each engine's own warm-up: nothing here is slow.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.canned import CannedBrain
@@ -50,8 +51,10 @@ class Engines:
     phrase_store: PhraseStore | None = None
     model: ChatModel | None = None
     """The language model that thinks; None: a script does."""
-    expected: Sequence[str] = ()
-    """What ears that know nothing else are to expect, whoever thinks."""
+    brain_of: Callable[[AgentProfile], Brain] | None = None
+    """What thinks for another agent; None: the same for all of them."""
+    expected_of: Callable[[AgentProfile], Sequence[str]] = lambda _: ()
+    """What ears are to expect besides what they know, whoever thinks."""
 
 
 def choose_engines(
@@ -70,16 +73,23 @@ def choose_engines(
     if settings.bench_engines:
         return _bench(settings, metrics)
     model = measured_model(choose_model(settings), "call", metrics)
-    brain = choose_brain(settings, profile, house, model)
+    brain_of = partial(choose_brain, settings, house=house, model=model)
+    brain = brain_of(profile)
     credentials = _credentials(settings)
     _check_access(settings, credentials)
     recognizer = _recognizer(settings, credentials, profile)
-    # A large engine has them as hints already.
-    expected = hints_of(profile) if settings.stt_engine == "local" else ()
     if settings.tts_engine == "local":
         voice = LocalSynthesizer(voice=settings.tts_voice)
         heard = MeasuredSynthesizer(voice, metrics)
-        return Engines(recognizer, heard, brain, voice, model=model, expected=expected)
+        return Engines(
+            recognizer,
+            heard,
+            brain,
+            voice,
+            model=model,
+            brain_of=brain_of,
+            expected_of=hints_of,
+        )
     first = GoogleSynthesizer(
         host_of(settings.google_tts_endpoint, GOOGLE_TTS_SERVICE),
         credentials,
@@ -105,7 +115,8 @@ def choose_engines(
         first_voice_works=lambda: pair.first_works,
         phrase_store=store,
         model=model,
-        expected=expected,
+        brain_of=brain_of,
+        expected_of=hints_of,
     )
 
 

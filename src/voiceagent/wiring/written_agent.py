@@ -4,6 +4,7 @@ Settings, the agent's profile and the house's ports flow in; what answers the me
 out, with its background work and what it has to close. It decides nothing.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from uuid import UUID
 
@@ -40,23 +41,35 @@ class WrittenOffice:
     ) -> None:
         """`told`: by what the owner hears that a person is wanted; `on_told` is called when
         there is something to tell."""
-        script = ScriptAnswers(profile)
         model = choose_model(settings, WRITTEN_DEADLINES)
         self._model = measured_model(model, "written", house.metrics)
+        self._house = house
+        dialogues = WrittenDialogues(database)
+
+        def ports(language: str) -> WrittenHouse:
+            return WrittenHouse(
+                threads,
+                AgentSwitch(database),
+                PersonWanted(database, told, language, on_told),
+                dialogues,
+                ToldFacts(database).learn,
+            )
+
+        self._ports = ports
+        self._agent = WrittenAgent(self._answerer(profile), threads, dialogues)
+
+    async def answer_as(self, profile: AgentProfile) -> None:
+        """Answers that begin from now on are this agent's."""
+        self._agent.answer_with(await asyncio.to_thread(self._answerer, profile))
+
+    def _answerer(self, profile: AgentProfile) -> Answerer:
+        script = ScriptAnswers(profile)
         mind = (
             ScriptedMind(script)
             if self._model is None
-            else ThinkingMind(written_brain(profile, house, self._model), script)
+            else ThinkingMind(written_brain(profile, self._house, self._model), script)
         )
-        dialogues = WrittenDialogues(database)
-        ports = WrittenHouse(
-            threads,
-            AgentSwitch(database),
-            PersonWanted(database, told, profile.language, on_told),
-            dialogues,
-            ToldFacts(database).learn,
-        )
-        self._agent = WrittenAgent(Answerer(mind, script, ports), threads, dialogues)
+        return Answerer(mind, script, self._ports(profile.language))
 
     def message_came(self, contact_id: UUID | None) -> None:
         """This contact has written; None: it is not known who."""

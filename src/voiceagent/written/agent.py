@@ -65,6 +65,11 @@ class WrittenAgent:
         self.put_off = 0
         """Messages left to the next sweep, since too many contacts wrote at once."""
 
+    def answer_with(self, answerer: Answerer) -> None:
+        """What is looked at from now on is answered by this one; what is being answered is not
+        disturbed."""
+        self._answerer = answerer
+
     def message_came(self, contact_id: UUID) -> None:
         """A message of this contact's is in its thread. Returns at once and never raises."""
         self._look_after(contact_id, waits=True)

@@ -53,7 +53,10 @@ from voiceagent.errors import Conflict, NotFound, ProviderError
 from voiceagent.notices.notices import Notice, queue_notice
 
 DEADLINE_S = 30.0
-OF_NOBODY = {"tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"}
+OF_NOBODY = {
+    *("tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"),
+    *("agent_versions", "agent_live"),
+}
 """Tables that hold nothing of anybody."""
 
 

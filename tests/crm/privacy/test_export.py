@@ -26,7 +26,10 @@ from voiceagent.speech.wave_header import wave_header
 
 IN_ANOTHER = {"recording_pieces"}
 """Told within `recordings`."""
-OF_NOBODY = {"tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"}
+OF_NOBODY = {
+    *("tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"),
+    *("agent_versions", "agent_live"),
+}
 
 
 @pytest.fixture

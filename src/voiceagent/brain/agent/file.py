@@ -5,8 +5,10 @@ In goes TOML (`AGENT_FILE`, or a file of this package); out comes an
 line per fault. It reads nothing else. docs/agent-file.md explains every key.
 """
 
+import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,30 +23,57 @@ from voiceagent.brain.languages import primary_of
 from voiceagent.errors import AgentFileError
 
 
+@dataclass(frozen=True, slots=True)
+class AgentText:
+    """An agent's TOML, not looked into yet."""
+
+    toml: str
+    source: str
+    """Where it comes from: names it in faults."""
+    language: str
+    """What the agent speaks when the text does not say so; BCP 47."""
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.toml.encode()).hexdigest()
+
+
+def agent_text(path: Path | None, language: str) -> AgentText:
+    """The text of a file, or of the bundled estate agent of a language.
+
+    Raises `AgentFileError` for a file that cannot be read.
+    """
+    if path is None:
+        name = "estate_agent.he.toml" if primary_of(language) == "he" else "estate_agent.en.toml"
+        bundled = resources.files("voiceagent.brain.agent") / "bundled" / name
+        return AgentText(bundled.read_text(encoding="utf-8"), name, language)
+    try:
+        return AgentText(path.read_text(encoding="utf-8"), str(path), language)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise AgentFileError([f"{path}: cannot be read: {reason}"]) from error
+
+
 def load_agent(path: Path | None, language: str) -> AgentProfile:
     """The agent of a file, or the bundled estate agent of a language.
 
     `language` is what the agent speaks when its file does not say so. Raises
     `AgentFileError` with one line per fault.
     """
-    if path is None:
-        name = "estate_agent.he.toml" if primary_of(language) == "he" else "estate_agent.en.toml"
-        bundled = resources.files("voiceagent.brain.agent") / "bundled" / name
-        return read_agent(bundled.read_text(encoding="utf-8"), name, language)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise AgentFileError(f"{path}: cannot be read: {reason}") from error
-    return read_agent(text, str(path), language)
+    text = agent_text(path, language)
+    return read_agent(text.toml, text.source, language)
 
 
 def read_agent(toml: str, source: str, language: str) -> AgentProfile:
     """The agent of TOML text; `source` names it in faults. Raises `AgentFileError`."""
     try:
         raw = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise AgentFileError(f"{source}: not TOML: {error}") from error
+    except RecursionError:
+        raise AgentFileError([f"{source}: not TOML: nested too deeply"]) from None
+    except ValueError as error:
+        # Not only TOML's own: a number may have more digits than Python takes.
+        raise AgentFileError([f"{source}: not TOML: {error}"]) from error
     raw.setdefault("language", language)
     phrases = raw.setdefault("phrases", {})
     if isinstance(phrases, dict):
@@ -59,7 +88,7 @@ def read_agent(toml: str, source: str, language: str) -> AgentProfile:
         faults = faults_of(profile)
         if not faults:
             return profile
-    raise AgentFileError("\n".join(f"{source}: {fault}" for fault in faults))
+    raise AgentFileError([f"{source}: {fault}" for fault in faults])
 
 
 def _faults(error: ValidationError, raw: Mapping[str, Any]) -> Iterator[str]:
@@ -67,7 +96,7 @@ def _faults(error: ValidationError, raw: Mapping[str, Any]) -> Iterator[str]:
         what = {
             "missing": "missing",
             "extra_forbidden": "no such key",
-            "string_pattern_mismatch": f"not allowed here: {fault['input']!r}",
+            "string_pattern_mismatch": f"not allowed here: {fault['input']!r:.80}",
         }.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         yield f"{_key(fault['loc'], raw)}: {what}"
 

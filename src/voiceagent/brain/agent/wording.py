@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from voiceagent.brain.languages import primary_of
 
+LONGEST_NAME: Final = 500
+
 _Sentences = Mapping[str, str | list[str]]
 
 _ENGLISH: Final[_Sentences] = {
@@ -157,8 +159,9 @@ def completed(phrases: Mapping[str, Any], language: str) -> dict[str, Any]:
 
 
 def with_business(value: Any, business: object) -> Any:
-    """The same data with `{business}` filled in."""
-    if not isinstance(business, str):
+    """The same data with `{business}` filled in. A name that is too long to be one is left out: it
+    is a fault of its own, and would be as long in each place."""
+    if not isinstance(business, str) or len(business) > LONGEST_NAME:
         return value
     if isinstance(value, str):
         return value.replace("{business}", business)
