@@ -10,9 +10,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TextIO
 
+from voiceagent.crm.postgres.database import Database
 from voiceagent.doctor import checks, outside_probes, speech_probes
 from voiceagent.doctor.configuration import configured, settings_faults
-from voiceagent.doctor.database_probe import probe_database
+from voiceagent.doctor.database_probe import look_at_database, probe_database
 from voiceagent.doctor.facts import DatabaseSeen, Facts, Outcome, RecognizerSeen, VoiceSeen
 from voiceagent.doctor.findings import Finding, as_json, is_well, lines
 from voiceagent.errors import ProviderError, SettingsError
@@ -23,6 +24,9 @@ from voiceagent.wiring.engines import Engines
 PROBE_S: Final = 30.0
 """An embedded database may take 25 s to come up; everything else is far quicker."""
 CLOSE_S: Final = 5.0
+
+Probe = Callable[[], Awaitable[None]]
+"""Asks one part, and notes what it says."""
 
 
 async def examine(environ: Mapping[str, str]) -> list[Finding]:
@@ -50,26 +54,44 @@ async def gather(settings: Settings) -> Facts:
     """Ask everybody, all at once."""
     facts = Facts()
     engines = _engines(settings, facts)
-    probes: dict[str, Callable[[], Awaitable[None]]] = {
-        "twilio": lambda: outside_probes.probe_twilio(settings, facts),
-        "public address": lambda: outside_probes.probe_public_address(settings, facts),
-        "sidecar": lambda: outside_probes.probe_sidecar(settings, facts),
-        "database": lambda: probe_database(settings, facts),
-        "directory": lambda: _directory(settings, facts),
-    }
-    if engines is not None:
-        made = engines
-        probes["stt"] = lambda: speech_probes.probe_ears(settings, made, facts)
-        probes["tts"] = lambda: speech_probes.probe_voice(settings, made, facts)
-        probes["llm"] = lambda: speech_probes.probe_model(made, facts)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for name, probe in probes.items():
-                tasks.create_task(_within(probe, name, facts), name=name)
+        await _ask_all(settings, engines, lambda: probe_database(settings, facts), facts)
     finally:
         if engines is not None:
             await _closed(engines)
     return facts
+
+
+async def examine_running(
+    settings: Settings, engines: Engines, database: Database, deadline_s: float
+) -> list[Finding]:
+    """The same of a service that runs, by what it runs with: nothing is made anew or closed."""
+    facts = Facts()
+    await _ask_all(settings, engines, lambda: look_at_database(database, facts), facts, deadline_s)
+    return checks.judge(settings, facts)
+
+
+async def _ask_all(
+    settings: Settings,
+    engines: Engines | None,
+    ask_database: Probe,
+    facts: Facts,
+    deadline_s: float = PROBE_S,
+) -> None:
+    probes: dict[str, Probe] = {
+        "twilio": lambda: outside_probes.probe_twilio(settings, facts),
+        "public address": lambda: outside_probes.probe_public_address(settings, facts),
+        "sidecar": lambda: outside_probes.probe_sidecar(settings, facts),
+        "database": ask_database,
+        "directory": lambda: _directory(settings, facts),
+    }
+    if engines is not None:
+        probes["stt"] = lambda: speech_probes.probe_ears(settings, engines, facts)
+        probes["tts"] = lambda: speech_probes.probe_voice(settings, engines, facts)
+        probes["llm"] = lambda: speech_probes.probe_model(engines, facts)
+    async with asyncio.TaskGroup() as tasks:
+        for name, probe in probes.items():
+            tasks.create_task(_within(probe, name, facts, deadline_s), name=name)
 
 
 def tell(findings: list[Finding], stream: TextIO, *, colour: bool, machine: bool) -> int:
@@ -106,12 +128,12 @@ async def _directory(settings: Settings, facts: Facts) -> None:
     facts.directory = await asyncio.to_thread(outside_probes.look_at_directory, settings.data_dir)
 
 
-async def _within(probe: Callable[[], Awaitable[None]], name: str, facts: Facts) -> None:
+async def _within(probe: Probe, name: str, facts: Facts, deadline_s: float) -> None:
     try:
-        async with asyncio.timeout(PROBE_S):
+        async with asyncio.timeout(deadline_s):
             await probe()
     except TimeoutError:
-        late = Outcome(works=False, said=f"no answer within {PROBE_S:.0f} s")
+        late = Outcome(works=False, said=f"no answer within {deadline_s:.0f} s")
         match name:
             case "stt":
                 facts.recognizer = RecognizerSeen(late)

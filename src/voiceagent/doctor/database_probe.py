@@ -29,17 +29,27 @@ async def probe_database(settings: Settings, facts: Facts) -> None:
     database = Database(url, settings.data_dir)
     try:
         await database.start()
+        await look_at_database(database, facts)
+    except ProviderError as error:
+        _note_failure(error, facts)
+    finally:
+        await database.close()
+
+
+async def look_at_database(database: Database, facts: Facts) -> None:
+    """The same of one that was started already."""
+    try:
         async with database.connection() as connection:
             facts.database = await _look(connection, embedded=database.embedded)
             if not database.embedded:
                 there_s: float = await connection.fetchval(_CLOCK)
                 facts.clocks.append(ClockSeen("the database", time.time() - there_s))
     except ProviderError as error:
-        facts.database = DatabaseSeen(
-            Outcome(works=False, said=str(error), retryable=error.retryable)
-        )
-    finally:
-        await database.close()
+        _note_failure(error, facts)
+
+
+def _note_failure(error: ProviderError, facts: Facts) -> None:
+    facts.database = DatabaseSeen(Outcome(works=False, said=str(error), retryable=error.retryable))
 
 
 async def _look(connection: Connection, *, embedded: bool) -> DatabaseSeen:
