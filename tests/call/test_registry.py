@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from voiceagent.call import registry as registry_module
+from voiceagent.call.glimpse import Glimpse
 from voiceagent.call.registry import CallRegistry
+from voiceagent.call.turn_events import FarewellReason
 
 
 class Call:
@@ -17,7 +19,14 @@ class Call:
         self.heard: list[str] = []
         self.over = asyncio.Event()
 
-    def farewell(self) -> None:
+    @property
+    def glimpse(self) -> Glimpse:
+        return Glimpse("listening")
+
+    def put_through(self, number: str) -> None:
+        self.heard.append(number)
+
+    def farewell(self, reason: FarewellReason = "drain") -> None:
         self.heard.append("farewell")
         if self.polite:
             self.over.set()
@@ -41,6 +50,7 @@ async def test_counts_live_calls_and_has_room_below_its_limit() -> None:
     first, second = Call("CA1"), Call("CA2")
     tasks = await hold(registry, first, second)
     assert (registry.live, registry.has_room) == (2, False)
+    assert {call.call_sid for call in registry.calls} == {"CA1", "CA2"}
     first.over.set()
     await tasks[0]
     assert (registry.live, registry.has_room) == (1, True)

@@ -6,8 +6,11 @@ are told goodbye.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
+
+from voiceagent.call.glimpse import Glimpse
+from voiceagent.call.turn_events import FarewellReason
 
 _HANDSHAKES: Final = 64
 """Sockets that may be open without having said which call they are, beside `max_calls`."""
@@ -16,12 +19,17 @@ _GOODBYE_S: Final = 15.0
 
 
 class LiveCall(Protocol):
-    """What the registry does with a call."""
+    """What is done with a call from outside."""
 
     @property
     def call_sid(self) -> str: ...
 
-    def farewell(self) -> None: ...
+    @property
+    def glimpse(self) -> Glimpse: ...
+
+    def farewell(self, reason: FarewellReason = "drain") -> None: ...
+
+    def put_through(self, number: str) -> None: ...
 
     def end(self, reason: str) -> None: ...
 
@@ -40,6 +48,11 @@ class CallRegistry:
     @property
     def live(self) -> int:
         return len(self._live)
+
+    @property
+    def calls(self) -> Collection[LiveCall]:
+        """Those that go on."""
+        return tuple(self._live)
 
     @property
     def has_room(self) -> bool:

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from voiceagent.brain.ports import Brain, Party
 from voiceagent.call import turn_events as on
@@ -193,7 +193,7 @@ class CallSession:
         """What goes on now, for whoever looks on."""
         return self._turns.glimpse
 
-    def farewell(self, reason: Literal["drain", "staff_hangup"] = "drain") -> None:
+    def farewell(self, reason: on.FarewellReason = "drain") -> None:
         """Say goodbye and hang up: the service is closing, or somebody of the business wants
         it."""
         self.dispatch(on.Farewell(reason))

@@ -12,6 +12,8 @@ from typing import Literal
 from voiceagent.call.activity import Heard
 from voiceagent.speech.ports import Recognition
 
+FarewellReason = Literal["drain", "staff_hangup"]
+
 # --- events -----------------------------------------------------------------------------------
 
 
@@ -123,7 +125,7 @@ class EarsLost:
 class Farewell:
     """Say goodbye now and hang up: the service is closing, or somebody of the business wants it."""
 
-    reason: Literal["drain", "staff_hangup"] = "drain"
+    reason: FarewellReason = "drain"
 
 
 @dataclass(frozen=True, slots=True)

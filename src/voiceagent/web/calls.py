@@ -6,7 +6,6 @@ outcome is not known, it is said so. Who may ask is decided where this router is
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from voiceagent.crm.recording.ports import Recorder
 from voiceagent.errors import ProviderError
 from voiceagent.settings import Settings
 from voiceagent.twilio.dialling import region_of, why_not
+from voiceagent.twilio.hourly_limit import CALLS_PER_HOUR, HourlyLimit
 from voiceagent.twilio.rest import OnMachine, OutboundCall, PlacedCall
 from voiceagent.twilio.rest_faults import OutcomeUnknown, TwilioRefused
 from voiceagent.web.base_url import public_base_url
@@ -31,8 +31,6 @@ from voiceagent.web.json_body import body_of, read_json
 from voiceagent.web.problems import problem_response
 from voiceagent.web.telephony_webhooks import Admission
 
-CALLS_PER_HOUR: Final = 60
-_HOUR_S: Final = 3600.0
 _RETRY_S: Final = 5
 
 PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+972501234567"])]
@@ -93,29 +91,6 @@ class _Failure:
     def may_be_asked_again(self) -> bool:
         """Nothing was placed, and another time it may be."""
         return self.status is HTTPStatus.SERVICE_UNAVAILABLE
-
-
-class HourlyLimit:
-    """So many within any hour. Times are seconds on any clock that goes forward."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._taken: deque[float] = deque()
-
-    def wait_s(self, now_s: float) -> float:
-        """How long until there is one; 0 when there is."""
-        while self._taken and now_s - self._taken[0] >= _HOUR_S:
-            self._taken.popleft()
-        if len(self._taken) < self._most:
-            return 0.0
-        return self._taken[0] + _HOUR_S - now_s
-
-    def take(self, now_s: float) -> None:
-        self._taken.append(now_s)
-
-    def give_back(self) -> None:
-        """The last one was not used."""
-        self._taken.pop()
 
 
 def calls_router(

@@ -81,7 +81,7 @@ class ConsoleOffice:
     @property
     def open_pages(self) -> int:
         """How many browsers are told of news."""
-        return self._news.listening
+        return len(self._news.listeners)
 
     def message_changed(self, message_id: str) -> None:
         """For `Correspondence`: a message of any process is new or has changed."""
@@ -131,7 +131,7 @@ class ConsoleOffice:
                     zone=self._zone,
                     takes_payments=self._takes_payments,
                 ),
-                events_router(self.pages, self.door, self._news),
+                events_router(self.pages, self.door, self._news.listeners),
                 *pages,
             ],
         )
@@ -149,7 +149,7 @@ class ConsoleOffice:
         """A server that stops waits for the pages that are open, before anything here is told."""
         while not _server_stops():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(_LOOK_S)
-        self._news.close()
+        self._news.listeners.close()
 
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything."""

@@ -18,12 +18,8 @@ from voiceagent.crm.people.live_changes import LiveChanges
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import ProviderError
-from voiceagent.web.console.news import (
-    MOST_CONTACTS,
-    MOST_LISTENERS,
-    ConsoleNews,
-    TooManyListeners,
-)
+from voiceagent.web.console.listeners import MOST_CONTACTS, MOST_LISTENERS, TooManyListeners
+from voiceagent.web.console.news import ConsoleNews
 from web.console.world import Console, console, now, served
 from whatsapp.world import PHONE, until
 
@@ -162,7 +158,7 @@ async def test_many_changes_are_looked_up_together() -> None:
     changes = Told()
     messages = {uuid4() for _ in range(50)}
     async with hub(changes) as news:
-        with news.listen() as listener:
+        with news.listeners.listen() as listener:
             for message in messages:
                 news.message_changed(str(message))
             assert await listener.changed(DEADLINE_S) == {SOMEBODY}
@@ -173,16 +169,16 @@ async def test_nobody_is_asked_while_nobody_listens() -> None:
     changes = Told()
     async with hub(changes) as news:
         news.message_changed(str(uuid4()))
-        with news.listen():
+        with news.listeners.listen():
             await until(lambda: changes.times > 1)
-        assert not news._watched.is_set()
+        assert not news.listeners.watched.is_set()
     assert changes.asked == []
 
 
 async def test_what_was_missed_or_cannot_be_looked_up_may_be_anything() -> None:
     changes = Told()
     async with hub(changes) as news:
-        with news.listen() as listener:
+        with news.listeners.listen() as listener:
             news.message_changed("")
             assert await listener.changed(DEADLINE_S) is None
             changes.away = True
@@ -192,7 +188,7 @@ async def test_what_was_missed_or_cannot_be_looked_up_may_be_anything() -> None:
 
 async def test_a_listener_that_does_not_keep_up_is_told_that_anything_may_have_changed() -> None:
     news = ConsoleNews(Told())
-    with news.listen() as listener:
+    with news.listeners.listen() as listener:
         for n in range(MOST_CONTACTS + 1):
             news.contact_changed(UUID(int=n))
         assert await listener.changed(DEADLINE_S) is None
@@ -203,7 +199,7 @@ async def test_a_call_whose_state_changes_is_told_and_old_ones_are_not() -> None
     changes = Told()
     changes.stand = {"CA1": (SOMEBODY, "in-progress")}
     async with hub(changes) as news:
-        with news.listen() as listener:
+        with news.listeners.listen() as listener:
             await until(lambda: changes.times > 1)
             assert await listener.changed(0) == frozenset()
             changes.stand = {"CA1": (SOMEBODY, "completed"), "CA2": (None, "ringing")}
@@ -214,9 +210,9 @@ async def test_there_are_only_so_many_listeners() -> None:
     news = ConsoleNews(Told())
     with ExitStack() as stack:
         for _ in range(MOST_LISTENERS):
-            stack.enter_context(news.listen())
+            stack.enter_context(news.listeners.listen())
         with pytest.raises(TooManyListeners):
-            stack.enter_context(news.listen())
+            stack.enter_context(news.listeners.listen())
 
 
 async def test_whose_messages_and_calls_they_are(database: Database, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from voiceagent.crm.recording.call_models import (
     ContactLearnt,
     TurnSpoken,
 )
+from voiceagent.live.listening_in import Spoken
 from voiceagent.web.console.followed_calls import MAX_FOLLOWED, MAX_TURNS, FollowedCalls
 from voiceagent.web.tickets import BROWSER_CALLER
 
@@ -117,10 +118,30 @@ async def test_nobody_waits_for_news_of_a_call_that_is_over(followed: FollowedCa
     assert now.status == "over"
 
 
-async def test_other_calls_are_unknown(followed: FollowedCalls) -> None:
+async def test_a_call_that_is_held_elsewhere_is_unknown(followed: FollowedCalls) -> None:
     followed.record(announced("CA2", caller="+972500000000"))
     followed.record(turn("CA2"))
     assert await followed.now("CA2", -1, DEADLINE_S) is None
+
+
+async def test_of_a_telephone_call_the_newest_turns_are_known(followed: FollowedCalls) -> None:
+    followed.record(announced("CA2", caller="+972500000000"))
+    assert followed.spoken("CA2", 2) is None
+    followed.record(started("CA2"))
+    assert followed.spoken("CA2", 2) == Spoken(AT, (), more=False)
+    for seq in range(3):
+        followed.record(turn("CA2", seq))
+    spoken = followed.spoken("CA2", 2)
+    assert spoken is not None
+    assert ([t.seq for t in spoken.turns], spoken.more) == ([1, 2], True)
+
+
+async def test_calls_that_are_over_are_forgotten_first(kept: Kept) -> None:
+    followed = FollowedCalls(kept, most=2)
+    for record in (started("CA1"), started("CA2"), ended("CA2"), started("CA3")):
+        followed.record(record)
+    assert followed.spoken("CA1", 1) is not None
+    assert followed.spoken("CA2", 1) is None
 
 
 async def test_the_oldest_call_is_forgotten(followed: FollowedCalls) -> None:
@@ -140,5 +161,4 @@ async def test_a_call_without_end_is_kept_in_part(followed: FollowedCalls) -> No
     followed.record(turn(seq=3, heard="Hello."))
     now = await followed.now("CA1", -1, DEADLINE_S)
     assert now is not None
-    assert len(now.turns) == MAX_TURNS
-    assert now.turns[3].heard == "Hello."
+    assert [t.seq for t in now.turns] == list(range(5, MAX_TURNS + 5))

@@ -56,6 +56,15 @@ class Notifications:
     def tell(self, channel: str, payload: str) -> None:
         """Something was committed. A payload holds no tab."""
         self._handlers[channel](payload)
+        self.tell_others(channel, payload)
+
+    @property
+    def waiting(self) -> int:
+        """How many words have not left yet."""
+        return len(self._words)
+
+    def tell_others(self, channel: str, payload: str) -> None:
+        """The same, to the other processes only."""
         if len(self._words) >= MOST_WAITING:
             self._lose_words()
         self._words.append((channel, payload))

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Response
 from starlette.responses import StreamingResponse
 
 from voiceagent.web.console.door import Door
-from voiceagent.web.console.news import ConsoleNews, TooManyListeners
+from voiceagent.web.console.listeners import Listeners, TooManyListeners
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.sessions import Session
 
@@ -24,7 +24,7 @@ LONGEST_S: Final = 600.0
 RETRY_MS: Final = 2000
 
 
-def events_router(pages: Pages, door: Door, news: ConsoleNews) -> APIRouter:
+def events_router(pages: Pages, door: Door, listeners: Listeners) -> APIRouter:
     """The route."""
     router = pages.router()
 
@@ -35,10 +35,10 @@ def events_router(pages: Pages, door: Door, news: ConsoleNews) -> APIRouter:
         responses={200: {"description": "The stream.", "content": {"text/event-stream": {}}}},
     )
     async def events(session: Annotated[Session, Depends(door.signed_in)]) -> Response:
-        if news.is_full:
+        if listeners.is_full:
             raise TooManyListeners
         return StreamingResponse(
-            _stream(news, min(session.ends_at, door.now() + LONGEST_S), door),
+            _stream(listeners, min(session.ends_at, door.now() + LONGEST_S), door),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -46,8 +46,8 @@ def events_router(pages: Pages, door: Door, news: ConsoleNews) -> APIRouter:
     return router
 
 
-async def _stream(news: ConsoleNews, until: float, door: Door) -> AsyncIterator[str]:
-    with news.listen() as listener:
+async def _stream(listeners: Listeners, until: float, door: Door) -> AsyncIterator[str]:
+    with listeners.listen() as listener:
         yield f"retry: {RETRY_MS}\nevent: here\ndata: {{}}\n\n"
         while not listener.ended and (left_s := until - door.now()) > 0:
             contacts = await listener.changed(min(BEAT_S, left_s))

@@ -1,25 +1,21 @@
 """What has changed reaches the browsers that are open: one hub per process.
 
 Ids of messages flow in as the database tells them, of any process; contacts flow out to each
-listener. Calls tell nobody, so while somebody watches they are asked for. A listener that does
-not keep up is told that everything may have changed; nothing is kept for those who come later.
+listener. Calls tell nobody, so while somebody watches they are asked for.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Final, Protocol
 from uuid import UUID
 
 from voiceagent.errors import ProviderError
+from voiceagent.web.console.listeners import Listeners
 
 GATHER_S: Final = 0.05
 """Changes within this time are looked up together."""
 CALLS_S: Final = 2.0
-MOST_LISTENERS: Final = 200
-MOST_CONTACTS: Final = 100
-"""That wait for one listener; beyond it everything may have changed."""
 MOST_MESSAGES: Final = 1_000
 
 
@@ -30,58 +26,6 @@ class Changes(Protocol):
     async def calls(self) -> Mapping[str, tuple[UUID | None, str]]: ...
 
 
-class TooManyListeners(ProviderError):
-    """There are as many as there may be."""
-
-    def __init__(self) -> None:
-        super().__init__("too many pages are open", retryable=True)
-
-
-@dataclass(slots=True, eq=False)
-class Listener:
-    """One open page."""
-
-    _contacts: set[UUID] = field(default_factory=set)
-    _everything: bool = False
-    _ended: bool = False
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self, contacts: Collection[UUID]) -> None:
-        """These have changed."""
-        self._contacts.update(contacts)
-        if len(self._contacts) > MOST_CONTACTS:
-            self.tell_everything()
-        self._news.set()
-
-    def tell_everything(self) -> None:
-        """Any may have changed."""
-        self._contacts.clear()
-        self._everything = True
-        self._news.set()
-
-    def end(self) -> None:
-        """There will be no more."""
-        self._ended = True
-        self._news.set()
-
-    @property
-    def ended(self) -> bool:
-        """Whether the hub has closed."""
-        return self._ended
-
-    async def changed(self, wait_s: float) -> frozenset[UUID] | None:
-        """Those that have changed since it was asked last; empty after `wait_s` without any;
-        None: any may have."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._news.wait()
-        self._news.clear()
-        everything, self._everything = self._everything, False
-        contacts = frozenset(self._contacts)
-        self._contacts.clear()
-        return None if everything else contacts
-
-
 class ConsoleNews:
     """One per process; `run` is its task. Loop thread only."""
 
@@ -89,15 +33,13 @@ class ConsoleNews:
         """`calls_s`: how often calls are asked for while somebody watches."""
         self._changes = changes
         self._calls_s = calls_s
-        self._listeners: set[Listener] = set()
+        self.listeners = Listeners()
         self._messages: set[UUID] = set()
         self._work = asyncio.Event()
-        self._watched = asyncio.Event()
-        self._closed = False
 
     def message_changed(self, message_id: str) -> None:
         """A message is new or has changed, in whatever process; empty: some were missed."""
-        if not self._listeners:
+        if not self.listeners:
             return
         try:
             self._messages.add(UUID(message_id))
@@ -114,41 +56,7 @@ class ConsoleNews:
     def everything_changed(self) -> None:
         """Nobody knows what has changed."""
         self._messages.clear()
-        for listener in self._listeners:
-            listener.tell_everything()
-
-    @property
-    def listening(self) -> int:
-        """How many pages are open."""
-        return len(self._listeners)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there are as many listeners as there may be."""
-        return len(self._listeners) >= MOST_LISTENERS
-
-    @contextmanager
-    def listen(self) -> Iterator[Listener]:
-        """Be told of changes until the end of the block. Raises `TooManyListeners`."""
-        if self.is_full:
-            raise TooManyListeners
-        listener = Listener()
-        self._listeners.add(listener)
-        self._watched.set()
-        if self._closed:
-            listener.end()
-        try:
-            yield listener
-        finally:
-            self._listeners.discard(listener)
-            if not self._listeners:
-                self._watched.clear()
-
-    def close(self) -> None:
-        """End all listeners: a server that stops waits for them."""
-        self._closed = True
-        for listener in self._listeners:
-            listener.end()
+        self.listeners.tell_everything()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -162,7 +70,7 @@ class ConsoleNews:
             await asyncio.sleep(GATHER_S)
             self._work.clear()
             messages, self._messages = self._messages, set()
-            if not messages or not self._listeners:
+            if not messages or not self.listeners:
                 continue
             try:
                 self._tell(await self._changes.contacts_of_messages(messages))
@@ -172,9 +80,9 @@ class ConsoleNews:
     async def _ask_for_ever(self) -> None:
         known: Mapping[str, tuple[UUID | None, str]] | None = None
         while True:
-            if not self._watched.is_set():
+            if not self.listeners.watched.is_set():
                 known = None
-            await self._watched.wait()
+            await self.listeners.watched.wait()
             with suppress(ProviderError):
                 calls = await self._changes.calls()
                 if known is not None:
@@ -184,8 +92,7 @@ class ConsoleNews:
 
     def _tell(self, contacts: Collection[UUID]) -> None:
         if contacts:
-            for listener in self._listeners:
-                listener.tell(contacts)
+            self.listeners.tell(contacts)
 
 
 def _changed(
