@@ -40,7 +40,7 @@ from voiceagent.telemetry import adopt_server_loggers, configure_logging, droppe
 from voiceagent.web.agents import Agent, Agents
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
-from voiceagent.web.console.followed_calls import FollowedCalls
+from voiceagent.web.console.followed_calls import MAX_FOLLOWED, FollowedCalls
 from voiceagent.web.console.phone import examples_of, phone_router
 from voiceagent.web.docs import install_docs
 from voiceagent.web.health import Readiness, install_health_routes, version_report
@@ -51,6 +51,7 @@ from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
 from voiceagent.web.tickets import Tickets
+from voiceagent.wiring import heap
 from voiceagent.wiring.admission import Admission
 from voiceagent.wiring.brains import load_profile, load_text
 from voiceagent.wiring.business import Business
@@ -58,6 +59,7 @@ from voiceagent.wiring.console_office import ConsoleOffice
 from voiceagent.wiring.drain import Drain
 from voiceagent.wiring.engines import choose_engines
 from voiceagent.wiring.kept_secrets import ensure_api_key
+from voiceagent.wiring.live_office import LiveOffice
 from voiceagent.wiring.observation import Observation
 from voiceagent.wiring.tracing import Tracing
 from voiceagent.wiring.voice_warm_up import Lines, VoiceWarmUp, fixed_lines, with_notice
@@ -172,7 +174,8 @@ def _assemble(settings: Settings) -> FastAPI:
     admission = Admission(readiness, registry, metrics)
     version = version_report(settings, datetime.now(UTC))
     traced = tracing.tap(recorder, version, metrics)
-    followed, tickets = FollowedCalls(traced), Tickets(time.monotonic)
+    followed = FollowedCalls(traced, MAX_FOLLOWED + settings.max_calls)
+    tickets = Tickets(time.monotonic)
     voice_activity = VoiceActivity(on_batch=metrics.vad_batch_seconds.observe)
     phrase_book = PhraseBook(engines.phrase_store)
 
@@ -193,6 +196,7 @@ def _assemble(settings: Settings) -> FastAPI:
         readiness.stt = "ok" if ears else "pending"
 
     def first_warm_up_ended() -> None:
+        heap.settle()
         readiness.warmed_up = True
         _log.info("calls are taken from now on")
 
@@ -307,12 +311,22 @@ def _assemble(settings: Settings) -> FastAPI:
                 stack.push_async_callback(engines.model.close)
             for work in (
                 *(keep_warm(), watch(), business.run(), console.run()),
+                *(live.run(),),
                 *(agents.run(), voice_warm_up.follow()),
                 *(observation.run(), siblings.run()),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
+    live = LiveOffice(
+        settings,
+        database,
+        console,
+        calls=lambda: registry.calls,
+        followed=followed,
+        transfer_number=profile.transfer_number,
+        can_transfer=rest is not None,
+    )
     observation = Observation(metrics, database, console.session)
     observation.of_process(version, dropped_lines, lambda: console.open_pages)
     observation.of_calls(readiness, registry, voice_activity)
@@ -366,7 +380,7 @@ def _assemble(settings: Settings) -> FastAPI:
         calls=CallsRepository(database),
         examples=examples_of(profile) if settings.stt_engine == "local" else (),
     )
-    app.include_router(console.router(business.outbox, business.switched, [phone]))
+    app.include_router(console.router(business.outbox, business.switched, [phone, live.router()]))
     for router in (calls_router(settings, rest, admission, recorder), *business.routers()):
         app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
     return app
