@@ -31,6 +31,8 @@ from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.migrate import migrate
 from voiceagent.crm.recording.engine_failures import engine_failed, is_engine
+from voiceagent.doctor.command import examine_running
+from voiceagent.doctor.configuration import configured
 from voiceagent.errors import SettingsError
 from voiceagent.metrics import Metrics
 from voiceagent.observability.exposition import exposition
@@ -41,7 +43,10 @@ from voiceagent.web.agents import Agent, Agents
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
 from voiceagent.web.console.followed_calls import MAX_FOLLOWED, FollowedCalls
-from voiceagent.web.console.phone import examples_of, phone_router
+from voiceagent.web.console.phone import examples_of, no_examples, phone_router
+from voiceagent.web.console.setup import Configuration, setup_router
+from voiceagent.web.console.setup_script import script_router
+from voiceagent.web.console.setup_view import variables
 from voiceagent.web.docs import install_docs
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
@@ -378,9 +383,21 @@ def _assemble(settings: Settings) -> FastAPI:
         tickets=tickets,
         followed=followed,
         calls=CallsRepository(database),
-        examples=examples_of(profile) if settings.stt_engine == "local" else (),
+        agents=agents,
+        tells_examples=examples_of if settings.stt_engine == "local" else no_examples,
     )
-    app.include_router(console.router(business.outbox, business.switched, [phone, live.router()]))
+    configuration = Configuration(
+        configured(settings),
+        {name: bool(getattr(settings, name.lower())) for name in variables()},
+        lambda deadline_s: examine_running(settings, engines, database, deadline_s),
+    )
+    setup = (
+        setup_router(console.pages, console.door, agents, configuration),
+        script_router(console.pages, console.door, agents),
+    )
+    app.include_router(
+        console.router(business.outbox, business.switched, [phone, live.router(), *setup])
+    )
     for router in (calls_router(settings, rest, admission, recorder), *business.routers()):
         app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
     return app

@@ -127,6 +127,17 @@ class Agents:
         for changed in self._others:
             await changed(agent)
 
+    async def of(self, version: int | None) -> Agent:
+        """The agent of a version, for a trial of it; None: the file's. Nothing else changes.
+
+        Raises `NotFound`, `AgentFileError`, and `ProviderError` when the database is away.
+        """
+        if version is None:
+            return self._of_file
+        if version == self._now.version:
+            return self._now
+        return await self.prepare((await self.versions.get(version)).script, version)
+
     async def prepare(self, script: str, version: int) -> Agent:
         """The agent of a version, ready to answer. Raises `AgentFileError`."""
         return await asyncio.to_thread(self._build, script, version)

@@ -33,7 +33,7 @@ class TwilioForm:
         return next((value for key, value in self.fields if key == name), "")
 
 
-async def read_form(request: Request) -> TwilioForm:
+async def read_form(request: Request, max_bytes: int = MAX_BODY_BYTES) -> TwilioForm:
     """The form of a request, for as much of it as the limits allow."""
     body = bytearray()
     cut = False
@@ -41,7 +41,7 @@ async def read_form(request: Request) -> TwilioForm:
         async with asyncio.timeout(READ_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BODY_BYTES:
+                if len(body) > max_bytes:
                     cut = True
                     break
     except (TimeoutError, ClientDisconnect):
@@ -49,7 +49,7 @@ async def read_form(request: Request) -> TwilioForm:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in {"", "application/x-www-form-urlencoded"}:
         return TwilioForm(cut=cut)
-    return parse_form(bytes(body[:MAX_BODY_BYTES]), cut=cut)
+    return parse_form(bytes(body[:max_bytes]), cut=cut)
 
 
 def parse_form(body: bytes, *, cut: bool = False) -> TwilioForm:

@@ -16,13 +16,15 @@ from fastapi import HTTPException, Request, Response
 
 from voiceagent.settings import Settings
 from voiceagent.web.console.sessions import LONGEST_S, Session, Sessions, is_visitor, new_id
-from voiceagent.web.forms import TwilioForm, read_form
+from voiceagent.web.forms import MAX_BODY_BYTES, TwilioForm, read_form
 
 PATH: Final = "/console"
 SIGN_IN: Final = "/console/sign-in"
 CSRF_HEADER: Final = "x-csrf-token"
 LIVE_HEADER: Final = "x-console-live"
 """A script fetches the page again: it cannot be led to another one."""
+
+LONG_FORM_BYTES: Final = 512 * 1024
 
 _COOKIE: Final = "voiceagent_console"
 _VISITOR_COOKIE: Final = "voiceagent_console_visitor"
@@ -64,8 +66,15 @@ class Door:
     async def posted(self, request: Request) -> Posted:
         """A dependency of what changes something: the session and the form. Raises as `signed_in`
         does, a 403 without the right token, and a 413 for a form beyond the limits."""
+        return await self._posted(request, MAX_BODY_BYTES)
+
+    async def posted_long(self, request: Request) -> Posted:
+        """The same for a form that holds a whole script, twice and in letters of six bytes each."""
+        return await self._posted(request, LONG_FORM_BYTES)
+
+    async def _posted(self, request: Request, max_bytes: int) -> Posted:
         session = await self.signed_in(request)
-        form = await read_form(request)
+        form = await read_form(request, max_bytes)
         if form.cut:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         token = request.headers.get(CSRF_HEADER) or form.get("csrf")

@@ -2,11 +2,12 @@
 
 Somebody who has signed in flows in; the page, an invitation to one call with its ticket, and
 the turns of that call as they are recorded flow out. The sound goes by the media socket like
-any other call's (`web/telephony.py`). Such calls are trials: nobody is told of them.
+any other call's (`web/telephony.py`). Such calls are trials: nobody is told of them. A version of
+the agent's script that is not live answers a call whose invitation names it, and no other.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -16,11 +17,13 @@ from starlette.responses import JSONResponse
 
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.crm.calls.repository import CallsRepository
-from voiceagent.errors import NotFound
+from voiceagent.errors import AgentFileError, Conflict, NotFound
+from voiceagent.web.agents import Agent, Agents
 from voiceagent.web.console.door import Door, Posted
 from voiceagent.web.console.followed_calls import CallNow, FollowedCalls, as_recorded, not_begun
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.phone_texts import PHONE_EN, PHONE_HE, PhoneTexts
+from voiceagent.web.console.script_form import MAX_VERSION, number_of
 from voiceagent.web.console.sessions import Session
 from voiceagent.web.reader_language import Language
 from voiceagent.web.telephony_webhooks import Admission
@@ -53,6 +56,11 @@ def examples_of(profile: AgentProfile) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said))
 
 
+def no_examples(_profile: AgentProfile) -> tuple[str, ...]:
+    """For a recogniser that understands whatever is said."""
+    return ()
+
+
 def phone_router(
     pages: Pages,
     door: Door,
@@ -61,26 +69,41 @@ def phone_router(
     tickets: Tickets,
     followed: FollowedCalls,
     calls: CallsRepository,
-    examples: Sequence[str],
+    agents: Agents,
+    tells_examples: Callable[[AgentProfile], Sequence[str]],
 ) -> APIRouter:
     """The routes.
 
-    `examples`: what a caller may say, for a recogniser that understands nothing else. The calls'
-    records must come by `followed`.
+    `tells_examples`: what a caller may say to an agent, for a recogniser that understands nothing
+    else. The calls' records must come by `followed`.
     """
     router = pages.router()
 
     @router.get(PATH, summary="A phone in the browser")
     async def phone(
-        request: Request, session: Annotated[Session, Depends(door.signed_in)]
+        request: Request,
+        session: Annotated[Session, Depends(door.signed_in)],
+        version: Annotated[
+            int | None, Query(ge=0, le=MAX_VERSION, description="To be tried; 0: the file's.")
+        ] = None,
     ) -> Response:
+        agent = agents.now if version is None else await tried(version)
         return pages.show(
             request,
             "phone.html",
             session,
             words=_TEXTS[pages.language(request)],
-            examples=examples[:MAX_EXAMPLES],
+            examples=tells_examples(agent.profile)[:MAX_EXAMPLES],
+            version=version,
+            trial=None if agent is agents.now else agent,
         )
+
+    async def tried(version: int) -> Agent:
+        """Raises what is a page."""
+        try:
+            return await agents.of(version or None)
+        except AgentFileError:
+            raise Conflict("this version cannot be used") from None
 
     @router.post(
         f"{PATH}/calls",
@@ -90,14 +113,16 @@ def phone_router(
         response_class=JSONResponse,
         responses=_NO_ROOM,
     )
-    async def invite(_posted: Annotated[Posted, Depends(door.posted)]) -> Response:
+    async def invite(posted: Annotated[Posted, Depends(door.posted)]) -> Response:
         if not admission.open_for_calls():
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
+        version = posted.form.get("version")
+        agent = await tried(number_of(version)) if version else None
         call_sid = f"CA{secrets.token_hex(16)}"
         invitation = Invitation(
             call_sid=call_sid,
             stream_sid=f"MZ{secrets.token_hex(16)}",
-            ticket=tickets.issue(call_sid),
+            ticket=tickets.issue(call_sid, agent),
         )
         return JSONResponse(invitation.model_dump(), HTTPStatus.CREATED)
 

@@ -14,6 +14,10 @@ class PhoneTexts:
 
     title: str
     lead: str
+    trial: str
+    """With `{version}`."""
+    trial_of_file: str
+    trial_back: str
     needs_script: str
     handset: str
     call: str
@@ -38,6 +42,9 @@ PHONE_HE: Final = PhoneTexts(
     lead=(
         "דברו עם הסוכן מכאן, כמו מתקשרים שלכם. השיחה נרשמת כשיחת ניסיון ואיש אינו מקבל עליה הודעה."
     ),
+    trial="זה ניסיון של גרסה {version}: רק שיחות מהעמוד הזה נענות בה.",
+    trial_of_file="זה ניסיון של התסריט שבקובץ: רק שיחות מהעמוד הזה נענות בו.",
+    trial_back="חזרה אליה",
     needs_script="כדי לדבר מכאן צריך דפדפן שמריץ JavaScript.",
     handset="השפופרת",
     call="התקשרות",
@@ -108,6 +115,9 @@ PHONE_EN: Final = PhoneTexts(
         "Talk to the agent from here, as your callers do. It is kept as a trial call, and nobody "
         "is told of it."
     ),
+    trial="You are trying version {version}: it answers the calls of this page only.",
+    trial_of_file="You are trying the file's script: it answers the calls of this page only.",
+    trial_back="Back to it",
     needs_script="Talking from here needs a browser that runs JavaScript.",
     handset="Handset",
     call="Call",

@@ -50,6 +50,7 @@ class Texts:
     phone_name: str
     pairing_name: str
     numbers_name: str
+    setup_name: str
     language: str
     hebrew: str
     english: str
@@ -76,6 +77,7 @@ _HE: Final = Texts(
     phone_name="טלפון",
     pairing_name="וואטסאפ",
     numbers_name="מספרים",
+    setup_name="הגדרות",
     language="שפה",
     hebrew="עברית",
     english="English",
@@ -119,6 +121,7 @@ _EN: Final = Texts(
     phone_name="Phone",
     pairing_name="WhatsApp",
     numbers_name="Numbers",
+    setup_name="Set-up",
     language="Language",
     hebrew="עברית",
     english="English",

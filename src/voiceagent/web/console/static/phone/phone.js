@@ -38,6 +38,8 @@ async function invite() {
     answer = await fetch('/console/phone/calls', {
       method: 'POST',
       headers: { 'X-CSRF-Token': csrf },
+      // Which version of the script is to be tried, if any.
+      body: new URLSearchParams({ version: phone.dataset.version }),
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
   } catch {
