@@ -199,6 +199,23 @@ class TestRoutes:
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["status"] == status
 
+    async def test_nothing_below_api_answers_without_the_key(self, service: Service) -> None:
+        paths = service.get("/openapi.json").json()["paths"]
+        asked = [
+            (method, re.sub(r"\{\w+\}", "x", path))
+            for path, methods in paths.items()
+            for method in methods
+            if path.startswith("/api/")
+        ]
+        answers = {
+            (method, path): service.client.request(method, service.url + path).status_code
+            for method, path in asked
+        }
+        assert len(asked) > 20
+        gone = {one: status for one, status in answers.items() if "/stripe" in one[1]}
+        assert set(gone.values()) <= {410}
+        assert {one for one, status in answers.items() if status != 401} == set(gone)
+
     async def test_the_openapi_document_has_every_route_whole(self, service: Service) -> None:
         document = service.get("/openapi.json").json()
         operations = {

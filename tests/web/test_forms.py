@@ -1,9 +1,14 @@
+import asyncio
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
-from voiceagent.web.forms import MAX_FIELDS, TwilioForm, parse_form
+from voiceagent.web import forms
+from voiceagent.web.forms import MAX_FIELDS, TwilioForm, parse_form, read_form
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=15)
 
@@ -36,3 +41,16 @@ def test_more_fields_than_any_form_has_are_cut() -> None:
     more = parse_form(b"&".join(b"f=%d" % n for n in range(MAX_FIELDS + 1)))
     assert (len(exactly.fields), exactly.cut) == (MAX_FIELDS, False)
     assert more == TwilioForm(exactly.fields, cut=True)
+
+
+async def test_a_form_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "READ_SECONDS", 0.05)
+    pieces = [{"type": "http.request", "body": b"a=1&b=", "more_body": True}]
+
+    async def receive() -> Any:
+        if pieces:
+            return pieces.pop()
+        return await asyncio.Event().wait()
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    assert await read_form(request) == TwilioForm((("a", "1"), ("b", "")), cut=True)

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, Field
 
+from voiceagent.web import json_body
 from voiceagent.web.json_body import MAX_BODY_BYTES, body_of, read_json
 from voiceagent.web.problems import install_problem_handlers
 
@@ -65,6 +67,20 @@ async def test_an_endless_body_is_not_read_to_its_end(client: httpx.AsyncClient)
     answer = await client.post("/orders", content=endless())
     assert answer.status_code == 413
     assert sent <= MAX_BODY_BYTES + 4096
+
+
+async def test_a_body_that_never_ends_is_not_waited_for(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_body, "READ_S", 0.05)
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b'{"dish": '
+        await asyncio.Event().wait()
+
+    answer = await client.post("/orders", content=stuck())
+    assert answer.status_code == 413
+    assert "too slowly" in answer.json()["detail"]
 
 
 async def test_the_document_has_the_model(client: httpx.AsyncClient) -> None:
