@@ -4,6 +4,7 @@ A number and the countries that are allowed flow in, nothing or a reason flows o
 numbering plans come with the `phonenumbers` library.
 """
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -16,6 +17,10 @@ _DEAR: Final = {
 }
 _WHOLE: Final = phonenumbers.ValidationResult.IS_POSSIBLE
 _ORDINARY: Final = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
+_MAX_TYPED: Final = 40
+_TYPED: Final = re.compile(r"\+?[0-9 ().\-/\xa0]+")
+# What pages and telephones put around a number so that it reads from left to right.
+_INVISIBLE: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _NOBODY: Final = {
     PhoneNumberType.PAGER: "a pager's number",
     PhoneNumberType.VOICEMAIL: "a mailbox's number",
@@ -35,6 +40,21 @@ def region_of(number: str) -> str | None:
         # One that is not in use, as those of Twilio's test accounts.
         region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     return None if region in {"001", "ZZ"} else region
+
+
+def as_typed(text: str, region: str | None) -> str | None:
+    """What a person typed, in E.164: of this country where no other one is named; None when it is
+    no whole number. Whether it may be called is for `why_not` to say."""
+    text = _INVISIBLE.sub("", text).strip()
+    if len(text) > _MAX_TYPED or not _TYPED.fullmatch(text):
+        return None
+    try:
+        parsed = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_possible_number_with_reason(parsed) != _WHOLE:
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
 def why_not(number: str, allowed_regions: Collection[str]) -> str | None:

@@ -33,6 +33,7 @@ from voiceagent.web.console.calls import CallsHouse, calls_router
 from voiceagent.web.console.door import Door
 from voiceagent.web.console.events import events_router
 from voiceagent.web.console.inbox import InboxHouse, inbox_router
+from voiceagent.web.console.listeners import Listeners
 from voiceagent.web.console.media import media_router
 from voiceagent.web.console.news import ConsoleNews
 from voiceagent.web.console.numbers import numbers_router
@@ -72,6 +73,8 @@ class ConsoleOffice:
         self.pages = Pages(settings, self.door, business=business, zone=zone)
         """Makes the pages, those of others too."""
         self._news = ConsoleNews(LiveChanges(database))
+        self.live_pages = Listeners()
+        """Those that show the calls of the moment."""
         self._tally = Tally(database)
         self.session = SidecarSession(
             settings.baileys_url or DEFAULT_BAILEYS_URL, ensure_baileys_token(settings)
@@ -81,7 +84,7 @@ class ConsoleOffice:
     @property
     def open_pages(self) -> int:
         """How many browsers are told of news."""
-        return len(self._news.listeners)
+        return len(self._news.listeners) + len(self.live_pages)
 
     def message_changed(self, message_id: str) -> None:
         """For `Correspondence`: a message of any process is new or has changed."""
@@ -150,6 +153,7 @@ class ConsoleOffice:
         while not _server_stops():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(_LOOK_S)
         self._news.listeners.close()
+        self.live_pages.close()
 
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything."""

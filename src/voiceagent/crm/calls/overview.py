@@ -4,7 +4,7 @@ A filter flows in, a page of lines flows out, the newest first. Nothing that was
 that a page costs the same however long the calls were.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
@@ -144,6 +144,15 @@ class CallsOverview:
         more = len(rows) > limit
         last = Position(items[-1].started_at, items[-1].call_sid) if more else None
         return CallLinePage(items=items, next_cursor=to_cursor("calls", last) if last else None)
+
+    async def lines(self, call_sids: Collection[str]) -> dict[str, CallLine]:
+        """These calls by their sids, as far as they are known."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                f"{_LINES} WHERE c.call_sid = ANY($1::text[])",
+                [storable(call_sid) for call_sid in call_sids],
+            )
+        return {row["call_sid"]: CallLine(**row) for row in rows}
 
     async def came_of(self, call_sid: str) -> list[TimelineItem]:
         """Wishes to be called back, appointments and payments of one call, in their order."""

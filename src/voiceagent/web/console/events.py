@@ -35,15 +35,20 @@ def events_router(pages: Pages, door: Door, listeners: Listeners) -> APIRouter:
         responses={200: {"description": "The stream.", "content": {"text/event-stream": {}}}},
     )
     async def events(session: Annotated[Session, Depends(door.signed_in)]) -> Response:
-        if listeners.is_full:
-            raise TooManyListeners
-        return StreamingResponse(
-            _stream(listeners, min(session.ends_at, door.now() + LONGEST_S), door),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return event_stream(listeners, session, door)
 
     return router
+
+
+def event_stream(listeners: Listeners, session: Session, door: Door) -> Response:
+    """What these listeners are told, to one more of them. Raises `TooManyListeners`."""
+    if listeners.is_full:
+        raise TooManyListeners
+    return StreamingResponse(
+        _stream(listeners, min(session.ends_at, door.now() + LONGEST_S), door),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
 
 
 async def _stream(listeners: Listeners, until: float, door: Door) -> AsyncIterator[str]:

@@ -46,6 +46,7 @@ class Texts:
     skip: str
     menu: str
     inbox_name: str
+    live_name: str
     calls_name: str
     phone_name: str
     pairing_name: str
@@ -73,6 +74,7 @@ _HE: Final = Texts(
     skip="לתוכן העמוד",
     menu="תפריט",
     inbox_name="שיחות",
+    live_name="עכשיו",
     calls_name="יומן",
     phone_name="טלפון",
     pairing_name="וואטסאפ",
@@ -117,6 +119,7 @@ _EN: Final = Texts(
     skip="Skip to the page",
     menu="Menu",
     inbox_name="Inbox",
+    live_name="Now",
     calls_name="Calls",
     phone_name="Phone",
     pairing_name="WhatsApp",

@@ -3,11 +3,15 @@
 //
 // <main data-live="/address"> is such a page, with `data-every="3"` it is fetched every so many
 // seconds; `data-region` with an id is a part that is exchanged, and what it holds is kept where it
-// is the same. `data-only="submit"`: only after something was sent from here.
+// is the same. `data-only="submit"`: only after something was sent from here. `data-holds`: a kept
+// part that holds regions of its own, which alone are exchanged, so that what is being typed or
+// has been opened in it stays. `data-events` and `data-gap`: another stream, and how many
+// milliseconds lie between two fetches.
 
 const main = document.getElementById("main");
 const offline = document.getElementById("offline");
-const GAP_MS = 700; // between two fetches: many changes are one
+const GAP_MS = Number(main.dataset.gap ?? 700); // between two fetches: many changes are one
+const EVENTS = main.dataset.events ?? "/console/events";
 const html = new WeakMap(); // how each part looked when it came from the server
 
 let fetching = false;
@@ -37,7 +41,8 @@ function exchangeParts(old, fresh) {
   for (const next of [...fresh.children]) {
     const source = next.outerHTML;
     let part = before.get(next.dataset.key);
-    if (part === undefined || html.get(part) !== source) {
+    const holds = part !== undefined && "holds" in part.dataset;
+    if (!holds && (part === undefined || html.get(part) !== source)) {
       const made = document.importNode(next, true);
       html.set(made, source);
       if (part !== undefined) {
@@ -54,7 +59,7 @@ function exchangeParts(old, fresh) {
 function exchange(old, fresh) {
   const source = fresh.innerHTML;
   if (html.get(old) === source) return;
-  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
   html.set(old, source);
   if (keyed(old) && keyed(fresh)) {
     exchangeParts(old, fresh);
@@ -62,7 +67,9 @@ function exchange(old, fresh) {
     old.replaceChildren(...[...fresh.childNodes].map((node) => document.importNode(node, true)));
     for (const part of old.querySelectorAll("[data-key]")) html.set(part, part.outerHTML);
   }
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (focused === null || document.contains(focused)) return;
+  const again = focused.id ? document.getElementById(focused.id) : null;
+  (again ?? main).focus({ preventScroll: true });
 }
 
 export function show(text, submitted) {
@@ -137,7 +144,7 @@ let events = null;
 function listen() {
   if (events !== null || document.hidden) return;
   let opened = false;
-  events = new EventSource("/console/events");
+  events = new EventSource(EVENTS);
   events.addEventListener("here", () => {
     reached(true);
     if (opened) refresh(); // whatever was missed meanwhile
