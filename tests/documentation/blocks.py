@@ -89,7 +89,7 @@ def commands(text: str) -> list[str]:
             continue
         command = _without_comment(line)
         while command.endswith("\\") or not _is_closed(command):
-            command += "\n" + next(lines)
+            command = _without_comment(f"{command}\n{next(lines)}")
         if match := _HERE_DOCUMENT.search(command):
             for more in lines:
                 command += "\n" + more

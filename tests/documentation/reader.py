@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from documentation.blocks import Block, commands
-from documentation.rules import ADDRESSES, Serves, instead, left_out, served
+from documentation.rules import ADDRESSES, Serves, instead, left_out, served, strangers
 from documentation.world import World
 from emulators.sidecar_session import TOKEN, SidecarSessionEmulator
 from emulators.twilio_rest import AUTH_TOKEN
@@ -82,6 +82,8 @@ class Reader:
             self._sidecar.moves.extend(["pairing", "pairing", "open"])
         if block.dialogue is not None:
             return self._bash(block.dialogue.command, block.dialogue.typed)
+        if unknown := [one for one in commands(block.text) if strangers(one)]:
+            return Ran(127, "not run: nobody has said how", "\n".join(unknown))
         lines = [line for command in commands(block.text) for line in self._lines(command)]
         return self._bash("\n".join(lines))
 

@@ -8,6 +8,8 @@ prepared world (`reader.py`). A command that has no rule, and a rule without a c
 import re
 from dataclasses import dataclass
 
+from documentation.blocks import programs
+
 AS_WRITTEN = frozenset({"script/voiceagent", "curl", "cat", "cd", "cp", "export"})
 """Programs that may simply be run. `script/voiceagent` is this interpreter's `voiceagent`, and
 `curl` fails when the answer is an error."""
@@ -137,3 +139,10 @@ def served(command: str) -> Serves | None:
 
 def instead(command: str) -> Instead | None:
     return next((rule for rule in INSTEAD if re.search(rule.pattern, command)), None)
+
+
+def strangers(command: str) -> set[str]:
+    """Programs of it of which nobody has said how they are run."""
+    if left_out(command) or served(command) or instead(command):
+        return set()
+    return set(programs(command)) - AS_WRITTEN
