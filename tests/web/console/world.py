@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from html import unescape
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from emulators.sidecar import SidecarEmulator
 from emulators.sidecar_session import TOKEN as SESSION_TOKEN
@@ -43,10 +43,10 @@ class Console:
         self.house: House
         self.client: httpx.AsyncClient
 
-    def open_with(self, one: House) -> None:
-        """Show what this house has."""
+    def open_with(self, one: House, pages: Sequence[APIRouter] = ()) -> None:
+        """Show what this house has, and the pages of others."""
         self.house = one
-        self.app.include_router(self.office.router(one.office.outbox, self.switched.append))
+        self.app.include_router(self.office.router(one.office.outbox, self.switched.append, pages))
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(
             transport=transport, base_url="http://own.example.com", headers=PAGE
@@ -88,8 +88,10 @@ async def console(
     *,
     sends: bool = False,
     environ: Mapping[str, str] | None = None,
+    pages: Callable[[ConsoleOffice], Sequence[APIRouter]] = lambda _: (),
 ) -> AsyncIterator[Console]:
-    """One that works until the end of the block; with `sends` its messages leave, too."""
+    """One that works until the end of the block; with `sends` its messages leave, too. `pages` are
+    those that others add."""
     shown = Console(database, data_dir, environ or {})
     async with AsyncExitStack() as stack:
         shown.office.close_with(stack)
@@ -102,7 +104,7 @@ async def console(
                 on_message=shown.office.message_changed,
             )
         )
-        shown.open_with(one)
+        shown.open_with(one, pages(shown.office))
         stack.push_async_callback(shown.client.aclose)
         if sends:
             work = asyncio.create_task(shown.office.run())

@@ -24,7 +24,8 @@ from voiceagent.web.reader_language import Language
 PATH: Final = "/console/setup"
 CHECK_S: Final = 15.0
 """Of each part that is asked."""
-_SPARE_S: Final = 5.0
+SPARE_S: Final = 5.0
+"""For what is to be told of those that did not answer."""
 
 TEXTS: Final[Mapping[Language, SetupTexts]] = {"he": SETUP_HE, "en": SETUP_EN}
 
@@ -85,7 +86,7 @@ def setup_router(
     @router.post(f"{PATH}/checks", summary="Ask each part whether it works")
     async def check(request: Request, posted: Annotated[Posted, Depends(door.posted)]) -> Response:
         try:
-            async with asyncio.timeout(CHECK_S + _SPARE_S), one_at_a_time:
+            async with asyncio.timeout(CHECK_S + SPARE_S), one_at_a_time:
                 found = await configuration.check(CHECK_S)
         except TimeoutError:
             return await page(request, posted.session, failed=True)
