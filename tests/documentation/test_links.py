@@ -12,6 +12,7 @@ import yaml
 
 from documentation.blocks import ROOT, SHELL, anchors, blocks_of, code_spans, documents, links
 from voiceagent.cli import _parser
+from voiceagent.settings import Settings
 
 PACKAGE = ROOT / "src" / "voiceagent"
 ALL = [
@@ -23,6 +24,9 @@ ALL = [
 READ = [*documents(), ROOT / "node" / "baileys" / "README.md"]
 """The decisions tell of what was there when they were made."""
 TOP = frozenset({"src", "tests", "docs", "bench", "script", "deploy", "node", "evals"})
+OTHERS = frozenset({"SSL_CERT_FILE", "TEST_KILLS", "PNG_PONG_TX", "PNG_PONG_RX"})
+"""Variables of Python and of a test, and words of the log."""
+_VARIABLE = re.compile(r"([A-Z][A-Z0-9]*_[A-Z0-9_]+)(?:=.*)?")
 _PATH = re.compile(r"(?:[\w.*-]+/)+(?:[\w.*-]+)?(?:::\w+)?")
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 
@@ -102,6 +106,17 @@ def test_every_command_in_the_text_has_its_options(document: Path) -> None:
         else:
             continue
         assert wanted <= known, f"{name_of(document)}: `{span}`: {sorted(wanted - known)}"
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_every_variable_is_read_by_somebody(document: Path) -> None:
+    ours = {name.upper() for name in Settings.model_fields} | OTHERS
+    sidecar = (ROOT / "node/baileys/src/config.js").read_text(encoding="utf-8")
+    for span in code_spans(document.read_text(encoding="utf-8")):
+        if match := _VARIABLE.fullmatch(span):
+            name = match[1]
+            known = {name, name.removesuffix("_FILE")} & ours or f"'{name}'" in sidecar
+            assert known, f"{name_of(document)}: nobody reads `{span}`"
 
 
 @pytest.mark.parametrize("document", documents(), ids=name_of)
