@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import grpc
 import grpc.aio
@@ -78,7 +78,21 @@ class Stream:
         return len(self.audio) / BYTES_PER_MS
 
 
-@dataclass(slots=True)
+class Reader(Protocol):
+    """Reads words from audio; see `ToneReader`."""
+
+    @property
+    def read_ms(self) -> float: ...
+
+    @property
+    def loud(self) -> bool: ...
+
+    def feed(self, ulaw: bytes) -> list[SpokenWord]: ...
+
+    def finish(self) -> list[SpokenWord]: ...
+
+
+@dataclass
 class SpeechEmulator:
     """Both versions of the API behind one port."""
 
@@ -113,6 +127,10 @@ class SpeechEmulator:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - repeatable, not secret
+
+    def reader(self) -> Reader:
+        """What reads words from one stream's audio."""
+        return ToneReader()
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Offer the services there."""
@@ -162,7 +180,7 @@ class _Recognition:
         self._requests = requests
         self._context = context
         self._types = _TYPES[stream.api]
-        self._reader = ToneReader()
+        self._reader = owner.reader()
         self._piece: list[SpokenWord] = []
         self._told: tuple[str, float] = ("", 0.0)
         """The last interim and its stability."""
