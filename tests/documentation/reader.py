@@ -11,6 +11,7 @@ import socket
 import subprocess
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -85,7 +86,8 @@ class Reader:
         if unknown := [one for one in commands(block.text) if strangers(one)]:
             return Ran(127, "not run: nobody has said how", "\n".join(unknown))
         lines = [line for command in commands(block.text) for line in self._lines(command)]
-        return self._bash("\n".join(lines))
+        # What is run in place of several commands is run once.
+        return self._bash("\n".join(line for line, _ in groupby(lines)))
 
     def _bash(self, script: str, typed: str = "") -> Ran:
         process = subprocess.Popen(
