@@ -26,7 +26,7 @@ class DictatedSpeech(SpeechEmulator):
         super().__init__()
         self.words = tuple(words.split())
         self.told_s: dict[int, float] = {}
-        """When so many words were told, by the monotonic clock."""
+        """When so many words were told, in Unix time."""
 
     def reader(self) -> "Dictation":
         return Dictation(self)
@@ -60,7 +60,7 @@ class Dictation:
             if self._heard_ms >= (self._told + 1) * WORD_MS and self._told < len(self._owner.words):
                 text = self._owner.words[self._told]
                 self._told += 1
-                self._owner.told_s[self._told] = time.monotonic()
+                self._owner.told_s[self._told] = time.time()
                 words.append(SpokenWord(text, self.read_ms - WORD_MS, self.read_ms))
         return words
 

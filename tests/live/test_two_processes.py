@@ -2,82 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 
-import pytest
-
-from emulators.google import serving
-from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from fixtures_database import _server, database_url
-from live.dictation import DictatedSpeech
-from live.visitor import KEY, Visitor, shown
+from live.house import PERSON, PUBLIC, WORDS, House, house
+from live.visitor import shown
 from voiceagent.simulator.behaviour import Answer, AwaitGoodbye
-from whole_service import Service, on_the_line, speech, until
+from whole_service import on_the_line, speech, until
 
-__all__ = ["_server", "database_url"]
-
-PUBLIC = "https://voice.example.com"
-PERSON = "+97239876543"
-WORDS = "i want to buy a house in the old town near the sea"
-AGENT = f"""
-business = "Test"
-language = "en-US"
-greeting = "Hello, this is Test."
-closing = "Thank you, goodbye."
-transfer_number = "{PERSON}"
-
-[[questions]]
-id = "what"
-save_as = "what"
-ask = "What can we do for you?"
-accept = "anything"
-
-[[questions]]
-id = "where"
-save_as = "where"
-ask = "Where is it?"
-accept = "anything"
-"""
-
-
-class House:
-    """Process A holds the calls, process B shows them."""
-
-    def __init__(self, a: Service, b: Service, twilio: TwilioRestEmulator) -> None:
-        self.a, self.b, self.twilio = a, b, twilio
-        self.at_a, self.at_b = Visitor(a), Visitor(b)
-
-
-@pytest.fixture
-async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
-    (tmp_path / "agent.toml").write_text(AGENT)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "api_key").write_text(KEY)
-    async with serving(DictatedSpeech(WORDS)) as google, AsyncExitStack() as stack:
-        twilio = stack.enter_context(TwilioRestEmulator())
-        environ = {
-            "DATABASE_URL": database_url,
-            "AGENT_FILE": str(tmp_path / "agent.toml"),
-            "STT_ENGINE": "google",
-            "GOOGLE_STT_ENDPOINT": google,
-            "TWILIO_BASE_URL": twilio.base_url,
-            "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
-            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
-            "TWILIO_PHONE_NUMBER": OWN_NUMBER,
-            "TWILIO_SIGNATURE_CHECK": "0",
-            "PUBLIC_BASE_URL": PUBLIC,
-        }
-        a = stack.enter_context(Service(tmp_path / "a", **environ))
-        b = stack.enter_context(Service(tmp_path / "b", **environ))
-        await asyncio.gather(a.until_ready(), b.until_ready())
-        one = House(a, b, twilio)
-        await asyncio.gather(
-            asyncio.to_thread(one.at_a.signed_in), asyncio.to_thread(one.at_b.signed_in)
-        )
-        yield one
+__all__ = ["_server", "database_url", "house"]
 
 
 async def test_a_call_is_seen_word_by_word_and_ended_from_another_process(house: House) -> None:
@@ -136,7 +68,7 @@ async def test_calls_are_put_through_and_those_of_a_process_that_dies_vanish(hou
         # From the other process, to the agent's own number.
         page = await asyncio.to_thread(house.at_b.press, first, "transfer", to="own")
         assert "who will be put through" in page
-        await until(lambda: PERSON in dialled(house, first))
+        await until(lambda: PERSON in house.dialled(first))
         assert "Putting through to a person" in (shown(house.at_b.page(), first, "tags") or "")
         page = await asyncio.to_thread(house.at_b.press, first, "transfer", to="own")
         assert "That is happening already" in page
@@ -149,10 +81,10 @@ async def test_calls_are_put_through_and_those_of_a_process_that_dies_vanish(hou
         ):
             page = await asyncio.to_thread(house.at_a.press, second, "transfer", number=number)
             assert answer in page, number
-        assert dialled(house, second) == ""
+        assert house.dialled(second) == ""
         page = await asyncio.to_thread(house.at_a.press, second, "transfer", number="03-555 1234")
         assert "who will be put through" in page
-        await until(lambda: "+97235551234" in dialled(house, second))
+        await until(lambda: "+97235551234" in house.dialled(second))
         await lines[1].hang_up()
         await until(lambda: house.a.call_record(second).get("end_reason") == "transferred")
 
@@ -161,12 +93,3 @@ async def test_calls_are_put_through_and_those_of_a_process_that_dies_vanish(hou
         await until(lambda: "No calls now" in house.at_b.page())
         page = await asyncio.to_thread(house.at_b.press, third, "hang-up")
         assert "The call had just ended" in page
-
-
-def dialled(house: House, call_sid: str) -> str:
-    """What Twilio was told to do with the call."""
-    return "".join(
-        request.form.get("Twiml", "")
-        for request in house.twilio.requests
-        if call_sid in request.path
-    )
