@@ -36,30 +36,11 @@ class World:
         self.api_key = ""
         self.contact = ""
         """The id of somebody whom the service knows."""
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._make_checkout()
-        self._stack.enter_context(self.twilio)
-        sidecar = self._started(
-            *("-m", "emulators.sidecar", "--memory", str(self.scratch / "sidecar-of-the-service")),
-            *("--token", TOKEN, "--port", "0", "--events-to", "http://127.0.0.1:9"),
-        )
-        self.model = self._started("-m", "emulators.openai_server", "--port", "0")
-        self.service = self._stack.enter_context(
-            Service(
-                self.checkout / "var",
-                DEPLOY_ID="deploy-7",
-                STT_ENGINE="local",
-                TTS_ENGINE="local",
-                BAILEYS_URL=sidecar,
-                BAILEYS_TOKEN=TOKEN,
-                WHATSAPP_AGENT="0",
-                DRAIN_SECONDS="2",
-                **self.twilio_account,
-            )
-        )
-        self.front = self._stack.enter_context(TlsFront(self.scratch, self.service.port))
+        with ExitStack() as started:  # what has started ends, too, when the rest does not start
+            self._start(started)
+            self._stack = started.pop_all()
         return self
 
     def __exit__(self, *failure: Any) -> None:
@@ -88,6 +69,30 @@ class World:
             "TWILIO_BASE_URL": self.twilio.base_url,
         }
 
+    def _start(self, stack: ExitStack) -> None:
+        self._make_checkout()
+        stack.enter_context(self.twilio)
+        sidecar = self._started(
+            stack,
+            *("-m", "emulators.sidecar", "--memory", str(self.scratch / "sidecar-of-the-service")),
+            *("--token", TOKEN, "--port", "0", "--events-to", "http://127.0.0.1:9"),
+        )
+        self.model = self._started(stack, "-m", "emulators.openai_server", "--port", "0")
+        self.service = stack.enter_context(
+            Service(
+                self.checkout / "var",
+                DEPLOY_ID="deploy-7",
+                STT_ENGINE="local",
+                TTS_ENGINE="local",
+                BAILEYS_URL=sidecar,
+                BAILEYS_TOKEN=TOKEN,
+                WHATSAPP_AGENT="0",
+                DRAIN_SECONDS="2",
+                **self.twilio_account,
+            )
+        )
+        self.front = stack.enter_context(TlsFront(self.scratch, self.service.port))
+
     def _make_checkout(self) -> None:
         curl = shutil.which("curl")
         assert curl is not None, "curl is needed: the documents use it"
@@ -109,9 +114,9 @@ class World:
         path.write_text(f"#!/usr/bin/env bash\n{line}\n")
         path.chmod(0o755)
 
-    def _started(self, *arguments: str) -> str:
+    def _started(self, stack: ExitStack, *arguments: str) -> str:
         """The address of an emulator in a process of its own."""
-        server = self._stack.enter_context(
+        server = stack.enter_context(
             Server(
                 [sys.executable, *arguments],
                 cwd=self.scratch,
