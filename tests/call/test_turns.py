@@ -725,6 +725,16 @@ class TestTheEnd:
         assert none_of(world.utter("but I was not finished"), Think, StopSpeaking)
         assert only(world.play_out(), HangUp).reason == "staff_hangup"
 
+    def test_it_is_kept_for_a_transfer_that_a_person_wants_and_that_fails(self) -> None:
+        world = speaking()
+        world.send(PutThrough("+97231234567"))
+        assert not world.send(Farewell())
+        connect = only(world.play_out(), Connect)
+        actions = world.send(TransferFailed(connect.reply))
+        assert only(actions, SpeakPhrase).phrase is Phrase.GOODBYE
+        world.release(world.reply, 1500)
+        assert only(world.play_out(), HangUp).reason == "drain"
+
     def test_lost_ears_are_said(self) -> None:
         world = listening()
         assert only(world.send(EarsLost()), SpeakPhrase).phrase is Phrase.APOLOGY

@@ -40,6 +40,8 @@ class Reply:
     """The number to which the caller is to be connected once it was heard."""
     by_person: bool = False
     """Somebody of the business wants the caller connected: it is not talked out of it."""
+    leaves: str | None = None
+    """Reason, if the call ends should the caller not be connected."""
     connecting: bool = False
     """It has no words: it stands for the caller being connected."""
     heard: bool = False

@@ -463,7 +463,7 @@ class Turns:
         if reply.hang_up is not None:
             self._end(actions, hang_up=reply.hang_up)
         elif reply.transfer_to:
-            self._connect(reply.transfer_to, now_ms, actions)
+            self._connect(reply, now_ms, actions)
         else:
             self._listen(now_ms)
 
@@ -476,17 +476,17 @@ class Turns:
         reply.transfer_to, reply.by_person = number, True
         self._speak_phrase(reply, on.Phrase.TRANSFER, 0, actions)
 
-    def _connect(self, number: str, now_ms: float, actions: list[on.Action]) -> None:
+    def _connect(self, said: Reply, now_ms: float, actions: list[on.Action]) -> None:
         """Let the caller be connected to a person; nothing that is said meanwhile is answered."""
         actions += self._guesses.utterance_over()
         self._caller.settle()
         reply = self._new_reply(now_ms)
-        reply.connecting = True
+        reply.connecting, reply.leaves = True, said.leaves
         reply.deadline_ms = now_ms + self.policy.transfer_ms
-        actions.append(on.Connect(reply.id, number))
+        actions.append(on.Connect(reply.id, said.transfer_to))
 
     def _not_connected(self, now_ms: float, actions: list[on.Action]) -> None:
-        leaves = self._reply.hang_up if self._reply is not None else None
+        leaves = self._reply.leaves if self._reply is not None else None
         self._give_up(actions)
         if leaves is not None:
             self._take_leave(leaves, now_ms, actions)
@@ -562,9 +562,9 @@ class Turns:
 
     def _take_leave(self, reason: str, now_ms: float, actions: list[on.Action]) -> None:
         """Say the last words of the call and hang up when they were heard."""
-        if self._reply is not None and self._reply.connecting:
+        if self._reply is not None and (self._reply.connecting or self._reply.by_person):
             # Whoever is put through needs no farewell of ours; whoever is not, hears it then.
-            self._reply.hang_up = self._reply.hang_up or reason
+            self._reply.leaves = self._reply.leaves or reason
             return
         if self._is_farewell():
             return
