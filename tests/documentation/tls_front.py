@@ -56,13 +56,21 @@ class TlsFront:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # what was aborted is closed in the loop's next turns
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.CancelledError):
-            to_service = await asyncio.open_connection(_HOST, self._port_behind)
+        writers = [writer]
+        try:
+            from_service, to_service = await asyncio.open_connection(_HOST, self._port_behind)
+            writers.append(to_service)
             async with asyncio.TaskGroup() as both:
-                both.create_task(_pass_on(reader, to_service[1]))
-                both.create_task(_pass_on(to_service[0], writer))
+                both.create_task(_pass_on(reader, to_service))
+                both.create_task(_pass_on(from_service, writer))
+        except (OSError, asyncio.CancelledError):
+            pass  # one of the two has gone, or the test is over
+        finally:
+            for one in writers:
+                one.transport.abort()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
