@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from voiceagent.brain.agent.rewrite import Value, rewritten
+from voiceagent.brain.agent.rewrite import CannotRewrite, Value, rewritten
+from voiceagent.brain.languages import primary_of
+
+RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "iw", "ur", "yi"})
 
 MAX_VERSION: Final = 2**63 - 1
 """What the database counts up to."""
@@ -63,10 +66,15 @@ class ScriptForm:
     questions: tuple[QuestionFields, ...]
     faults: tuple[str, ...] = ()
     """Those that are about no field."""
+    direction: Literal["ltr", "rtl"] = "ltr"
+    """Of the agent's language: a sentence may begin with a blank, whose name is English."""
 
 
-def form_of(script: str, faults: Sequence[str] = ()) -> ScriptForm:
-    """The form of a script, each fault beside its field. Whatever is no TOML has empty fields."""
+def form_of(script: str, language: str, faults: Sequence[str] = ()) -> ScriptForm:
+    """The form of a script, each fault beside its field. Whatever is no TOML has empty fields.
+
+    `language`: what the agent speaks when the script does not say so.
+    """
     raw = _read(script)
     left = list(faults)
     questions = tuple(
@@ -75,7 +83,8 @@ def form_of(script: str, faults: Sequence[str] = ()) -> ScriptForm:
     fields = tuple(
         Field(key, key, kind, _shown(raw.get(key)), _taken(left, key)) for key, kind in TOP.items()
     )
-    return ScriptForm(fields, questions, tuple(left))
+    spoken = primary_of(str(raw.get("language", language)))
+    return ScriptForm(fields, questions, tuple(left), "rtl" if spoken in RIGHT_TO_LEFT else "ltr")
 
 
 def script_of(script: str, typed: Mapping[str, str]) -> str:
@@ -93,6 +102,17 @@ def script_of(script: str, typed: Mapping[str, str]) -> str:
     while questions and not questions[-1]:
         questions.pop()
     return rewritten(script, top, questions)
+
+
+def fits_form(script: str) -> bool:
+    """Whether its values can be changed by the form, however they are changed."""
+    form = form_of(script, "")
+    fields = (*form.fields, *(field for question in form.questions for field in question.fields))
+    try:
+        script_of(script, {field.name: f"{field.text}." for field in fields})
+    except (CannotRewrite, ValueError, RecursionError):
+        return False
+    return True
 
 
 def number_of(text: str) -> int:

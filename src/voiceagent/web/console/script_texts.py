@@ -22,6 +22,7 @@ class ScriptTexts:
     as_form: str
     as_text: str
     text_hint: str
+    no_form: str
     fields: Mapping[str, str]
     """By the script's keys."""
     hints: Mapping[str, str]
@@ -60,6 +61,13 @@ class ScriptTexts:
     skipped: str
     whole: str
     live_overtaken: str
+    faults: Mapping[str, str]
+    """What the script's check says, by its beginning, where that is in another language."""
+
+    def fault_of(self, fault: str) -> str:
+        """A fault in this language; empty when there are no words for it."""
+        found = (ours for theirs, ours in self.faults.items() if fault.startswith(theirs))
+        return next(found, "")
 
     def name_of(self, version: int) -> str:
         """How a version, or the file (0), is called."""
@@ -75,6 +83,7 @@ SCRIPT_EN: Final = ScriptTexts(
     as_form="Form",
     as_text="Whole text (TOML)",
     text_hint="Every key is explained in docs/agent-file.md.",
+    no_form="This script is written in a way that the form cannot change. Edit the whole text.",
     fields={
         "business": "Name of the business",
         "greeting": "Greeting",
@@ -133,6 +142,7 @@ SCRIPT_EN: Final = ScriptTexts(
     whole="The whole text",
     live_overtaken="Somebody else has made another version live meanwhile. Look at what differs"
     " now, and press again if you still want yours.",
+    faults={},
 )
 
 SCRIPT_HE: Final = ScriptTexts(
@@ -143,7 +153,8 @@ SCRIPT_HE: Final = ScriptTexts(
     version="גרסה {version}",
     as_form="טופס",
     as_text="הטקסט המלא (TOML)",
-    text_hint="כל המפתחות מוסברים במסמך docs/agent-file.md.",
+    text_hint="כל המפתחות מוסברים במסמך \u2066docs/agent-file.md\u2069.",
+    no_form="התסריט הזה כתוב כך שהטופס אינו יכול לשנות אותו. אפשר לערוך את הטקסט המלא.",
     fields={
         "business": "שם העסק",
         "greeting": "פתיח",
@@ -163,7 +174,7 @@ SCRIPT_HE: Final = ScriptTexts(
         "facts": "מחירים, שעות, כתובות: משפט בכל שורה. מה שאינו כאן אינו ידוע לו.",
         "prompt": "מה לעשות, כמו שמסבירים לעובד חדש.",
         "closing": "נאמר בסוף השאלות. משפט בכל שורה.",
-        "transfer_number": "לאן מועבר מי שמבקש אדם: +97231234567.",
+        "transfer_number": "לאן מועבר מי שמבקש אדם: \u2066+97231234567\u2069.",
     },
     thinking="לסוכן שחושב",
     questions="שאלות",
@@ -200,4 +211,12 @@ SCRIPT_HE: Final = ScriptTexts(
     whole="הטקסט המלא",
     live_overtaken="בינתיים מישהו אחר הפעיל גרסה אחרת. בדקו מה שונה עכשיו, ולחצו שוב אם עדיין"
     " רוצים את שלכם.",
+    faults={
+        "missing": "חסר.",
+        "not allowed here": "לא מתאים כאן.",
+        "String should have at most": "ארוך מדי.",
+        "String should have at least": "חסר.",
+        "nothing is saved as": "בסוגריים המסולסלים יש שם ששום שאלה אינה שומרת.",
+        "needs a sentence without blanks": "צריך גם משפט אחד בלי סוגריים מסולסלים.",
+    },
 )

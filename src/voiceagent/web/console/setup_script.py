@@ -27,7 +27,14 @@ from voiceagent.web.agents import SOURCE, Agents
 from voiceagent.web.console.door import Door, Posted
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.script_diff import DiffLine, differences
-from voiceagent.web.console.script_form import MAX_VERSION, form_of, number_of, script_of, tidy
+from voiceagent.web.console.script_form import (
+    MAX_VERSION,
+    fits_form,
+    form_of,
+    number_of,
+    script_of,
+    tidy,
+)
 from voiceagent.web.console.script_texts import SCRIPT_EN, SCRIPT_HE, ScriptTexts
 from voiceagent.web.console.sessions import Session
 from voiceagent.web.console.setup import PATH
@@ -57,6 +64,7 @@ class Draft:
     faults: tuple[str, ...] = ()
     as_text: bool = False
     """The whole TOML is edited, not the form."""
+    fits_form: bool = True
     overtaken: Sequence[DiffLine] = ()
     """How it differs from what somebody else has kept meanwhile."""
 
@@ -91,7 +99,7 @@ def script_router(pages: Pages, door: Door, agents: Agents) -> APIRouter:
             at=SCRIPT if request.method == "POST" else "",
             words=words,
             draft=draft,
-            form=form_of(draft.script, draft.faults),
+            form=form_of(draft.script, agents.file.language, draft.faults),
             name=words.name_of(draft.base),
         )
 
@@ -108,7 +116,9 @@ def script_router(pages: Pages, door: Door, agents: Agents) -> APIRouter:
         seen = newest.id if newest is not None else 0
         base = seen if version is None else version
         script = await text_of(base)
-        return editor(request, who, Draft(base, seen, script, as_text=view == "text"))
+        fits = await asyncio.to_thread(fits_form, script)
+        draft = Draft(base, seen, script, as_text=view == "text" or not fits, fits_form=fits)
+        return editor(request, who, draft)
 
     @router.post(SCRIPT, summary="Keep a version of it")
     async def keep(
@@ -165,9 +175,7 @@ def script_router(pages: Pages, door: Door, agents: Agents) -> APIRouter:
         try:
             return replace(draft, script=await asyncio.to_thread(script_of, base, form))
         except (CannotRewrite, tomllib.TOMLDecodeError, RecursionError):
-            raise Refused(
-                replace(draft, script=base, as_text=True, faults=("form: cannot be put in",))
-            ) from None
+            raise Refused(replace(draft, script=base, as_text=True, fits_form=False)) from None
 
     @router.get(f"{VERSIONS}/{{version}}", summary="One version, and how it differs from another")
     async def version_page(

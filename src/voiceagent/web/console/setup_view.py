@@ -131,7 +131,8 @@ def _group(
         level,
         _TONES[level],
         words.levels[level],
-        tuple(_shown(finding, words) for finding in findings),
+        # Two findings may be one sentence in the reader's language.
+        tuple(dict.fromkeys(_shown(finding, words) for finding in findings)),
         tuple((variable, is_set.get(variable, False)) for variable in kind.variables),
         kind.docs,
     )
