@@ -87,10 +87,11 @@ def script_router(pages: Pages, door: Door, agents: Agents) -> APIRouter:
             return agents.file.toml
         return (await agents.versions.get(version)).script
 
-    def editor(
+    async def editor(
         request: Request, who: Session, draft: Draft, status: int = HTTPStatus.OK
     ) -> Response:
         words = TEXTS[pages.language(request)]
+        form = await asyncio.to_thread(form_of, draft.script, agents.file.language, draft.faults)
         return pages.show(
             request,
             "script.html",
@@ -99,7 +100,7 @@ def script_router(pages: Pages, door: Door, agents: Agents) -> APIRouter:
             at=SCRIPT if request.method == "POST" else "",
             words=words,
             draft=draft,
-            form=form_of(draft.script, agents.file.language, draft.faults),
+            form=form,
             name=words.name_of(draft.base),
         )
 
@@ -118,7 +119,7 @@ def script_router(pages: Pages, door: Door, agents: Agents) -> APIRouter:
         script = await text_of(base)
         fits = await asyncio.to_thread(fits_form, script)
         draft = Draft(base, seen, script, as_text=view == "text" or not fits, fits_form=fits)
-        return editor(request, who, draft)
+        return await editor(request, who, draft)
 
     @router.post(SCRIPT, summary="Keep a version of it")
     async def keep(
@@ -139,7 +140,7 @@ def script_router(pages: Pages, door: Door, agents: Agents) -> APIRouter:
             status = (
                 HTTPStatus.CONFLICT if refused.draft.overtaken else HTTPStatus.UNPROCESSABLE_ENTITY
             )
-            return editor(request, posted.session, refused.draft, status)
+            return await editor(request, posted.session, refused.draft, status)
         return RedirectResponse(f"{VERSIONS}/{kept.id}", HTTPStatus.SEE_OTHER)
 
     async def kept_of(draft: Draft, form: Mapping[str, str]) -> Version:
