@@ -60,11 +60,11 @@ async def test_a_call_is_seen_word_by_word_and_ended_from_another_process(house:
 
 
 async def test_calls_are_put_through_and_those_of_a_process_that_dies_vanish(house: House) -> None:
-    async with on_the_line(house.a, [AwaitGoodbye()], calls=3, public_base_url=PUBLIC) as lines:
-        first, second, third = [line.call_sid for line in lines]
-        for sid in (first, second, third):
+    async with on_the_line(house.a, [AwaitGoodbye()], calls=4, public_base_url=PUBLIC) as lines:
+        first, second, third, fourth = [line.call_sid for line in lines]
+        for sid in (first, second):
             house.twilio.admit(sid)
-        await until(lambda: "3 calls now" in house.at_b.page())
+        await until(lambda: "4 calls now" in house.at_b.page())
         # From the other process, to the agent's own number.
         page = await asyncio.to_thread(house.at_b.press, first, "transfer", to="own")
         assert "who will be put through" in page
@@ -87,6 +87,12 @@ async def test_calls_are_put_through_and_those_of_a_process_that_dies_vanish(hou
         await until(lambda: "+97235551234" in house.dialled(second))
         await lines[1].hang_up()
         await until(lambda: house.a.call_record(second).get("end_reason") == "transferred")
+
+        # On one process it is the same.
+        page = await asyncio.to_thread(house.at_a.press, fourth, "hang-up")
+        assert "The agent is saying goodbye" in page
+        assert (await lines[3].over()).ended_by == "agent"
+        await until(lambda: house.a.call_record(fourth).get("end_reason") == "staff_hangup")
 
         assert shown(house.at_b.page(), third, "tags") is not None
         house.a.send_signal(signal.SIGKILL)

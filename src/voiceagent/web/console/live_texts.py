@@ -27,6 +27,7 @@ class LiveTexts:
     keyed: str
     unheard: str
     all_unheard: str
+    not_understood: str
     hearing: str
     not_yet: str
     earlier: str
@@ -70,6 +71,7 @@ LIVE_HE: Final = LiveTexts(
     keyed="בהקשה",
     unheard="לא נשמע:",
     all_unheard="לא נשמע כלל:",
+    not_understood="נאמר משהו שלא הובן",
     hearing="נאמר עכשיו",
     not_yet="עוד לא נאמר דבר.",
     earlier="חלק קודם של השיחה נמצא בעמוד שלה.",
@@ -124,6 +126,7 @@ LIVE_EN: Final = LiveTexts(
     keyed="by keys",
     unheard="Not heard:",
     all_unheard="Never heard:",
+    not_understood="Something that was not understood",
     hearing="Being said now",
     not_yet="Nothing has been said yet.",
     earlier="What was said before stands on the call's own page.",
