@@ -18,9 +18,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
-from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Brain
-from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
 from voiceagent.call.session import CallServices
@@ -39,7 +37,6 @@ from voiceagent.observability.exposition import exposition
 from voiceagent.observability.siblings import Siblings, command_of_workers
 from voiceagent.settings import Settings, load_settings
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
-from voiceagent.web.agents import Agent, Agents
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
 from voiceagent.web.console.followed_calls import MAX_FOLLOWED, FollowedCalls
@@ -58,6 +55,7 @@ from voiceagent.web.telephony_webhooks import telephony_router
 from voiceagent.web.tickets import Tickets
 from voiceagent.wiring import heap
 from voiceagent.wiring.admission import Admission
+from voiceagent.wiring.agent_office import AgentOffice
 from voiceagent.wiring.brains import load_profile, load_text
 from voiceagent.wiring.business import Business
 from voiceagent.wiring.console_office import ConsoleOffice
@@ -67,7 +65,6 @@ from voiceagent.wiring.kept_secrets import ensure_api_key
 from voiceagent.wiring.live_office import LiveOffice
 from voiceagent.wiring.observation import Observation
 from voiceagent.wiring.tracing import Tracing
-from voiceagent.wiring.voice_warm_up import Lines, VoiceWarmUp, fixed_lines, with_notice
 from voiceagent.wiring.warm_up import WarmUp
 
 _RECORDS_S: Final = 10.0
@@ -164,7 +161,7 @@ def _assemble(settings: Settings) -> FastAPI:
         revive=start_database,
         on_brain_failure=on_brain_failure,
         on_message=console.message_changed,
-        on_agent=lambda: agents.look_again(),  # noqa: PLW0108 (made below: each needs the other)
+        on_agent=lambda: office.agents.look_again(),  # noqa: PLW0108 (made below: each needs the other)
         metrics=metrics,
         on_tool=tracing.tool_used,
     )
@@ -208,24 +205,44 @@ def _assemble(settings: Settings) -> FastAPI:
     async def open_records() -> None:
         await start_database()
         # Before the first call: it is answered by what is live.
-        await agents.load()
-
-    async def another_agent(agent: Agent) -> None:
-        await business.become(agent.profile)
-        voice_warm_up.another_agent()
-
-    def lines() -> Lines:
-        brain, used = agents.now.services.brain, agents.now.profile
-        fixed = fixed_lines(brain, used)
-        return with_notice(fixed, brain.phrases.recording) if settings.record_calls else fixed
+        await office.agents.load()
 
     async def check_socket() -> None:
         await check_handshake(settings)
 
-    voice_warm_up = VoiceWarmUp(engines, phrase_book, lines)
+    shared = CallServices(
+        recognizer=engines.recognizer,
+        voice=Voice(engines.synthesizer, phrase_book, engines.brain.language),
+        brain=engines.brain,
+        voice_activity=voice_activity,
+        recorder=followed,
+        metrics=metrics,
+        policy=TurnPolicy(
+            eou_min_ms=settings.eou_min_ms,
+            eou_max_ms=settings.eou_max_ms,
+            barge_in_min_ms=settings.barge_in_min_ms,
+            max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
+        ),
+        language=settings.stt_language,
+        expected=(),
+        control=rest,
+        parking=Parking(time.monotonic),
+        report_failure=report_failure,
+        record=business.record,
+    )
+    office = AgentOffice(
+        settings,
+        agent_file,
+        profile,
+        business.agent_versions,
+        engines=engines,
+        phrase_book=phrase_book,
+        shared=shared,
+    )
+
     parts = {
         "vad": voice_activity.start,
-        "tts": voice_warm_up.run,
+        "tts": office.warm_up_voice,
         "stt": warm_up_ears,
         "db": open_records,
         "ws": check_socket,
@@ -237,42 +254,6 @@ def _assemble(settings: Settings) -> FastAPI:
     if rest is not None:
         behind["twilio"] = rest.warm_up
     warm_up = WarmUp(parts, tell, first_warm_up_ended, behind=behind)
-    policy = TurnPolicy(
-        eou_min_ms=settings.eou_min_ms,
-        eou_max_ms=settings.eou_max_ms,
-        barge_in_min_ms=settings.barge_in_min_ms,
-        max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
-    )
-    parking = Parking(time.monotonic)
-
-    def services_of(profile: AgentProfile) -> CallServices:
-        brain = engines.brain_of(profile) if engines.brain_of else engines.brain
-        return CallServices(
-            recognizer=engines.recognizer,
-            voice=Voice(engines.synthesizer, phrase_book, brain.language),
-            brain=brain,
-            voice_activity=voice_activity,
-            recorder=followed,
-            metrics=metrics,
-            policy=policy,
-            language=settings.stt_language,
-            expected=engines.expected_of(profile),
-            control=rest,
-            parking=parking,
-            report_failure=report_failure,
-            words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
-            record=business.record,
-        )
-
-    agents = Agents(agent_file, profile, services_of, business.agent_versions)
-    agents.follow(another_agent)
-
-    def busy_phrase() -> tuple[str, str]:
-        brain = agents.now.services.brain
-        return brain.phrases.busy, brain.language
-
-    def voicemail_phrase() -> tuple[str, str]:
-        return agents.now.profile.phrases.voicemail, agents.now.services.brain.language
 
     async def keep_warm() -> None:
         # Imports hold the interpreter: the port first.
@@ -317,7 +298,7 @@ def _assemble(settings: Settings) -> FastAPI:
             for work in (
                 *(keep_warm(), watch(), business.run(), console.run()),
                 *(live.run(),),
-                *(agents.run(), voice_warm_up.follow()),
+                *(office.run(),),
                 *(observation.run(), siblings.run()),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
@@ -332,6 +313,7 @@ def _assemble(settings: Settings) -> FastAPI:
         transfer_number=profile.transfer_number,
         can_transfer=rest is not None,
     )
+    office.tell(business.become, live.become)
     observation = Observation(metrics, database, console.session)
     observation.of_process(version, dropped_lines, lambda: console.open_pages)
     observation.of_calls(readiness, registry, voice_activity)
@@ -355,7 +337,7 @@ def _assemble(settings: Settings) -> FastAPI:
             traced,
             admission,
             metrics,
-            busy_phrase=busy_phrase,
+            busy_phrase=office.busy_phrase,
             seen_at=rest.reached_at if rest else _nobody,
         )
     )
@@ -367,12 +349,12 @@ def _assemble(settings: Settings) -> FastAPI:
             metrics,
             orders=business.orders,
             machines=rest,
-            busy_phrase=busy_phrase,
-            voicemail_phrase=voicemail_phrase,
+            busy_phrase=office.busy_phrase,
+            voicemail_phrase=office.voicemail_phrase,
         )
     )
     app.include_router(
-        media_router(settings, registry, lambda: agents.now.services, business.call_ended, tickets)
+        media_router(settings, registry, office.services, business.call_ended, tickets)
     )
     for router in business.open_routers(metrics):
         app.include_router(router)
@@ -383,7 +365,7 @@ def _assemble(settings: Settings) -> FastAPI:
         tickets=tickets,
         followed=followed,
         calls=CallsRepository(database),
-        agents=agents,
+        agents=office.agents,
         tells_examples=examples_of if settings.stt_engine == "local" else no_examples,
     )
     configuration = Configuration(
@@ -392,8 +374,8 @@ def _assemble(settings: Settings) -> FastAPI:
         lambda deadline_s: examine_running(settings, engines, database, deadline_s),
     )
     setup = (
-        setup_router(console.pages, console.door, agents, configuration),
-        script_router(console.pages, console.door, agents),
+        setup_router(console.pages, console.door, office.agents, configuration),
+        script_router(console.pages, console.door, office.agents),
     )
     app.include_router(
         console.router(business.outbox, business.switched, [phone, live.router(), *setup])

@@ -190,3 +190,23 @@ async def test_all_processes_on_a_database_follow(database: Database) -> None:
         await until(lambda: greeting(one) == greeting(other) == "For both.")
         await make_live(other, script("And back."))
         await until(lambda: greeting(one) == greeting(other) == "And back.")
+
+
+async def test_a_part_that_fails_to_follow_holds_up_nobody(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    agents, told = agents_on(database), list[int | None]()
+
+    async def fails(_agent: Agent) -> None:
+        raise ZeroDivisionError
+
+    async def note(agent: Agent) -> None:
+        told.append(agent.version)
+
+    agents.follow(fails)
+    agents.follow(note)
+    version = await make_live(agents, script("From a version."))
+    assert await agents.load()
+    assert greeting(agents) == "From a version."
+    assert told == [version]
+    assert "a part goes on as the agent of before" in caplog.text

@@ -14,12 +14,12 @@ from voiceagent.twilio.dialling import why_not
 from voiceagent.twilio.hourly_limit import CALLS_PER_HOUR, HourlyLimit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Telephones:
     """To whom callers may be connected."""
 
     own_number: str
-    """The agent's, E.164; empty: it has none."""
+    """The agent's, E.164; empty: it has none. Another agent may have another one."""
     allowed_regions: Collection[str]
     """Countries of other numbers (ISO 3166-1 alpha-2)."""
     works: bool

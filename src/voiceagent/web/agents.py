@@ -125,7 +125,11 @@ class Agents:
         self._live, self._now, self._faults = live, agent, faults
         _log.info("calls are answered by %s", _name(agent, self.file))
         for changed in self._others:
-            await changed(agent)
+            try:
+                await changed(agent)
+            except Exception:
+                # A fault of ours in one of them: calls are answered all the same.
+                _log.exception("a part goes on as the agent of before")
 
     async def of(self, version: int | None) -> Agent:
         """The agent of a version, for a trial of it; None: the file's. Nothing else changes.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 
 from fastapi import APIRouter
 
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.call.registry import LiveCall
 from voiceagent.crm.calls.overview import CallsOverview
 from voiceagent.crm.postgres.database import Database
@@ -43,6 +44,7 @@ class LiveOffice:
         """`transfer_number`: the agent's own, E.164; empty: it has none."""
         region = region_of(settings.twilio_phone_number) if settings.twilio_phone_number else None
         telephones = Telephones(transfer_number, [region] if region else [], works=can_transfer)
+        self._telephones = telephones
         self._console = console
         listeners = console.live_pages
         self._listening = ListeningIn(
@@ -60,6 +62,10 @@ class LiveOffice:
         self._house = LiveHouse(
             self._listening, listeners, CallsOverview(database), telephones, region
         )
+
+    async def become(self, profile: AgentProfile) -> None:
+        """Callers who are put through from now on are put through to this agent's number."""
+        self._telephones.own_number = profile.transfer_number
 
     def router(self) -> APIRouter:
         """The page's."""
