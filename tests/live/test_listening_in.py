@@ -8,7 +8,7 @@ import pytest
 
 from live.held import DEADLINE_S, Call, Process, Wire
 from voiceagent.call.glimpse import Glimpse
-from voiceagent.live import listening_in
+from voiceagent.live import board, listening_in
 from voiceagent.live.listening_in import MOST_BEHIND
 from voiceagent.live.messages import LiveCall, decoded
 
@@ -52,6 +52,19 @@ async def test_who_looks_first_is_told_by_all_processes() -> None:
         ("CA1", ["hello"]),
         ("CA2", []),
     ]
+
+
+async def test_who_looks_later_is_told_at_once_though_nothing_has_changed() -> None:
+    wire = Wire()
+    async with processes(Call(), wire=wire) as (_, b):
+        b.is_watched = True
+        await b.listening.look(["CA1"])
+        told = len(calls_told(wire))
+        # The next telling by itself is two seconds away.
+        await until(lambda: len(calls_told(wire)) > told)
+        late = Process(wire)
+        assert await late.listening.look(["CA1"])
+        await late.close()
 
 
 async def test_words_grow_while_they_are_being_said() -> None:
@@ -129,7 +142,9 @@ async def test_the_calls_of_a_process_that_died_are_forgotten() -> None:
         assert await b.listening.look([]) == []
 
 
-async def test_a_call_that_has_ended_is_gone_at_once() -> None:
+async def test_a_call_that_has_ended_is_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not because nothing is heard of it any more.
+    monkeypatch.setattr(board, "FORGET_S", 10 * DEADLINE_S)
     async with processes(Call()) as (a, b):
         a.is_watched = b.is_watched = True
         assert await a.listening.look(["CA1"])
@@ -166,6 +181,13 @@ async def test_an_order_is_done_once_wherever_the_call_is(holder: int) -> None:
         assert await asked.order("CA1", "hang_up", "") == "already"
         assert await asked.order("CA1", "put_through", "") == "already"
         assert await asked.order("CA2", "hang_up", "") == "gone"
+    assert call.ordered == ["staff_hangup"]
+
+
+async def test_an_order_reaches_a_call_at_which_nobody_has_looked() -> None:
+    call = Call()
+    async with processes(call) as (_, b):
+        assert await b.listening.order("CA1", "hang_up", "") == "done"
     assert call.ordered == ["staff_hangup"]
 
 

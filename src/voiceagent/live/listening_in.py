@@ -148,6 +148,8 @@ class ListeningIn:
         outcome = self._orders.carry_out(call_sid, act, number)
         if outcome is not None:
             return outcome
+        # It may be held elsewhere though nobody has looked for a while.
+        await self.look([call_sid])
         if not self._knows([call_sid]):
             return "gone"
         if self._post is None or len(self._answers) >= MOST_ORDERS:

@@ -137,8 +137,6 @@ def live_router(pages: Pages, door: Door, house: LiveHouse) -> APIRouter:
         return await order(call_sid, "put_through", number)
 
     async def order(call_sid: str, act: Act, number: str) -> Response:
-        # Whoever holds it is to be known, even if nobody has looked for a while.
-        await house.listening.look([call_sid])
         outcome = await house.listening.order(call_sid, act, number)
         return _back(act if outcome == "done" else outcome or "unclear")
 
