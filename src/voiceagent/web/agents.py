@@ -171,4 +171,6 @@ class Agents:
 
 
 def _name(agent: Agent, file: AgentText) -> str:
-    return file.source if agent.version is None else f"version {agent.version} of the pages"
+    if agent.version is None:
+        return file.source
+    return f"version {agent.version}, made live in the pages, and not by {file.source}"
