@@ -63,7 +63,8 @@ class SetupTexts:
     levels: Mapping[str, str]
     groups: Mapping[str, GroupTexts]
     said: Mapping[tuple[str, str], str]
-    """By area and level, where the finding's own sentence is in another language."""
+    """By area and level, where the finding's own sentence is in another language or leaves out what
+    a terminal shows beside it."""
 
 
 SETUP_EN: Final = SetupTexts(
@@ -117,7 +118,12 @@ SETUP_EN: Final = SetupTexts(
         "storage": GroupTexts("Keep", "Where calls, people and messages are kept."),
         "service": GroupTexts("The service", "Its own settings."),
     },
-    said={},
+    said={
+        ("paypal", "note"): "No payments by PayPal.",
+        ("paypal", "ok"): "Payment links by PayPal can be made.",
+        ("tranzila", "note"): "No payments by Tranzila.",
+        ("tranzila", "ok"): "Payment links by Tranzila can be made.",
+    },
 )
 
 SETUP_HE: Final = SetupTexts(
