@@ -212,6 +212,15 @@ async def test_an_order_that_nobody_answers_is_not_claimed_to_be_done(
         assert await b.listening.order("CA1", "hang_up", "") is None
 
 
+async def test_more_than_can_be_looked_into_is_asked_for_again() -> None:
+    async with processes(Call()) as (a, b):
+        await b.listening.look(["CA1"])
+        a.calls[0].says("newest")
+        for _ in range(3 * listening_in.MOST_HEARD):
+            b.listening.told("{}")
+        await until_seen(b, lambda seen: seen.turns)
+
+
 async def test_words_that_are_none_of_ours_do_no_harm() -> None:
     call = Call()
     async with processes(call) as (_, b):

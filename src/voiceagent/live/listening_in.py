@@ -8,6 +8,7 @@ has spoken, a look finds the last ones. Nothing is stored.
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ ANSWER_S: Final = 3.0
 """How long an order to another process is waited for."""
 MOST_BEHIND: Final = 100
 """With so many words that have not left yet no more are told: later ones will be newer."""
+MOST_HEARD: Final = 1_000
+"""Of what others tell, not looked into yet."""
 MOST_ORDERS: Final = 100
 """That wait for an answer."""
 
@@ -103,6 +106,8 @@ class ListeningIn:
         """Since when somebody watches here without a break."""
         self._asked_s = 0.0
         self._told: dict[str, tuple[LiveCall, float]] = {}
+        self._heard: deque[str] = deque()
+        self._arrival = asyncio.Event()
         self._answers: dict[str, asyncio.Future[Outcome]] = {}
 
     def tell_by(self, post: Post) -> None:
@@ -111,10 +116,9 @@ class ListeningIn:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            await self._work.wait()
-            await self._look_around()
-            await asyncio.sleep(LOOK_EVERY_S)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_for_ever(), name="look at live calls")
+            tasks.create_task(self._hear_for_ever(), name="hear of live calls")
 
     # --- who watches ------------------------------------------------------------------------
 
@@ -132,7 +136,7 @@ class ListeningIn:
         """The calls of the moment; whoever looks first waits for the other processes, until all of
         the `expected` are there or `FIRST_LOOK_S` is over."""
         self.watch()
-        self._see_own()
+        await self._see_own()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._began_s + FIRST_LOOK_S - self._clock()):
                 while not self._knows(expected):
@@ -181,6 +185,23 @@ class ListeningIn:
     def told(self, payload: str) -> None:
         """A handler of notifications: another process has told something; empty: some of it may
         be lost."""
+        if len(self._heard) >= MOST_HEARD:
+            # As if it had been lost on the way: all is told again.
+            self._heard.clear()
+            payload = ""
+        self._heard.append(payload)
+        self._arrival.set()
+
+    async def _hear_for_ever(self) -> None:
+        while True:
+            await self._arrival.wait()
+            self._arrival.clear()
+            while self._heard:
+                self._hear(self._heard.popleft())
+                # A hundred of them come at once: frames leave in between.
+                await asyncio.sleep(0)
+
+    def _hear(self, payload: str) -> None:
         if not payload:
             self._told.clear()
             if self._clock() < self._here_until_s:
@@ -216,6 +237,12 @@ class ListeningIn:
 
     # --- the calls here ---------------------------------------------------------------------
 
+    async def _look_for_ever(self) -> None:
+        while True:
+            await self._work.wait()
+            await self._look_around()
+            await asyncio.sleep(LOOK_EVERY_S)
+
     async def _look_around(self) -> None:
         now_s = self._clock()
         if self._is_watched():
@@ -229,18 +256,20 @@ class ListeningIn:
         if watched_here:
             if now_s - self._asked_s >= ASK_EVERY_S:
                 self._ask(afresh=False)
-            self._see_own()
+            await self._see_own()
             if self._board.forget(now_s):
                 self._changed()
         if watched:
             await self._tell_own()
 
-    def _see_own(self) -> None:
+    async def _see_own(self) -> None:
         held = {call.call_sid for call in self._calls()}
         for known in self._board.calls(self._clock()):
             if known.process == self._process and known.call_sid not in held:
                 self._take(Over(process=self._process, call_sid=known.call_sid))
         for call in self._calls():
+            # Frames leave in between.
+            await asyncio.sleep(0)
             if (seen := self._seen(call)) is not None:
                 self._take(seen)
 
@@ -252,7 +281,6 @@ class ListeningIn:
             del self._told[call_sid]
             post.tell_others(CHANNEL, encoded(Over(process=self._process, call_sid=call_sid)))
         for call in held:
-            # Frames leave in between.
             await asyncio.sleep(0)
             seen, now_s = self._seen(call), self._clock()
             if seen is None or post.waiting >= MOST_BEHIND:

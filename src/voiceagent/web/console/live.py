@@ -5,6 +5,7 @@ the CRM; forms become orders to whoever holds the call. Words that are not final
 never kept. It knows no SQL.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -71,7 +72,9 @@ def live_router(pages: Pages, door: Door, house: LiveHouse) -> APIRouter:
     ) -> Response:
         calls, lines = await look()
         words = _TEXTS[pages.language(request)]
-        return pages.show(
+        # With many calls it takes longer than the loop, which carries them, may be held up.
+        return await asyncio.to_thread(
+            pages.show,
             request,
             "live.html",
             session,
