@@ -313,7 +313,7 @@ def _assemble(settings: Settings) -> FastAPI:
         transfer_number=profile.transfer_number,
         can_transfer=rest is not None,
     )
-    office.tell(business.become, live.become)
+    office.tell(business.become, console.become, live.become)
     observation = Observation(metrics, database, console.session)
     observation.of_process(version, dropped_lines, lambda: console.open_pages)
     observation.of_calls(readiness, registry, voice_activity)

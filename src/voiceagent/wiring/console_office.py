@@ -14,6 +14,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.crm.calls.overview import CallsOverview
 from voiceagent.crm.calls.recordings import RecordingsRepository
 from voiceagent.crm.calls.repository import CallsRepository
@@ -85,6 +86,10 @@ class ConsoleOffice:
     def open_pages(self) -> int:
         """How many browsers are told of news."""
         return len(self._news.listeners) + len(self.live_pages)
+
+    async def become(self, profile: AgentProfile) -> None:
+        """Another agent answers, maybe of another name."""
+        self.pages.belong_to(profile.business)
 
     def message_changed(self, message_id: str) -> None:
         """For `Correspondence`: a message of any process is new or has changed."""

@@ -149,9 +149,12 @@ async def test_a_version_is_tried_made_live_and_answers_in_all_processes(house: 
         await asyncio.to_thread(house.make_live, draft)
         await until(lambda: house.answering(house.at_b) == f"version {draft}")
         # The call that goes on keeps what it began with.
-        later = await asyncio.to_thread(lambda: house.keep(**{"question of": "request of"}))
+        later = await asyncio.to_thread(
+            lambda: house.keep(**{"question of": "request of", '"Test"': '"Renamed"'})
+        )
         await asyncio.to_thread(house.make_live, later)
         await until(lambda: house.answering(house.at_b) == f"version {later}")
+        assert "· Renamed</title>" in await asyncio.to_thread(house.at_b.page, "/console")
         await until(lambda: "Second question of the file?" in said(house.b, line.call_sid)())
         assert "This is the file." in said(house.b, line.call_sid)()
     for service in (house.a, house.b):

@@ -68,6 +68,10 @@ class Pages:
         self._templates.globals["static"] = self.static.url
         self._templates.filters.update(duration=duration, money=money, number=number)
 
+    def belong_to(self, business: str) -> None:
+        """Pages that are shown from now on have this business's name."""
+        self._business = business
+
     def warm_up(self) -> None:
         """Read and compile all templates; may block for a while."""
         for name in self._templates.list_templates():
