@@ -316,5 +316,6 @@ def _as_said(turn: TurnView) -> Said:
         who=turn.who,
         text=end_of(turn.text[:heard]),
         unheard=end_of(turn.text[heard:]),
+        going_on=turn.status == "speaking",
         keyed=turn.source == "dtmf",
     )

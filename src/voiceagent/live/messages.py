@@ -38,6 +38,8 @@ class Said(_Message):
     text: str
     unheard: str
     """Its end, which the caller never heard."""
+    going_on: bool = False
+    """It is being spoken: more of it may come."""
     keyed: bool = False
     """Keys, not words."""
 

@@ -181,6 +181,23 @@ async def test_a_screen_reader_is_told_of_turns_unless_there_are_too_many(proces
         assert log.count("<p ") == (number if number < 3 else 0)
 
 
+async def test_what_is_still_being_spoken_is_read_out_when_it_is_whole(process: Shown) -> None:
+    process.begins()
+    process.says("good morning", 0)
+    spoken = TurnSpoken(
+        call_sid="CA1", at=now(), seq=1, turn=1, who="agent", text="First.", heard="",
+        status="speaking",
+    )  # fmt: skip
+    for record, told in (
+        (spoken, "good morning"),
+        (spoken.model_copy(update={"text": "First. Second.", "status": "complete"}), "Second."),
+    ):
+        process.followed.record(record)
+        log = (await process.page()).partition('id="read-out"')[2].partition("</div>")[0]
+        assert told in log
+        assert log.count("<p ") == 1
+
+
 async def test_nothing_is_done_without_the_token_of_the_session(process: Shown) -> None:
     call = process.begins()
     for form in ({}, {"csrf": "made-up"}):

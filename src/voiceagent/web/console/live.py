@@ -18,7 +18,7 @@ from voiceagent.crm.calls.overview import LineFilter
 from voiceagent.crm.views import CallLine, CallLinePage
 from voiceagent.errors import ProviderError
 from voiceagent.live.listening_in import ListeningIn
-from voiceagent.live.messages import Act, LiveCall
+from voiceagent.live.messages import Act, LiveCall, Said
 from voiceagent.live.orders import Telephones
 from voiceagent.twilio.dialling import as_typed
 from voiceagent.web.console.calls_texts import CALLS_EN, CALLS_HE, CallsTexts
@@ -150,9 +150,14 @@ def _back(said: str) -> Response:
     return RedirectResponse(f"{PATH}?said={said}", HTTPStatus.SEE_OTHER)
 
 
-def _newest_of(calls: Sequence[LiveCall]) -> list[LiveCall]:
-    """The calls whose newest turn is read out: no more than one can follow."""
-    return [call for call in calls if call.turns] if len(calls) <= MOST_READ_OUT else []
+def _newest_of(calls: Sequence[LiveCall]) -> list[tuple[str, Said]]:
+    """By the sid of its call, each turn that is read out: no more than one can follow."""
+    if len(calls) > MOST_READ_OUT:
+        return []
+    settled = [
+        (call.call_sid, [turn for turn in call.turns if not turn.going_on]) for call in calls
+    ]
+    return [(call_sid, turns[-1]) for call_sid, turns in settled if turns]
 
 
 def _is_number(number: str) -> bool:
