@@ -72,6 +72,11 @@ class Pod:
         [only] = self.spec["containers"]
         return only
 
+    @property
+    def containers(self) -> list[Manifest]:
+        """With those that run before it."""
+        return [*self.spec.get("initContainers", ()), self.container]
+
 
 def pods() -> Iterator[Pod]:
     for manifest in all_manifests():

@@ -32,8 +32,8 @@ SECRETS = {
     "API_KEY": "k" * 32,
     "BAILEYS_TOKEN": "t" * 32,
 }
-AFTERWARDS_S = 30
-"""For goodbyes, the last webhooks and the last records."""
+AFTERWARDS_S = 50
+"""For goodbyes (15 s), the last webhooks (3 and 2 s), the last records (10 s) and the rest."""
 
 
 def known_to_the_service() -> set[str]:
@@ -98,13 +98,14 @@ class TestKubernetes:
         assert pod.spec["automountServiceAccountToken"] is False
         assert pod.spec["securityContext"]["runAsNonRoot"] is True
         assert pod.spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        rights = pod.container["securityContext"]
-        assert rights["allowPrivilegeEscalation"] is False
-        assert rights["readOnlyRootFilesystem"] is True
-        assert rights["capabilities"] == {"drop": ["ALL"]}
-        assert "memory" in pod.container["resources"]["limits"]
-        # A throttled process stutters on all lines.
-        assert "cpu" not in pod.container["resources"]["limits"]
+        for container in pod.containers:
+            rights = container["securityContext"]
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["readOnlyRootFilesystem"] is True
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+            # A throttled process stutters on all lines.
+            assert "cpu" not in container["resources"]["limits"]
 
     @pytest.mark.parametrize("pod", list(pods()), ids=lambda pod: pod.name)
     def test_what_is_mounted_is_there(self, pod: Pod) -> None:
@@ -149,6 +150,13 @@ class TestKubernetes:
         settings = load_settings(of_kind("ConfigMap")["data"] | SECRETS)
         needed = float(pause) + settings.drain_seconds + AFTERWARDS_S
         assert pod.spec["terminationGracePeriodSeconds"] >= needed
+
+    def test_no_pod_serves_without_its_tables(self) -> None:
+        [first] = of_kind("Deployment")["spec"]["template"]["spec"]["initContainers"]
+        [job] = of_kind("Job")["spec"]["template"]["spec"]["containers"]
+        for name in ("image", "command", "envFrom"):
+            assert first[name] == job[name]
+        assert first["command"][-1] == "migrate"
 
     def test_there_is_one_sidecar_and_no_second_for_a_moment(self) -> None:
         assert of_kind("StatefulSet")["spec"]["replicas"] == 1
@@ -226,6 +234,11 @@ class TestCompose:
             "migrate": {"condition": "service_completed_successfully"}
         }
         assert services["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+
+    def test_the_sidecar_is_told_no_key_but_its_own(self) -> None:
+        sidecar = self.compose()["services"]["whatsapp"]
+        assert "env_file" not in sidecar
+        assert set(sidecar["environment"]) <= known_to_the_sidecar()
 
     def test_calls_are_given_their_time(self) -> None:
         patience = self.compose()["services"]["service"]["stop_grace_period"]

@@ -111,13 +111,22 @@ async def test_calls_and_messages_of_one_are_everybodys_and_a_killed_one_costs_n
             assert [message["text"] for message in found] == ["once"]
 
         # The webhook here, its socket there: as when a proxy sends each request elsewhere.
-        answer = one.post("/webhook/incoming_call", CallSid="CA" + "1" * 32, From=PHONE)
-        assert "<Stream" in answer.text
         elsewhere = two.url.replace("http", "ws") + "/ws/twilio-media"
-        async with on_the_line(two, talk(1), media_url=elsewhere, base_url=None) as [line]:
+        async with on_the_line(one, talk(1), media_url=elsewhere) as [line]:
             await line.answers(1)
-            assert (await line.hang_up()).ended_by == "caller"
-            await until(lambda: again.knows(line.call_sid).get("status") == "completed")
+            result = await line.hang_up()
+            assert result.ended_by == "caller"
+            assert [answer.status for answer in result.webhooks] == [200, 204, 204, 204]
+            for machine in (one, two, again):
+                await until(lambda m=machine: m.knows(line.call_sid).get("status") == "completed")
+            record = again.knows(line.call_sid)
+            assert [turn["who"] for turn in record["turns"]].count("caller") >= 1
+            assert {one["route"] for one in record["webhooks"]} >= {
+                "/webhook/incoming_call",
+                "/webhook/stream_ended",
+            }
+    # Not even later.
+    assert [line["text"] for line in sidecar.wire] == ["once"]
 
 
 def _send(machine: Machine, body: dict[str, str], headers: dict[str, str]) -> int:
