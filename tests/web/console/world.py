@@ -20,7 +20,7 @@ from emulators.sidecar_session import TOKEN as SESSION_TOKEN
 from voiceagent.crm.postgres.database import Database
 from voiceagent.settings import load_settings
 from voiceagent.wiring.console_office import ConsoleOffice
-from whatsapp.world import PHONE, House, house, until
+from whatsapp.world import DEADLINE_S, PHONE, House, house, until
 
 API_KEY = "k3y-of-the-console"
 BUSINESS = "Carmel Homes"
@@ -75,9 +75,12 @@ class Console:
         return self
 
     async def contact_of(self, phone: str = PHONE) -> str:
-        """The id of whoever has this number."""
-        [message, *_] = await self.house.messages(q=phone)
-        return str(message["contact_id"])
+        """The id of whoever has this number, once the database has it: whichever process was
+        told of the person may still keep it in its journal."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not (messages := await self.house.messages(q=phone)):
+                await asyncio.sleep(0.02)
+        return str(messages[0]["contact_id"])
 
 
 @asynccontextmanager
