@@ -175,6 +175,7 @@ async def test_what_is_not_there_is_404(one: House) -> None:
         "cursor=x",
         "direction=up",
         "since=yesterday",
+        "since=0001-01-01T00:00:00%2B14:00",
         "q=" + "x" * 101,
     ],
 )

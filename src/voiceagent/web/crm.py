@@ -4,6 +4,7 @@ Requests go in, the repositories' views come out. Who may ask is decided where t
 router is included; what an error looks like, by the application's error handlers.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -56,6 +57,14 @@ def cursor_of(name: ListName) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is too far away") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 CallsCursor = Annotated[str | None, _CURSOR, cursor_of("calls")]
 ContactsCursor = Annotated[str | None, _CURSOR, cursor_of("contacts")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Records on a page.")]
@@ -73,10 +82,10 @@ def crm_router(calls: CallsRepository, contacts: ContactsRepository) -> APIRoute
         contact_id: UUID | None = None,
         direction: Direction | None = None,
         since: Annotated[
-            AwareDatetime | None, Query(description="Started at this time or later (ISO 8601).")
+            Moment | None, Query(description="Started at this time or later (ISO 8601).")
         ] = None,
         until: Annotated[
-            AwareDatetime | None, Query(description="Started before this time (ISO 8601).")
+            Moment | None, Query(description="Started before this time (ISO 8601).")
         ] = None,
         q: Search = None,
         cursor: CallsCursor = None,

@@ -6,12 +6,11 @@ appointment's link, and shows nothing but that appointment.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from voiceagent.crm.desk.appointments import AppointmentFilter, AppointmentsRepository, Booking
 from voiceagent.crm.desk.calendar_file import CalendarEvent, calendar_file
@@ -29,7 +28,7 @@ from voiceagent.crm.views import (
     CallbackStatus,
     CallbackView,
 )
-from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, cursor_of
+from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, Moment, cursor_of
 
 _CURSOR: Final = Query(
     max_length=MAX_CURSOR_CHARACTERS, description="`next_cursor` of the page before."
@@ -48,14 +47,6 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the time is too far away") from error
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 CallbacksCursor = Annotated[str | None, _CURSOR, cursor_of("callbacks")]
 AppointmentsCursor = Annotated[str | None, _CURSOR, cursor_of("appointments")]
 

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime
 
 from voiceagent.crm.messages.drafts import OptedOut
 from voiceagent.crm.messages.outbox import OutboxRepository
@@ -19,7 +18,7 @@ from voiceagent.crm.messages.repository import MessageFilter, MessagesRepository
 from voiceagent.crm.messages.views import Channel, MessagePage, MessageView
 from voiceagent.crm.postgres.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS
 from voiceagent.crm.recording.message_models import MessageDirection, MessageStatus, Provider
-from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, Search, cursor_of
+from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, Moment, Search, cursor_of
 from voiceagent.web.whatsapp_send import QueuedView, refusal
 
 MessagesCursor = Annotated[
@@ -55,7 +54,7 @@ def messages_router(messages: MessagesRepository, outbox: OutboxRepository) -> A
         direction: MessageDirection | None = None,
         status: MessageStatus | None = None,
         since: Annotated[
-            AwareDatetime | None, Query(description="Made at this time or later (ISO 8601).")
+            Moment | None, Query(description="Made at this time or later (ISO 8601).")
         ] = None,
         q: Search = None,
         cursor: MessagesCursor = None,

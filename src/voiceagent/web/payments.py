@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.payments.lists import PaymentFilter, PaymentLists
@@ -30,7 +30,7 @@ from voiceagent.payments.ports import (
 from voiceagent.payments.states import Status
 from voiceagent.settings import Settings
 from voiceagent.web.base_url import public_base_url
-from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, cursor_of
+from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, Moment, cursor_of
 from voiceagent.web.json_body import body_of, read_json
 from voiceagent.web.payment_absence import NAMES, PREFIX, absent_router, not_configured
 from voiceagent.web.payment_views import (
@@ -188,7 +188,7 @@ def _routes(house: PaymentsHouse, only: ProviderName | None) -> APIRouter:
         contact_id: UUID | None = None,
         call_sid: Annotated[str | None, Query(max_length=200, pattern=r"^[!-~]+$")] = None,
         since: Annotated[
-            AwareDatetime | None, Query(description="Asked for at this time or later (ISO 8601).")
+            Moment | None, Query(description="Asked for at this time or later (ISO 8601).")
         ] = None,
         cursor: PaymentsCursor = None,
         limit: Limit = DEFAULT_LIMIT,

@@ -4,14 +4,13 @@ One time line, merging, the document of all that is known, erasing. Requests go 
 views come out. Who may ask is decided where this router is included.
 """
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.people.conversations import Conversations
@@ -31,7 +30,7 @@ from voiceagent.crm.postgres.paging import (
 from voiceagent.crm.privacy.erasure import Erasure
 from voiceagent.crm.privacy.export import Exports
 from voiceagent.crm.views import ContactView
-from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, cursor_of
+from voiceagent.web.crm import ERRORS, NOT_FOUND, Limit, Moment, cursor_of
 from voiceagent.web.json_body import body_of, read_json
 
 _CURSOR: Final = Query(
@@ -65,13 +64,6 @@ _ERASED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the time is too far away") from error
-
-
 class MergeRequest(BaseModel):
     """Whom a contact turns out to be."""
 
@@ -85,9 +77,7 @@ class ReadRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(
-        description="`created_at` of the newest message that was shown to them."
-    )
+    until: Moment = Field(description="`created_at` of the newest message that was shown to them.")
 
 
 def people_router(

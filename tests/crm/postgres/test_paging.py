@@ -47,6 +47,10 @@ def _encoded(value: object) -> str:
         _encoded(["calls", "2026-03-01T12:00:00+00:00", 7]),
         _encoded(["calls", "2026-03-01T12:00:00+00:00", "\x00"]),
         _encoded(["contacts", "2026-03-01T12:00:00+00:00", "CA1"]),
+        # What the database can hold neither as a time nor as a text.
+        _encoded(["calls", "0001-01-01T00:00:00+14:00", "CA1"]),
+        _encoded(["calls", "9999-12-31T23:59:59-14:00", "CA1"]),
+        _encoded(["calls", "2026-03-01T12:00:00+00:00", "\ud800"]),
     ],
 )
 def test_any_other_text_is_refused(cursor: str) -> None:

@@ -9,7 +9,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -60,10 +60,12 @@ def from_cursor(name: ListName, cursor: str | None) -> Position | None:
         written_for, at, identity = json.loads(raw)
         if written_for not in _IDS_ARE_TEXT:
             UUID(identity)
+        identity.encode()
         position = Position(datetime.fromisoformat(at), identity)
-    except (binascii.Error, ValueError, TypeError, AttributeError) as error:
+        position.at.astimezone(UTC)
+    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidCursor("the cursor is not one of this service") from error
-    good = written_for == name and isinstance(identity, str) and "\x00" not in identity
+    good = written_for == name and "\x00" not in identity
     if not good or position.at.tzinfo is None:
         raise InvalidCursor("the cursor is not one of this list")
     return position

@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import Field
 
 from voiceagent.crm.calls.overview import OUTCOMES, CallsOverview, LineFilter, Outcome
 from voiceagent.crm.calls.repository import CallsRepository
@@ -37,6 +38,9 @@ PATH: Final = "/console/calls"
 LISTED: Final = 40
 SUMMARY_WITHIN: Final = timedelta(minutes=2)
 """So long after its end a call's page waits for the summary and the recording."""
+
+# The first and the last day of all begin or end, in some zone, where there is no time any more.
+Day = Annotated[date, Field(gt=date.min, lt=date.max)]
 
 _LIST_TEXTS: Final[Mapping[Language, CallsTexts]] = {"he": CALLS_HE, "en": CALLS_EN}
 _PAGE_TEXTS: Final[Mapping[Language, CallTexts]] = {"he": CALL_HE, "en": CALL_EN}
@@ -81,7 +85,7 @@ def calls_router(pages: Pages, door: Door, house: CallsHouse, *, zone: tzinfo) -
         q: Annotated[
             str, Query(max_length=MAX_SEARCH_CHARACTERS, description="Part of a number or a name.")
         ] = "",
-        day: Annotated[date | Literal[""], Query(description="In the business's own time.")] = "",
+        day: Annotated[Day | Literal[""], Query(description="In the business's own time.")] = "",
         outcome: Annotated[Outcome | Literal[""], Query(description="How it ended.")] = "",
         cursor: Annotated[str | None, Query(max_length=MAX_CURSOR_CHARACTERS)] = None,
     ) -> Response:
@@ -162,7 +166,7 @@ def calls_router(pages: Pages, door: Door, house: CallsHouse, *, zone: tzinfo) -
 
 def _day_of(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """From its first moment to the next day's, which may be 23 or 25 hours later."""
-    following = day + timedelta(days=1) if day < date.max else day
+    following = day + timedelta(days=1)
     return datetime.combine(day, time(), zone), datetime.combine(following, time(), zone)
 
 
