@@ -64,7 +64,9 @@ class AccountPages:
     ) -> tuple[int, dict[str, Any]] | None:
         if sid is None:
             wanted = query.get("PhoneNumber", "")
-            found = [one for one in self.numbers.values() if wanted in one["phone_number"]]
+            # As Twilio's: a part of a number will do, and a star is any digits.
+            like = re.compile(".*".join(map(re.escape, wanted.split("*"))))
+            found = [one for one in self.numbers.values() if like.search(one["phone_number"])]
             return 200, {"incoming_phone_numbers": found, "next_page_uri": None}
         if sid not in self.numbers:
             return None

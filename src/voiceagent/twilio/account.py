@@ -60,15 +60,19 @@ class TwilioAccount:
         return await self._resource("GET", f"{self._base_url}{self._path}.json")
 
     async def number(self, phone: str) -> Resource | None:
-        """The account's number in E.164; None when it has no such number."""
+        """The account's number, exactly as given in E.164; None when it has no such number."""
         page = await self._resource(
             "GET",
             f"{self._base_url}{self._path}/IncomingPhoneNumbers.json",
             query={"PhoneNumber": phone},
         )
-        numbers = page.get("incoming_phone_numbers")
+        # Twilio finds numbers by a part as well: the first may be somebody else's.
         return next(
-            (one for one in numbers or () if isinstance(one, dict)),
+            (
+                one
+                for one in page.get("incoming_phone_numbers") or ()
+                if isinstance(one, dict) and one.get("phone_number") == phone
+            ),
             None,
         )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urldefrag
 
-from voiceagent.twilio.twiml import INCOMING_CALL_PATH, take_message
+from voiceagent.twilio.twiml import INCOMING_CALL_PATH, say_and_hang_up, take_message
 
 RETRIES: Final = "#rc=2&rp=ct,rt,5xx&ct=2000&rt=4000&tt=10000"
 """Asked twice more: when no connection is made in 2 s, no answer comes in 4 s, or it is a 5xx; for
@@ -65,13 +65,17 @@ def wanted(base_url: str, language: str) -> VoiceSetup:
     """For the service at `base_url` (`https://host`, no slash behind it). `language`, a BCP 47
     tag, is what the fallback speaks."""
     ask, thank = _AWAY["he" if language.startswith("he") else "en"]
-    document = take_message(ask, thank, language, MOST_SECONDS)
+    thanks_url = _echo(say_and_hang_up(thank, language))
     return VoiceSetup(
         url=base_url + INCOMING_CALL_PATH + RETRIES,
         method="POST",
-        fallback_url=ECHO + quote(document, safe=""),
+        fallback_url=_echo(take_message(ask, thank, thanks_url, language, MOST_SECONDS)),
         fallback_method="GET",
     )
+
+
+def _echo(document: str) -> str:
+    return ECHO + quote(document, safe="")
 
 
 def seen(number: Mapping[str, Any]) -> VoiceSetup:

@@ -84,14 +84,19 @@ def say_and_hang_up(phrase: str, language: str) -> str:
     )
 
 
-def take_message(ask: str, thank: str, language: str, most_seconds: int) -> str:
+def take_message(ask: str, thank: str, thanks_url: str, language: str, most_seconds: int) -> str:
     """Ask for a message, record it at Twilio, thank for it, and end the call: a document that
-    needs no service of ours. Silence of 5 s, or a key, ends the message."""
+    needs no service of ours. Silence of 5 s, or a key, ends the message.
+
+    Twilio goes on at `thanks_url` when there is one; without an `action` it would ask for the
+    next. It goes on behind `<Record>` only for those who said nothing.
+    """
     spoken = f"<Say language={_attribute(language)}>"
     return (
         f"{_DECLARATION}<Response>\n"
         f"  {spoken}{escape(_xml_text(ask))}</Say>\n"
-        f'  <Record maxLength="{most_seconds}" timeout="5" playBeep="true"/>\n'
+        f'  <Record action={_attribute(thanks_url)} method="GET" maxLength="{most_seconds}"'
+        ' timeout="5" playBeep="true"/>\n'
         f"  {spoken}{escape(_xml_text(thank))}</Say>\n"
         "</Response>"
     )
