@@ -22,8 +22,8 @@ from voiceagent.crm.postgres.paging import (
     MAX_LIMIT,
     Position,
     from_cursor,
+    next_cursor,
     storable,
-    to_cursor,
 )
 from voiceagent.errors import NotFound
 
@@ -205,7 +205,7 @@ class NoticeQueue:
         items = [_view(row) for row in rows[:limit]]
         more = len(rows) > limit
         last = Position(items[-1].created_at, str(items[-1].id)) if more else None
-        return NoticePage(items=items, next_cursor=to_cursor("notices", last) if last else None)
+        return NoticePage(items=items, next_cursor=next_cursor("notices", last))
 
     async def send_again(self, notice_id: UUID) -> NoticeView:
         """Give a dead notice all its attempts again; any other stays as it is.

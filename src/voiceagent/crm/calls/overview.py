@@ -18,9 +18,9 @@ from voiceagent.crm.postgres.paging import (
     Position,
     contains_pattern,
     from_cursor,
+    next_cursor,
     number_pattern,
     storable,
-    to_cursor,
 )
 from voiceagent.crm.views import CallLine, CallLinePage
 
@@ -143,7 +143,7 @@ class CallsOverview:
         items = [CallLine(**row) for row in rows[:limit]]
         more = len(rows) > limit
         last = Position(items[-1].started_at, items[-1].call_sid) if more else None
-        return CallLinePage(items=items, next_cursor=to_cursor("calls", last) if last else None)
+        return CallLinePage(items=items, next_cursor=next_cursor("calls", last))
 
     async def lines(self, call_sids: Collection[str]) -> dict[str, CallLine]:
         """These calls by their sids, as far as they are known."""

@@ -21,9 +21,9 @@ from voiceagent.crm.postgres.paging import (
     Position,
     contains_pattern,
     from_cursor,
+    next_cursor,
     number_pattern,
     storable,
-    to_cursor,
 )
 from voiceagent.crm.recording.call_models import CallRecord
 from voiceagent.crm.recording.records import RecordsRepository
@@ -142,7 +142,7 @@ class CallsRepository:
         ]
         more = len(rows) > limit
         last = Position(items[-1].started_at, items[-1].call_sid) if more else None
-        return CallPage(items=items, next_cursor=to_cursor("calls", last) if last else None)
+        return CallPage(items=items, next_cursor=next_cursor("calls", last))
 
     async def get(self, call_sid: str) -> CallDetailView:
         """One call with everything that is known of it. Raises `NotFound`."""

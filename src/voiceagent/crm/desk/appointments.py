@@ -20,8 +20,8 @@ from voiceagent.crm.postgres.paging import (
     MAX_LIMIT,
     Position,
     from_cursor,
+    next_cursor,
     storable,
-    to_cursor,
 )
 from voiceagent.crm.postgres.record_lock import hold_people
 from voiceagent.crm.privacy.tombstones import Tombstones
@@ -173,9 +173,7 @@ class AppointmentsRepository:
         items = [_view(row) for row in rows[:limit]]
         more = len(rows) > limit
         last = Position(items[-1].start, str(items[-1].id)) if more else None
-        return AppointmentPage(
-            items=items, next_cursor=to_cursor("appointments", last) if last else None
-        )
+        return AppointmentPage(items=items, next_cursor=next_cursor("appointments", last))
 
     async def of_token(self, token: str) -> AppointmentView:
         """The appointment whose calendar file this token opens. Raises `NotFound`."""

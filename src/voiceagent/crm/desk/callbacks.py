@@ -14,7 +14,7 @@ from voiceagent.crm.postgres.paging import (
     MAX_LIMIT,
     Position,
     from_cursor,
-    to_cursor,
+    next_cursor,
 )
 from voiceagent.crm.views import CallbackPage, CallbackStatus, CallbackView
 from voiceagent.errors import Conflict, NotFound
@@ -83,7 +83,7 @@ class CallbacksRepository:
         items = [CallbackView(**row) for row in rows[:limit]]
         more = len(rows) > limit
         last = Position(items[-1].at, str(items[-1].id)) if more else None
-        return CallbackPage(items=items, next_cursor=to_cursor("callbacks", last) if last else None)
+        return CallbackPage(items=items, next_cursor=next_cursor("callbacks", last))
 
     async def close(self, callback_id: UUID, outcome: Literal["done", "cancelled"]) -> CallbackView:
         """Nothing is left to do; asked again it changes nothing.

@@ -21,8 +21,8 @@ from voiceagent.crm.postgres.paging import (
     Position,
     contains_pattern,
     from_cursor,
+    next_cursor,
     number_pattern,
-    to_cursor,
 )
 from voiceagent.crm.recording.message_models import MessageDirection, MessageStatus, Provider
 from voiceagent.errors import NotFound
@@ -125,7 +125,7 @@ class MessagesRepository:
             items = await _views(connection, rows[:limit])
         more = len(rows) > limit
         last = Position(items[-1].created_at, str(items[-1].id)) if more else None
-        return MessagePage(items=items, next_cursor=to_cursor("messages", last) if last else None)
+        return MessagePage(items=items, next_cursor=next_cursor("messages", last))
 
     async def get(self, message_id: UUID) -> MessageView:
         """One message. Raises `NotFound`."""

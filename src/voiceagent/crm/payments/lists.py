@@ -16,7 +16,7 @@ from voiceagent.crm.postgres.paging import (
     MAX_LIMIT,
     Position,
     from_cursor,
-    to_cursor,
+    next_cursor,
 )
 from voiceagent.payments.ports import Payment, ProviderName
 from voiceagent.payments.states import Status
@@ -103,7 +103,7 @@ class PaymentLists:
         items = [payment_of(row) for row in rows[:limit]]
         more = len(rows) > limit
         last = Position(items[-1].created_at, str(items[-1].id)) if more else None
-        return PaymentList(items, to_cursor("payments", last) if last else None)
+        return PaymentList(items, next_cursor("payments", last))
 
     async def events(self, payment_id: UUID) -> Sequence[PaymentEvent]:
         """The steps of a payment, the earliest first; none for one that is not there."""

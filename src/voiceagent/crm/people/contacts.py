@@ -20,8 +20,8 @@ from voiceagent.crm.postgres.paging import (
     Position,
     contains_pattern,
     from_cursor,
+    next_cursor,
     number_pattern,
-    to_cursor,
 )
 from voiceagent.crm.recording.fields import LearntFields
 from voiceagent.crm.views import ContactPage, ContactView
@@ -118,7 +118,7 @@ class ContactsRepository:
         items = [_view(row) for row in rows[:limit]]
         more = len(rows) > limit
         last = Position(items[-1].created_at, str(items[-1].id)) if more else None
-        return ContactPage(items=items, next_cursor=to_cursor("contacts", last) if last else None)
+        return ContactPage(items=items, next_cursor=next_cursor("contacts", last))
 
     async def get(self, contact_id: UUID) -> ContactView:
         """One contact; the survivor for one that became another. Raises `NotFound`."""

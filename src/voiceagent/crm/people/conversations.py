@@ -24,7 +24,7 @@ from voiceagent.crm.postgres.paging import (
     MAX_LIMIT,
     Position,
     from_cursor,
-    to_cursor,
+    next_cursor,
 )
 from voiceagent.errors import NotFound
 
@@ -148,7 +148,7 @@ class Conversations:
         return TimelinePage(
             contact_id=survivor,
             items=items,
-            next_cursor=to_cursor("timeline", last) if last else None,
+            next_cursor=next_cursor("timeline", last),
         )
 
     async def page(
@@ -163,9 +163,7 @@ class Conversations:
         items = [_view(row) for row in rows[:limit]]
         more = len(rows) > limit
         last = Position(items[-1].active_at, str(items[-1].contact_id)) if more else None
-        return ConversationPage(
-            items=items, next_cursor=to_cursor("conversations", last) if last else None
-        )
+        return ConversationPage(items=items, next_cursor=next_cursor("conversations", last))
 
     async def read(self, contact_id: UUID, until: datetime) -> ConversationView:
         """People have seen what was written until then; it never goes back. Raises `NotFound`."""

@@ -21,8 +21,8 @@ from voiceagent.crm.postgres.paging import (
     Position,
     contains_pattern,
     from_cursor,
+    next_cursor,
     number_pattern,
-    to_cursor,
 )
 
 BUDGET_S: Final = 1.0
@@ -289,7 +289,7 @@ def _order(position: Position) -> tuple[datetime, str]:
 
 def _page(rows: Sequence[asyncpg.Record], last: Position | None, q: str) -> SearchPage:
     items = [SearchHit(**{**row, "text": snippet(row["text"], q)}) for row in rows]
-    return SearchPage(items=items, next_cursor=to_cursor("search", last) if last else None)
+    return SearchPage(items=items, next_cursor=next_cursor("search", last))
 
 
 def snippet(text: str, q: str) -> str:

@@ -49,6 +49,11 @@ def to_cursor(name: ListName, position: Position) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
+def next_cursor(name: ListName, last: Position | None) -> str | None:
+    """What the next page of that list is asked for with: where this one ended, if more follow."""
+    return to_cursor(name, last) if last else None
+
+
 def from_cursor(name: ListName, cursor: str | None) -> Position | None:
     """The position that `to_cursor` wrote for the same list. Raises `InvalidCursor`."""
     if cursor is None:
