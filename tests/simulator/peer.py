@@ -1,8 +1,9 @@
 """A small real peer that speaks Twilio Media Streams from the server's side.
 
 It answers each burst of the caller's speech (judged by energy) with a tone, in
-160-byte frames ahead of real time, with progress and end marks, and stops with
-`clear` when the caller speaks into it. `quirks` make it misbehave.
+160-byte frames, with progress and end marks, and stops with `clear` when the
+caller speaks into it. A tone is sent all at once: a peer that paced it would let
+the phone hear a silence whenever the machine is busy. `quirks` make it misbehave.
 """
 
 import asyncio
@@ -61,16 +62,11 @@ class Agent:
     async def speak(self, ulaw: bytes = TONE) -> None:
         self.generation += 1
         generation = self.generation
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         for at in range(0, len(ulaw), 160):
             payload = base64.b64encode(ulaw[at : at + 160]).decode()
             await self.send({"event": "media", "media": {"payload": payload}})
             if at % 1600 == 0:
                 await self.mark(f"g{generation}:{at // 8}")
-            ahead = at / 8000 - (loop.time() - began)
-            if ahead > 0.3:
-                await asyncio.sleep(ahead - 0.2)
         await self.mark(f"g{generation}:end0")
 
     async def mark(self, name: str) -> None:

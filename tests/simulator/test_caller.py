@@ -125,7 +125,7 @@ async def test_a_stall_inside_a_sentence_is_counted() -> None:
         async def mark(name: str) -> None:
             await Agent.mark(agent, name)
             if name == "g1:600":
-                await asyncio.sleep(0.6)
+                await asyncio.sleep(0.9)
 
         agent.mark = mark  # type: ignore[method-assign]
 
