@@ -121,9 +121,10 @@ def _starts(
     is_first = "no byte code" in name
     if not is_first:
         _start(environ, data_dir, byte_code, core)
-    starts = []
-    for run in range(runs):
-        starts.append(_start(environ, data_dir, place / f"{run}" if is_first else byte_code, core))
+    starts = [
+        _start(environ, data_dir, place / f"{run}" if is_first else byte_code, core)
+        for run in range(runs)
+    ]
     shutil.rmtree(data_dir)
     return starts
 
