@@ -180,6 +180,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         return ASKED_WRONGLY
     if arguments.check:
         return 0
+    from voiceagent.wiring import heap  # noqa: PLC0415
+
+    heap.hold()
     import uvicorn  # noqa: PLC0415
 
     from voiceagent.app import create_app  # noqa: PLC0415

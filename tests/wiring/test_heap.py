@@ -13,6 +13,7 @@ from voiceagent.wiring import heap
 def _as_before() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
+    gc.enable()
     gc.unfreeze()
     gc.set_threshold(*thresholds)
 
@@ -45,3 +46,17 @@ def test_what_was_left_behind_before_does_not_stay_for_good() -> None:
     gc.enable()
     heap.settle()
     assert left() is None
+
+
+def test_while_the_program_is_loaded_nothing_is_collected_and_then_it_is() -> None:
+    heap.hold()
+    left = weakref.ref(Call())
+    for _ in range(3 * heap.YOUNGEST):
+        Call()
+    assert left() is not None
+    heap.settle()
+    assert left() is None
+    later = weakref.ref(Call())
+    for _ in range(3 * heap.YOUNGEST):
+        Call()
+    assert later() is None

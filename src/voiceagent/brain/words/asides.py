@@ -7,6 +7,7 @@ to do about it is `script/brain.py`'s concern.
 
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
+from functools import lru_cache
 
 from voiceagent.brain.words.lexicon import lexicon_of
 from voiceagent.brain.words.utterance import texts_of
@@ -47,17 +48,17 @@ class AsideListener:
         command: Iterable[str] = (),
     ) -> None:
         self._lexicon = lexicon = lexicon_of(language)
-        self._repeat = self._texts([*lexicon.repeat, *repeat])
-        self._repeat_alone = self._repeat | self._texts(lexicon.repeat_alone)
-        self._nothing = self._texts([*lexicon.back_channel, *lexicon.thanks, *back_channel])
-        self._wait = self._nothing | self._texts([*lexicon.wait, *lexicon.command, *command])
-        self._unsure = self._texts(lexicon.unsure)
-        self._goodbye = self._texts(lexicon.goodbye)
+        self._repeat = _texts(language, (*lexicon.repeat, *repeat))
+        self._repeat_alone = self._repeat | _texts(language, (*lexicon.repeat_alone,))
+        self._nothing = _texts(language, (*lexicon.back_channel, *lexicon.thanks, *back_channel))
+        self._wait = self._nothing | _texts(language, (*lexicon.wait, *lexicon.command, *command))
+        self._unsure = _texts(language, (*lexicon.unsure,))
+        self._goodbye = _texts(language, (*lexicon.goodbye,))
         # "Are you a person?" asks for none.
         self._anywhere = [
-            (Aside.ROBOT, self._texts(lexicon.robot)),
-            (Aside.PERSON, self._texts(lexicon.person)),
-            (Aside.LANGUAGE, self._texts(lexicon.other_language)),
+            (Aside.ROBOT, _texts(language, (*lexicon.robot,))),
+            (Aside.PERSON, _texts(language, (*lexicon.person,))),
+            (Aside.LANGUAGE, _texts(language, (*lexicon.other_language,))),
         ]
 
     def asks_to_repeat(self, said: str) -> bool:
@@ -92,9 +93,13 @@ class AsideListener:
                     return True
         return False
 
-    def _texts(self, phrases: Iterable[str]) -> Phrases:
-        texts = (texts_of(phrase, self._lexicon) for phrase in phrases)
-        return frozenset(text for text in texts if text)
+
+@lru_cache(64)
+def _texts(language: str, phrases: tuple[str, ...]) -> Phrases:
+    """Kept: all brains of a language listen for the same ones."""
+    lexicon = lexicon_of(language)
+    texts = (texts_of(phrase, lexicon) for phrase in phrases)
+    return frozenset(text for text in texts if text)
 
 
 def _places(words: Sequence[str], phrase: tuple[str, ...]) -> Iterable[int]:
