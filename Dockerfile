@@ -35,6 +35,8 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin voiceagent \
 WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY src ./src
+# The file system is read-only later: without byte code each start would compile all of it anew.
+RUN python -m compileall -q src
 COPY LICENSE README.md ./
 ARG GIT_COMMIT=unknown
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app/src PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -73,6 +73,12 @@ def test_the_packages_are_those_that_are_tested_and_each_has_its_hash() -> None:
     assert "ruff" not in image
 
 
+def test_the_code_is_compiled_in_the_image_since_it_cannot_be_written_later() -> None:
+    stage = stages()["service"]
+    assert "PYTHONDONTWRITEBYTECODE=1" in stage.last("ENV")
+    assert any(run.endswith("compileall -q src") for run in stage.all("RUN"))
+
+
 def test_what_the_image_holds_starts_answers_and_ends_in_order(tmp_path: Path) -> None:
     """The stage's own files in a folder of their own, run by its own command."""
     stage, app = stages()["service"], tmp_path / "app"
