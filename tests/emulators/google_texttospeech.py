@@ -161,6 +161,8 @@ class TextToSpeechEmulator:
     stream_message_bytes: int = 1601
     """Odd on purpose: messages do not end where frames or characters do."""
     message_gap_s: float = 0.0
+    sound: Callable[[str], bytes] = sound_of
+    """What a text sounds like, as µ-law."""
     starved_s: float = _STARVED_S
     """A stream without input for this long is aborted."""
     fault: Fault | None = None
@@ -370,7 +372,7 @@ class TextToSpeechEmulator:
     async def _samples(self, asked: Asked, context: Any) -> bytes:
         if asked.encoding != api.AudioEncoding.MULAW or asked.sample_rate_hz != SAMPLE_RATE_HZ:
             await _refuse(context, "This emulator speaks MULAW at 8000 Hz only.")
-        return sound_of(asked.text)
+        return self.sound(asked.text)
 
 
 async def _refuse(context: Any, message: str) -> None:
