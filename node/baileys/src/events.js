@@ -76,7 +76,9 @@ export class Events {
     this.full = false;
     /** @type {string | null} */
     this.oldestAt = null;
-    this.wake = () => {};
+    /** Whether more came since the queue was last read: it may have come too late for that reading. */
+    this.more = false;
+    this.endPause = () => {};
     /** @type {Set<string>} keys of events that were erased since the queue was last read */
     this.withdrawn = new Set();
     /** @type {Promise<unknown>} */
@@ -189,6 +191,7 @@ export class Events {
       try {
         const entries = await this.inTurn(() => {
           this.withdrawn.clear();
+          this.more = false;
           return this.store.scan(TABLE, { limit: STEP });
         });
         storeTries = 0;
@@ -292,9 +295,16 @@ export class Events {
     return next;
   }
 
+  /** There is more to post, or an end to be made. */
+  wake() {
+    this.more = true;
+    this.endPause();
+  }
+
   /** @param {number} ms @param {boolean} untilWoken */
-  pause(ms, untilWoken) {
-    return new Promise((resolve) => {
+  async pause(ms, untilWoken) {
+    if (this.stopping.signal.aborted || (untilWoken && this.more)) return;
+    await new Promise((resolve) => {
       const end = () => {
         clearTimeout(timer);
         this.stopping.signal.removeEventListener('abort', end);
@@ -302,7 +312,7 @@ export class Events {
       };
       const timer = setTimeout(end, ms);
       this.stopping.signal.addEventListener('abort', end);
-      if (untilWoken) this.wake = end;
+      if (untilWoken) this.endPause = end;
     });
   }
 }

@@ -81,6 +81,36 @@ describe('the queue of events', () => {
     assert.equal(await store.count('events'), 0);
   });
 
+  /** Has the queue read anew, with `then` done after a reading and before what it found is known. */
+  const readAnew = async (then) => {
+    await events.stop();
+    const scan = store.scan.bind(store);
+    store.scan = async (...asked) => {
+      const found = await scan(...asked);
+      await then();
+      return found;
+    };
+    await events.start();
+  };
+
+  test('what comes while the queue is being read does not wait for more to come', { timeout: 30_000 }, async () => {
+    let once = null;
+    await readAnew(() => (once ??= happen(0)));
+    await count(1);
+  });
+
+  test('it can be stopped while it is being read', { timeout: 30_000 }, async () => {
+    let stopped = null;
+    let being;
+    const reading = new Promise((resolve) => (being = resolve));
+    await readAnew(async () => {
+      stopped ??= events.stop();
+      being();
+    });
+    await reading;
+    await stopped;
+  });
+
   test('a failure holds the rest up; then all come in order', async () => {
     let failures = 2;
     api.answers = ({ data }) => (data.text === '1' && failures-- > 0 ? 500 : 204);
