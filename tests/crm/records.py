@@ -11,8 +11,10 @@ from voiceagent.crm.recording.call_models import (
     CallStarted,
     ContactLearnt,
     TurnSpoken,
+    VoicemailLeft,
     WebhookAnswered,
 )
+from voiceagent.crm.recording.message_models import MediaNote, received_id
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CALLER = "+972541234567"
@@ -47,6 +49,18 @@ def ended(
 ) -> CallEnded:
     return CallEnded(
         call_sid=sid, at=after(at), status=status, reason=reason, counters={"answers": 2}
+    )
+
+
+def voicemail(sid: str, recording: str = "", at: float = 15) -> VoicemailLeft:
+    external_id = recording or f"RE{sid}"
+    return VoicemailLeft(
+        call_sid=sid,
+        at=after(at),
+        id=received_id("twilio", external_id),
+        provider="twilio",
+        external_id=external_id,
+        sound=MediaNote(source="x", mime_type="audio/wav", seconds=12, voice_note=True),
     )
 
 

@@ -9,7 +9,17 @@ from uuid import UUID
 
 from crm.kept_recording import keep_recording
 from crm.message_records import edited, received
-from crm.records import after, announced, callback, ended, learnt, started, turn, webhook
+from crm.records import (
+    after,
+    announced,
+    callback,
+    ended,
+    learnt,
+    started,
+    turn,
+    voicemail,
+    webhook,
+)
 from voiceagent.aftercall.call_notice import call_notice
 from voiceagent.aftercall.summary import CallFacts, Summary
 from voiceagent.crm.calls.repository import CallsRepository
@@ -77,6 +87,7 @@ def records_of(person: Person) -> list[Record]:
         learnt(sid, name=word, city=f"{word} street"),
         callback(sid, f"{sid} wish", about=f"call {word}"),
         ended(sid),
+        voicemail(sid),
         received(f"{sid}A", f"written {word}", phone=person.phone, lid=lid, name=word, at=30),
         received(
             f"{sid}B",
@@ -188,9 +199,8 @@ async def _write(database: Database, person: Person) -> None:
     queue = MediaQueue(database)
     for claim in await queue.claim(10, 60):
         await queue.stored(claim, f"the voice of {person.word}".encode(), "audio/ogg")
-    voice = await queue.claim_voice(60)
-    assert voice is not None
-    await queue.transcribed(voice, f"{person.word} says so")
+    while (voice := await queue.claim_voice(60)) is not None:
+        await queue.transcribed(voice, f"{person.word} says so")
     dialogues = WrittenDialogues(database)
     claim = await dialogues.claim(person.contact_id, 60)
     assert claim is not None

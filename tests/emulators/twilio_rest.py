@@ -3,9 +3,10 @@
     PYTHONPATH=tests python -m emulators.twilio_rest --port 9010
 
 Requests of the real library flow in over HTTP; the documented resources, errors and codes of
-`/2010-04-01/Accounts/{sid}/Calls` and `…/Messages` flow out, and faults on demand. Nobody is called
-and nothing is sent: a call stays as it was placed until a test or a request changes it. It runs in
-threads of its own, so that a test's event loop may stand still without stopping it.
+`/2010-04-01/Accounts/{sid}/Calls`, `…/Recordings` and `…/Messages` flow out, and faults on demand.
+Nobody is called and nothing is sent: a call stays as it was placed until a test or a request
+changes it. It runs in threads of its own, so that a test's event loop may stand still without
+stopping it.
 
 Source: Twilio's "Call Resource", "Messages Resource", "Media Subresource" and its list of error
 codes.
@@ -33,6 +34,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from emulators.provider_server import Fault
 from emulators.twilio_account import AccountPages
+from emulators.twilio_call_log import CallLog
 
 HOST = "127.0.0.1"
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
@@ -43,6 +45,8 @@ OVER = {"completed", "canceled", "busy", "no-answer", "failed"}
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/Calls(?:/([\w-]+))?\.json")
+_LISTS = re.compile(r"/2010-04-01/Accounts/(\w+)/(Calls|Recordings)\.json")
+_EVENTS = re.compile(r"/Calls/([\w-]+)/Events\.json")
 _ACCOUNT = re.compile(r"/2010-04-01/Accounts/(AC\w+?)((?:/.+)?\.json)")
 _MESSAGES = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages\.json")
 _MESSAGE = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages(?:/(\w+)(/Media)?)?\.json")
@@ -79,6 +83,8 @@ class TwilioRestEmulator:
         """Where the account may not call, e.g. `+1876`."""
         self.requests: list[Request] = []
         self.calls: dict[str, dict[str, Any]] = {}
+        self.log = CallLog(ACCOUNT_SID, self.calls)
+        """What became of calls, as lists tell it."""
         self.messages: dict[str, dict[str, Any]] = {}
         self.files: dict[str, list[str]] = {}
         """By the message: the sids of its media."""
@@ -144,6 +150,18 @@ class TwilioRestEmulator:
         call = self._new_call(call_sid, called, caller, "inbound")
         self.calls[call_sid] = call | {"status": "in-progress"}
 
+    def miss(
+        self,
+        call_sid: str,
+        caller: str = "+972501234567",
+        *,
+        at: datetime,
+        called: str = OWN_NUMBER,
+        seconds: float = 40.0,
+    ) -> None:
+        """Somebody called a number of the account and was on the line until it was over."""
+        self.log.take(self._new_call(call_sid, called, caller, "inbound"), at, seconds)
+
     def receive(
         self, sid: str, sender: str, body: str = "", *, at: datetime, files: Iterable[str] = ()
     ) -> None:
@@ -168,6 +186,12 @@ class TwilioRestEmulator:
 
     def file(self, request: Request, authorization: str) -> tuple[str, bytes] | str | None:
         """The file that is asked for, an address where it is, or None: it is no file."""
+        if (sound := self.log.sound(request.path)) is not None:
+            account_sid, media_type, content = sound
+            self._check(account_sid, authorization)
+            if content is None:
+                raise _not_found(request.path)
+            return media_type, content
         match = _MEDIA.fullmatch(request.path)
         if match is None:
             return None
@@ -190,6 +214,10 @@ class TwilioRestEmulator:
         if messages := _MESSAGES.fullmatch(request.path):
             self._check(messages[1], authorization)
             return 201, self._create_message(request.form)
+        if request.method == "GET" and (logged := _LISTS.fullmatch(url.path)):
+            self._check(logged[1], authorization)
+            page = {"Calls": self.log.calls_page, "Recordings": self.log.recordings_page}[logged[2]]
+            return 200, page(url.path, dict(parse_qsl(url.query)))
         match = _PATH.fullmatch(request.path)
         if match is None:
             return self._account_page(request, authorization)
@@ -214,6 +242,9 @@ class TwilioRestEmulator:
         if match is None:
             raise _not_found(request.path)
         self._check(match[1], authorization)
+        of_call = _EVENTS.fullmatch(match[2])
+        if of_call and not self.log.tells_events_of(of_call[1]):
+            return 200, {"events": [], "next_page_uri": None}
         page = self.pages.answer(request.method, match[2], dict(parse_qsl(url.query)), request.form)
         if page is None:
             raise _not_found(request.path)

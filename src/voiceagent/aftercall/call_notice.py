@@ -1,13 +1,15 @@
-"""What the owner is told of a call: `call.ended` and `call.missed`.
+"""What the owner is told of a call: `call.ended`, `call.missed` and `call.voicemail`.
 
 What is known of a call and its summary flow in, one notice flows out. Pure. docs/notices.md
 shows the JSON.
 """
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from voiceagent.aftercall.summary import CallFacts, Summary
 from voiceagent.crm.calls.summaries import BookedAppointment
+from voiceagent.crm.calls.voicemails import Voicemail
 from voiceagent.notices.notices import Notice
 
 
@@ -21,8 +23,13 @@ def call_notice(
     # What a model wrote need not say who called.
     lines = [headline, summary.text] if summary.source == "llm" else [summary.text]
     links = [link for booked in appointments if (link := booked["calendar_url"])]
+    data: dict[str, object] = {}
+    if facts.voicemails:
+        data["voicemails"] = [_voicemail(one) for one in facts.voicemails]
+        if base_url:
+            links.append(f"{base_url.rstrip('/')}/console/calls/{quote(call.call_sid, safe='')}")
     return Notice(
-        type="call.ended" if facts.missed is None else "call.missed",
+        type=_type(facts),
         subject=call.call_sid,
         at=facts.ended_at,
         data={
@@ -42,9 +49,25 @@ def call_notice(
             "fields": call.fields,
             "callbacks": [{"at": _iso(wish.at), "about": wish.about} for wish in facts.callbacks],
             "appointments": appointments,
+            **data,
         },
         text="\n".join([*lines, *links]),
     )
+
+
+def _type(facts: CallFacts) -> str:
+    # A word of its own, so that a call that was told as missed is told again with its message.
+    if facts.voicemails:
+        return "call.voicemail"
+    return "call.ended" if facts.missed is None else "call.missed"
+
+
+def _voicemail(voicemail: Voicemail) -> dict[str, object]:
+    return {
+        "message_id": str(voicemail.id),
+        "seconds": voicemail.seconds,
+        "transcript": voicemail.transcript,
+    }
 
 
 def _appointment(booked: BookedAppointment, base_url: str | None) -> dict[str, str | None]:

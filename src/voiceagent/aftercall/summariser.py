@@ -22,6 +22,7 @@ from voiceagent.crm.calls.summaries import (
     SummariesRepository,
     keep_summary,
 )
+from voiceagent.crm.calls.voicemails import VoicemailsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import (
     CONFLICT_ATTEMPTS,
@@ -78,6 +79,7 @@ class Summariser:
         self._calls = CallsRepository(database)
         self._contacts = ContactsRepository(database)
         self._summaries = SummariesRepository(database)
+        self._voicemails = VoicemailsRepository(database)
         self._recorder = recorder
         self._writer = writer
         self._summarise = summarise
@@ -180,6 +182,7 @@ class Summariser:
             contact,
             await self._summaries.callbacks(call_sid),
             await self._summaries.appointments(call_sid),
+            await self._voicemails.of_call(call_sid),
         )
 
     async def _keep(self, claim: Claim, facts: CallFacts, summary: Summary) -> None:

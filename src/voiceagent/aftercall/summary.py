@@ -16,6 +16,7 @@ from voiceagent.aftercall.wording import Missed, length, when, who, wording_of
 from voiceagent.brain.agent.checks import BLANK
 from voiceagent.brain.agent.profile import Question
 from voiceagent.crm.calls.summaries import BookedAppointment, CallbackWish
+from voiceagent.crm.calls.voicemails import Voicemail
 from voiceagent.crm.people.phone import identifying_number
 from voiceagent.crm.views import CallDetailView, ContactView, SummarySource, TurnView
 
@@ -55,6 +56,8 @@ class CallFacts:
     contact: ContactView | None = None
     callbacks: Sequence[CallbackWish] = ()
     appointments: Sequence[BookedAppointment] = ()
+    voicemails: Sequence[Voicemail] = ()
+    """What was spoken to the fallback, because the service was away."""
 
     @property
     def name(self) -> str:
@@ -81,6 +84,8 @@ class CallFacts:
             return "cut_off" if call.end_reason in _CUT_OFF else "silent"
         if call.direction == "outbound":
             return "unanswered"
+        if call.end_reason == "service_away":
+            return "away"
         return "busy" if call.end_reason == "busy" else "never_connected"
 
 
@@ -106,7 +111,14 @@ class SummaryWriter:
         """A summary from what is known, without a model."""
         call, words = facts.call, self._words
         headline = self.headline(facts)
+        left = [
+            words.left.format(_shortened(said, MAX_QUOTE))
+            for one in facts.voicemails
+            if (said := (one.transcript or "").strip())
+        ]
         if facts.missed is not None:
+            if facts.voicemails:
+                return Summary(_shortened(_joined([headline, *left]), MAX_CHARACTERS), "script")
             return Summary(_joined([headline, words.why_missed[facts.missed]]), "none")
         bare, told = self._answers(call.fields)
         wishes = [
@@ -122,6 +134,8 @@ class SummaryWriter:
             parts.append(words.quote.format(_shortened(_said(call.turns), MAX_QUOTE)))
         if call.end_reason in _CUT_OFF:
             parts.append(words.cut_off)
+        if facts.voicemails:
+            parts += [words.also_left, *left]
         return Summary(_shortened(_joined(parts), MAX_CHARACTERS), "script")
 
     def headline(self, facts: CallFacts) -> str:
@@ -132,6 +146,8 @@ class SummaryWriter:
         moment = self._when(call.started_at)
         if facts.missed is not None:
             form = words.missed_in if incoming else words.missed_out
+            if facts.voicemails:
+                form = words.voicemail
             return form.format(who=party, when=moment)
         form = words.spoke_in if incoming else words.spoke_out
         lasted = length(words, facts.ended_at - call.started_at)
@@ -140,7 +156,7 @@ class SummaryWriter:
     def question(self, facts: CallFacts) -> str:
         """What a model is asked. It is not told the caller's number."""
         call = facts.call
-        known = {
+        known: dict[str, object] = {
             "direction": call.direction,
             "started": self._plain(call.started_at),
             "caller": facts.name,
@@ -159,6 +175,11 @@ class SummaryWriter:
             ],
             "end": call.end_reason,
         }
+        if facts.voicemails:
+            known["left after that, while the service was away"] = [
+                one.transcript or "a message that was not put into words"
+                for one in facts.voicemails
+            ]
         record = "\n".join([_as_data(known), *_transcript(call.turns)])
         return _TASK.format(
             language=self._words.name, characters=MAX_CHARACTERS - 100, record=record

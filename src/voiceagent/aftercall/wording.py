@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 import phonenumbers
 
-Missed = Literal["never_connected", "busy", "silent", "cut_off", "unanswered"]
-"""Why nobody spoke; `unanswered`: an outbound call that nobody took."""
+Missed = Literal["never_connected", "away", "busy", "silent", "cut_off", "unanswered"]
+"""Why nobody spoke; `away`: the service could not be reached; `unanswered`: an outbound call that
+nobody took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Wording:
     missed_in: str
     """`{who}`, `{when}`."""
     missed_out: str
+    voicemail: str
+    """Of a call in which a message was left: `{who}`, `{when}`."""
+    also_left: str
+    """Of one in which something was said before."""
+    left: str
+    """`{}`: the words of the message."""
     why_missed: dict[Missed, str]
     answers: str
     quote: str
@@ -65,8 +72,12 @@ _ENGLISH: Final = Wording(
     spoke_out="Call to {who} {when}, {length}.",
     missed_in="Missed call from {who} {when}.",
     missed_out="Our call to {who} {when} was not answered.",
+    voicemail="Message from {who}, left while the service was away, {when}.",
+    also_left="A message was left after that, while the service was away.",
+    left="Said in it: “{}”.",
     why_missed={
         "never_connected": "The call never connected.",
+        "away": "The service was away, and no message was left.",
         "busy": "All lines were busy.",
         "silent": "The line was open, but nothing was said.",
         "cut_off": "The call was cut off before anything was said.",
@@ -100,8 +111,12 @@ _HEBREW: Final = Wording(
     spoke_out="שיחה יוצאת: {who}, {when}, {length}.",
     missed_in="שיחה שהוחמצה: {who}, {when}.",
     missed_out="התקשרנו ולא נענינו: {who}, {when}.",
+    voicemail="הודעה שהושארה כשהשירות לא היה זמין: {who}, {when}.",
+    also_left="אחר כך הושארה הודעה, כשהשירות לא היה זמין.",
+    left="נאמר בהודעה: ״{}״.",
     why_missed={
         "never_connected": "השיחה לא חוברה.",
+        "away": "השירות לא היה זמין, ולא נשארה הודעה.",
         "busy": "כל הקווים היו תפוסים.",
         "silent": "הקו היה פתוח, אבל לא נאמר דבר.",
         "cut_off": "השיחה נותקה לפני שנאמר בה דבר.",

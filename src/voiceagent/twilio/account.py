@@ -1,4 +1,4 @@
-"""One Twilio account as its owner sees it: its state, its numbers, what a call did, its messages.
+"""One Twilio account as its owner sees it: its state, its numbers, its calls, its messages.
 
 Questions flow in, plain JSON objects of Twilio's REST API flow out, each within a deadline. It
 changes one thing only, who is asked about a number's calls, and never places or ends a call.
@@ -21,6 +21,8 @@ API: Final = "https://api.twilio.com"
 MONITOR: Final = "https://monitor.twilio.com"
 """Alerts are at a host of their own; an emulator of the API has them as well."""
 _PAGE: Final = 100
+_LONG_PAGE: Final = "1000"
+"""The most that Twilio gives at once, for lists that may be long."""
 _MAX_PAGES: Final = 20
 
 Resource = Mapping[str, Any]
@@ -102,6 +104,30 @@ class TwilioAccount:
         start = _stamp(since)
         alerts = await self._list(f"{self._monitor_url}/v1/Alerts", "alerts", {"StartDate": start})
         return [alert for alert in alerts if alert.get("resource_sid") == call_sid]
+
+    async def calls_to(self, phone: str, since: datetime, until: datetime) -> Sequence[Resource]:
+        """Calls to a number (E.164) that began between the two, the newest first."""
+        query = {
+            "To": phone,
+            "StartTime>": _stamp(since),
+            "StartTime<": _stamp(until),
+            "PageSize": _LONG_PAGE,
+        }
+        return await self._list(f"{self._base_url}{self._path}/Calls.json", "calls", query)
+
+    async def recordings(self, since: datetime, until: datetime) -> Sequence[Resource]:
+        """Recordings of the account that were made between the two, the newest first."""
+        query = {
+            "DateCreated>": _stamp(since),
+            "DateCreated<": _stamp(until),
+            "PageSize": _LONG_PAGE,
+        }
+        url = f"{self._base_url}{self._path}/Recordings.json"
+        return await self._list(url, "recordings", query)
+
+    def sound_of(self, recording_sid: str) -> str:
+        """Where the sound of a recording is, as a WAV file; asked for with the credentials."""
+        return f"{self._base_url}{self._path}/Recordings/{quote(recording_sid, safe='')}.wav"
 
     async def messages_to(self, address: str, since: datetime) -> Sequence[Resource]:
         """Messages to an address, such as `whatsapp:+97231234567`, since then, the newest first."""

@@ -1,8 +1,8 @@
-"""Files of messages that came by Twilio.
+"""Files of messages that came by Twilio, and messages that were spoken to it.
 
-An address that a webhook named flows in, the file flows out. It is asked for only at Twilio's
-own hosts, with the account's credentials only at its API: whoever could send a webhook must
-not make this service ask anybody else for anything.
+An address that a webhook or a list named flows in, the file flows out. It is asked for only at
+Twilio's own hosts, with the account's credentials only at its API: whoever could send a webhook
+must not make this service ask anybody else for anything.
 """
 
 import base64
@@ -15,7 +15,9 @@ from voiceagent.http_clients import HttpClient, HttpDeadlines, http_client
 from voiceagent.whatsapp.downloads import Download, File, Redirected, limited
 
 _MOST_HOPS: Final = 3
-_PATH: Final = re.compile(r"/2010-04-01/Accounts/(AC\w+)/Messages/(?:MM|SM)\w+/Media/ME\w+")
+_PATH: Final = re.compile(
+    r"/2010-04-01/Accounts/(AC\w+)/(?:Messages/(?:MM|SM)\w+/Media/ME\w+|Recordings/RE\w+\.wav)"
+)
 _HOSTS: Final = re.compile(r"(?:[a-z0-9-]+\.)*(?:twilio\.com|twiliocdn\.com)")
 _BUCKET: Final = ("s3-external-1.amazonaws.com", "/media.twiliocdn.com/")
 """Where Twilio's API still sends those who ask for old files."""

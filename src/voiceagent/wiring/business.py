@@ -39,6 +39,7 @@ from voiceagent.wiring.keep_running import keep_running
 from voiceagent.wiring.kept_secrets import ensure_erasure_key
 from voiceagent.wiring.people_office import PeopleOffice
 from voiceagent.wiring.recording_office import RecordingOffice
+from voiceagent.wiring.voicemail_office import VoicemailOffice
 from voiceagent.wiring.written_agent import WrittenOffice
 
 
@@ -106,6 +107,13 @@ class Business:
         )
         self._recordings = RecordingOffice(settings, database, tombstones)
         places = [self._recordings.place, self._post.erasure]
+        self._voicemail = VoicemailOffice(
+            settings,
+            database,
+            tombstones,
+            base_url=self._base_url,
+            on_found=self._office.call_ended,
+        )
         self._people = PeopleOffice(settings, database, tombstones, profile.zone, places)
         self.outbox = self._post.outbox
         self.rest = self._office.rest
@@ -174,6 +182,7 @@ class Business:
             "payments": self._cash.run,
             "people": self._people.run,
             "recordings": self._recordings.run,
+            "missed calls": self._voicemail.run,
         }
         if self._sweep is not None:
             parts["messages at Twilio"] = self._sweep.run
@@ -189,6 +198,7 @@ class Business:
         self._post.close_with(stack)
         self._cash.close_with(stack)
         self._recordings.close_with(stack)
+        self._voicemail.close_with(stack)
         for close in self._writing.closers if self._writing is not None else ():
             stack.push_async_callback(close)
 

@@ -18,6 +18,7 @@ TABLES = {
     *("recordings", "recording_pieces"),
     *("engine_failures", "quarter_hours", "response_times", "tally_rounds"),
     *("agent_versions", "agent_live"),
+    "sweeps",
 }
 
 

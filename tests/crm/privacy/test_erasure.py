@@ -55,6 +55,7 @@ from voiceagent.notices.notices import Notice, queue_notice
 DEADLINE_S = 30.0
 OF_NOBODY = {
     *("tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"),
+    "sweeps",
     *("agent_versions", "agent_live"),
 }
 """Tables that hold nothing of anybody."""
@@ -265,7 +266,7 @@ async def test_a_place_that_is_away_is_asked_until_it_answers(
     assert traces == place.asked[0]
     assert (traces.call_sids, traces.phones) == ([dana.sid], [dana.phone])
     assert (traces.contact_ids, traces.lids) == ([str(dana.contact_id)], [dana.lid])
-    assert len(traces.message_ids) == 3
+    assert len(traces.message_ids) == 4
 
 
 async def test_a_place_that_never_answers_holds_up_nobody(

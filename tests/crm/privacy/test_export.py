@@ -28,6 +28,7 @@ IN_ANOTHER = {"recording_pieces"}
 """Told within `recordings`."""
 OF_NOBODY = {
     *("tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"),
+    "sweeps",
     *("agent_versions", "agent_live"),
 }
 
@@ -82,7 +83,7 @@ async def test_every_table_is_in_it_with_what_it_holds_of_the_person(
         f"hello {dana.word}",
         f"I am {dana.word}",
     ]
-    assert len(document["messages"]) == 3
+    assert len(document["messages"]) == 4
     assert len(document["callbacks"]) == 2
     assert len(document["appointments"]) == 2
     assert len(document["notices"]) == 6

@@ -30,7 +30,10 @@ something failed."""
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 TALKED: Final = ("agent_hangup", "caller_hangup", "idle", "drain", "staff_hangup")
-MISSED: Final = ("busy", "never_connected", "line_busy", "no_answer", "not_connected")
+MISSED: Final = (
+    *("busy", "never_connected", "service_away"),
+    *("line_busy", "no_answer", "not_connected"),
+)
 BROKEN: Final = ("error", "socket_lost", "send_timeout", "process_lost")
 """Reasons for which a call ended, as `CallEnded` has them."""
 

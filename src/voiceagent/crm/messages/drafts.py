@@ -50,7 +50,8 @@ SELECT k.phone,
        COALESCE(k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false) AS stopped,
        (SELECT i.value FROM contact_identities i WHERE i.contact_id = k.id AND i.kind = 'lid'
         ORDER BY i.value LIMIT 1) AS lid,
-       (SELECT m.provider FROM messages m WHERE m.contact_id = k.id AND m.direction = 'in'
+       (SELECT m.provider FROM messages m
+        WHERE m.contact_id = k.id AND m.direction = 'in' AND m.channel = 'whatsapp'
         ORDER BY m.created_at DESC, m.id DESC LIMIT 1) AS writes_by
 FROM contacts k
 WHERE k.id = surviving_contact($1)
@@ -80,7 +81,8 @@ WITH who AS (
     FOR SHARE OF i
 ), contact AS (
     SELECT k.id,
-           (SELECT m.provider FROM messages m WHERE m.contact_id = k.id AND m.direction = 'in'
+           (SELECT m.provider FROM messages m
+            WHERE m.contact_id = k.id AND m.direction = 'in' AND m.channel = 'whatsapp'
             ORDER BY m.created_at DESC, m.id DESC LIMIT 1) AS writes_by
     FROM contacts k JOIN who ON who.contact_id = k.id
     WHERE k.merged_into IS NULL AND k.erasing IS NULL

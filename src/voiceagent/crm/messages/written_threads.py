@@ -34,7 +34,7 @@ SELECT m.id, m.author, m.kind, m.wish, m.created_at,
                 (SELECT string_agg(f.transcript, ' ' ORDER BY f.position)
                  FROM message_media f WHERE f.message_id = m.id), '') AS text
 FROM messages m
-WHERE m.contact_id = surviving_contact($1) AND m.deleted_at IS NULL
+WHERE m.contact_id = surviving_contact($1) AND m.channel = 'whatsapp' AND m.deleted_at IS NULL
 ORDER BY m.created_at DESC, m.id DESC
 LIMIT $2
 """
@@ -57,7 +57,7 @@ _UNANSWERED = """
 SELECT contact_id, id FROM (
     SELECT DISTINCT ON (m.contact_id) m.contact_id, m.id, m.created_at
     FROM messages m JOIN contacts k ON k.id = m.contact_id
-    WHERE m.direction = 'in' AND k.agent = 'on'
+    WHERE m.direction = 'in' AND m.channel = 'whatsapp' AND k.agent = 'on'
       AND NOT COALESCE(
           k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false)
       AND NOT EXISTS (

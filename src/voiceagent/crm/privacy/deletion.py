@@ -83,6 +83,7 @@ AND NOT EXISTS (SELECT FROM contact_identities x WHERE x.contact_id = k.id)
 AND NOT EXISTS (SELECT FROM contacts x WHERE x.merged_into = k.id)
 """  # noqa: S608 - our own constant
 
+_SPOKEN = "SELECT id FROM messages WHERE call_sid = ANY($1::text[]) ORDER BY id"
 _OUTBOX = "DELETE FROM outbox WHERE message_id = ANY($1::uuid[])"
 # The hash of a number and of words can be guessed; the key stays, so that nothing is sent again.
 _KEYS = "UPDATE message_keys SET digest = '' WHERE message_id = ANY($1::uuid[])"
@@ -101,9 +102,12 @@ async def delete_calls(connection: Connection, call_sids: Collection[str]) -> No
 
 
 async def erase_lone_calls(connection: Connection, call_sids: Collection[str]) -> None:
-    """These calls with their appointments, and contacts without a number that nothing else is
-    known of."""
-    rows = await connection.fetch(_CONTACTS_OF_CALLS, sorted(map(storable, call_sids)))
+    """These calls with their appointments and what was spoken to the fallback in them, and contacts
+    without a number that nothing else is known of."""
+    sids = sorted(map(storable, call_sids))
+    rows = await connection.fetch(_CONTACTS_OF_CALLS, sids)
+    spoken = await connection.fetch(_SPOKEN, sids)
+    await delete_messages(connection, [row["id"] for row in spoken])
     await release_appointments(connection, None, call_sids)
     await unlink_payments(connection, None, call_sids)
     await delete_calls(connection, call_sids)

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from voiceagent.crm.recording.message_models import MediaNote, Provider
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +106,18 @@ class CallbackRequested(_Record):
         return self
 
 
+class VoicemailLeft(_Record):
+    """The caller spoke a message to the provider's fallback, because the service was away."""
+
+    kind: Literal["voicemail"] = "voicemail"
+    id: UUID
+    """Of `received_id`, by the recording's sid."""
+    provider: Provider
+    external_id: str
+    """The recording's sid."""
+    sound: MediaNote
+
+
 class CallEnded(_Record):
     """The call is over; the last record of a call."""
 
@@ -114,7 +128,8 @@ class CallEnded(_Record):
     live page), `idle`, `drain`, `socket_lost`, `send_timeout`, `error`,
     `busy` (told to call again: it never came to a stream), `process_lost` (concluded later:
     the process that held it was killed), `never_connected` (concluded later: it was announced and
-    no stream came), `transferred` (to a person; it gives way to the end of a call that came back);
+    no stream came), `service_away` (concluded later: the provider lists it, and it never came to
+    this service), `transferred` (to a person; it gives way to the end of a call that came back);
     of outbound calls `line_busy`, `no_answer`, `not_connected`."""
     counters: dict[str, int] = Field(default_factory=dict)
     """`utterances`, `answers`, `barge_ins`, `false_interruptions`, `reprompts`, `frames_in`,
@@ -128,6 +143,7 @@ CallRecord = Annotated[
     | TurnSpoken
     | ContactLearnt
     | CallbackRequested
+    | VoicemailLeft
     | CallEnded,
     Field(discriminator="kind"),
 ]

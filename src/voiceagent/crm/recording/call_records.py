@@ -25,9 +25,11 @@ from voiceagent.crm.recording.call_models import (
     CallStarted,
     ContactLearnt,
     TurnSpoken,
+    VoicemailLeft,
     WebhookAnswered,
 )
 from voiceagent.crm.recording.fields import LearntFields, stamp
+from voiceagent.crm.recording.voicemail_records import apply_voicemail
 
 _R = TypeVar("_R", bound=CallRecord)
 
@@ -104,9 +106,10 @@ UPDATE calls SET ended_at = $2, ended_status = $3, end_reason = $4, counters = $
     summarised_at = NULL, summary_lease_until = NULL
 WHERE call_sid = $1
   AND (ended_at IS NULL
-       OR (end_reason IN ('process_lost', 'never_connected', 'transferred'), ended_at,
-           ended_status, end_reason)
-          > ($4 IN ('process_lost', 'never_connected', 'transferred'), $2, $3, $4))
+       OR (end_reason IN ('process_lost', 'never_connected', 'service_away', 'transferred'),
+           ended_at, ended_status, end_reason)
+          > ($4 IN ('process_lost', 'never_connected', 'service_away', 'transferred'),
+             $2, $3, $4))
 """
 
 _LOCK_CALL = """
@@ -140,6 +143,7 @@ async def apply_records(connection: Connection, records: Sequence[CallRecord]) -
     await _apply_turns(connection, _of(records, TurnSpoken))
     await _apply_learnt(connection, _of(records, ContactLearnt))
     await _apply_callbacks(connection, _of(records, CallbackRequested))
+    await _apply_voicemails(connection, _of(records, VoicemailLeft))
     await _apply_ended(connection, _of(records, CallEnded))
 
 
@@ -280,6 +284,12 @@ async def _apply_callbacks(connection: Connection, records: list[CallbackRequest
         for r in sorted(records, key=lambda r: r.key)
     ]
     await _many(connection, _CALLBACK, rows)
+
+
+async def _apply_voicemails(connection: Connection, records: list[VoicemailLeft]) -> None:
+    for record in records:
+        contact_id = await _contact_of_call(connection, storable(record.call_sid), record.at)
+        await apply_voicemail(connection, record, contact_id)
 
 
 async def _apply_ended(connection: Connection, records: list[CallEnded]) -> None:

@@ -12,7 +12,12 @@ from typing import Final, Literal
 from uuid import UUID
 
 from voiceagent.crm.people.phone import identifying_number
-from voiceagent.crm.recording.call_models import CallAnnounced, CallbackRequested, CallRecord
+from voiceagent.crm.recording.call_models import (
+    CallAnnounced,
+    CallbackRequested,
+    CallRecord,
+    VoicemailLeft,
+)
 from voiceagent.crm.recording.engine_failures import EngineFailed
 from voiceagent.crm.recording.message_models import (
     MessageChanged,
@@ -59,6 +64,8 @@ def subjects_of(record: AnyRecord) -> list[Subject]:
             return about
         case CallbackRequested(contact_id=UUID() as contact_id):
             return [("contact", str(contact_id))]
+        case VoicemailLeft():
+            return [("call", record.call_sid), ("message", str(record.id))]
         case MessageReceived():
             return [("message", str(record.id)), *identities_of(record.sender)]
         case MessageFateKnown() | MessageChanged():

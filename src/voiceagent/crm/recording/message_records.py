@@ -21,6 +21,7 @@ from voiceagent.crm.recording.fields import stamp
 from voiceagent.crm.recording.message_models import (
     RISING,
     Fate,
+    MediaNote,
     MessageChanged,
     MessageFateKnown,
     MessageReceived,
@@ -200,7 +201,8 @@ async def _apply_received(
     again = [(r.id, r.at) for r in records if r.id not in ids]
     if again:
         await connection.executemany(_TOLD_AGAIN, again)
-    await _apply_media(connection, [message.record for message in new])
+    for record in (message.record for message in new):
+        await keep_notes(connection, record.id, record.provider, record.media)
     heard = [NewMessage(record, contacts[record.sender]) for record in records]
     await _apply_to_contacts(connection, heard)
     return new
@@ -224,13 +226,16 @@ def _row(record: MessageReceived, contact_id: UUID) -> dict[str, Any]:
     }
 
 
-async def _apply_media(connection: Connection, records: Sequence[MessageReceived]) -> None:
+async def keep_notes(
+    connection: Connection, message_id: UUID, provider: Provider, notes: Sequence[MediaNote]
+) -> None:
+    """Have the files of a new message fetched."""
     rows = [
         (
-            uuid5(record.id, str(position)),
-            record.id,
+            uuid5(message_id, str(position)),
+            message_id,
             position,
-            record.provider,
+            provider,
             storable(note.source),
             storable(note.mime_type),
             storable(note.file_name),
@@ -238,8 +243,7 @@ async def _apply_media(connection: Connection, records: Sequence[MessageReceived
             note.seconds,
             note.voice_note,
         )
-        for record in records
-        for position, note in enumerate(record.media)
+        for position, note in enumerate(notes)
     ]
     if rows:
         await connection.executemany(_MEDIA, rows)
