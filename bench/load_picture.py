@@ -1,8 +1,8 @@
-"""Draws measurements against the number of calls as SVG: one panel a figure, one line a server."""
+"""Draws measurements as SVG: one panel a figure, one line a server, calls or time below."""
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 760, 300, 70, 20, 40, 50
@@ -10,15 +10,28 @@ COLOURS = ("#0b6e4f", "#c1292e", "#5b6770", "#e9b44c")
 
 
 @dataclass(frozen=True)
+class Axis:
+    """What lies below all panels, and how far apart its values are."""
+
+    title: str
+    scale: Callable[[float], float]
+
+
+CALLS = Axis("calls at once", math.log)
+"""Logarithmic, since servers differ by ten."""
+MINUTES = Axis("minutes", float)
+
+
+@dataclass(frozen=True)
 class Line:
-    """One server: calls against a figure; None where there was none."""
+    """One server: (place on the axis, figure); None where there was none."""
 
     name: str
     points: Sequence[tuple[float, float | None]]
 
 
-def picture(panels: Mapping[str, Sequence[Line]]) -> str:
-    """The panels below each other; calls on a logarithmic axis, since servers differ by ten."""
+def picture(panels: Mapping[str, Sequence[Line]], axis: Axis = CALLS) -> str:
+    """The panels below each other."""
     height = PANEL * len(panels) + 30
     parts = [
         (
@@ -28,7 +41,9 @@ def picture(panels: Mapping[str, Sequence[Line]]) -> str:
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
     ]
     for index, (title, lines) in enumerate(panels.items()):
-        parts.append(f'<g transform="translate(0 {index * PANEL})">{_panel(title, lines)}</g>')
+        parts.append(
+            f'<g transform="translate(0 {index * PANEL})">{_panel(title, lines, axis)}</g>'
+        )
     names = [line.name for line in next(iter(panels.values()), ())]
     for index, name in enumerate(names):
         x = LEFT + 160 * index
@@ -39,7 +54,7 @@ def picture(panels: Mapping[str, Sequence[Line]]) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _panel(title: str, lines: Sequence[Line]) -> str:
+def _panel(title: str, lines: Sequence[Line], axis: Axis) -> str:
     points = [(x, y) for line in lines for x, y in line.points if y is not None]
     out = [f'<text x="{LEFT}" y="22" font-weight="600">{html.escape(title)}</text>']
     if not points:
@@ -48,7 +63,8 @@ def _panel(title: str, lines: Sequence[Line]) -> str:
     low_y, high_y = min(0.0, *(y for _, y in points)), max(1.0, *(y for _, y in points))
 
     def place(x: float, y: float) -> tuple[float, float]:
-        across = math.log(x / low_x) / (math.log(high_x / low_x) or 1.0)
+        from_left = axis.scale(x) - axis.scale(low_x)
+        across = from_left / ((axis.scale(high_x) - axis.scale(low_x)) or 1.0)
         up = (y - low_y) / (high_y - low_y)
         return (
             round(LEFT + across * (WIDTH - LEFT - RIGHT), 1),
@@ -69,7 +85,7 @@ def _panel(title: str, lines: Sequence[Line]) -> str:
         )
     out.append(
         f'<text x="{WIDTH - RIGHT}" y="{PANEL - BOTTOM + 32}" text-anchor="end">'
-        "calls at once</text>"
+        f"{html.escape(axis.title)}</text>"
     )
     for index, line in enumerate(lines):
         colour = COLOURS[index % len(COLOURS)]

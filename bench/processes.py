@@ -1,4 +1,4 @@
-"""What a server under test costs: its processor time, with its workers', and memory, from /proc."""
+"""What a server under test costs: processor time with its workers', memory, files, from /proc."""
 
 import os
 import socket
@@ -32,6 +32,23 @@ def resident_mb(pid: int) -> float:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 2**20
     except OSError:
         return 0.0
+
+
+def open_files(pid: int) -> int:
+    """Descriptors of that one process, sockets included."""
+    return _entries(pid, "fd")
+
+
+def threads(pid: int) -> int:
+    """Threads of that one process."""
+    return _entries(pid, "task")
+
+
+def _entries(pid: int, what: str) -> int:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/{what}").iterdir())
+    except OSError:
+        return 0
 
 
 def _family(pid: int) -> list[int]:

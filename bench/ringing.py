@@ -9,11 +9,12 @@ The service, with its database, is on the first core and checks each signature; 
 import argparse
 import json
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import uvloop
-from servers import AIMED_CALLS, Server, service, serving
+from servers import OURS, serving
 from webhooks import Client, load
 
 from voiceagent.simulator.results import percentile
@@ -22,15 +23,7 @@ from voiceagent.twilio.twiml import INCOMING_CALL_PATH
 
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of nobody
 WARMING_S = 2.0
-SERVER = Server(
-    "voiceagent",
-    lambda port: (*service("asgi:app"), f"--port={port}"),
-    "/ws/twilio-media",
-    "/readyz",
-    (AIMED_CALLS,),
-    0,
-    environ={"BENCH_ENGINES": "1", "MAX_CALLS": "1000", "TWILIO_AUTH_TOKEN": AUTH_TOKEN},
-)
+SERVER = replace(OURS, environ={**OURS.environ, "TWILIO_AUTH_TOKEN": AUTH_TOKEN})
 
 
 async def rings(port: int, rate: float, seconds: float) -> dict[str, Any]:

@@ -60,9 +60,32 @@ class Serving:
     beside_pid: int | None
 
 
+def service(application: str) -> Sequence[str]:
+    """The command that serves an application as the Procfile does, but for the port."""
+    return (
+        *(sys.executable, "-m", "uvicorn", application, "--log-level", "warning"),
+        *("--loop", "uvloop", "--http", "httptools", "--ws-per-message-deflate", "false"),
+        *("--ws", "voiceagent.web.websocket_protocol:TwilioWebSocketProtocol"),
+        *("--ws-ping-interval", "10", "--ws-ping-timeout", "20", "--ws-max-size", "65536"),
+    )
+
+
+SETTINGS = {"MAX_CALLS": "1000", "API_KEY": API_KEY}
+OURS = Server(
+    "voiceagent",
+    lambda port: (*service("asgi:app"), f"--port={port}"),
+    "/ws/twilio-media",
+    "/readyz",
+    (100, 140, 180, 220, 260, 300, 340, 380, 420),
+    20,
+    always=(AIMED_CALLS,),
+    environ=SETTINGS | {"BENCH_ENGINES": "1"},
+    keeps_records=True,
+)
+
+
 def servers(peer_python: Path) -> list[Server]:
     """All that are compared."""
-    canned = {"MAX_CALLS": "1000", "API_KEY": API_KEY}
     google = {
         "STT_ENGINE": "google",
         "TTS_ENGINE": "google",
@@ -72,17 +95,7 @@ def servers(peer_python: Path) -> list[Server]:
         "GOOGLE_TTS_ENDPOINT": "{address}",
     }
     return [
-        Server(
-            "voiceagent",
-            lambda port: (*service("asgi:app"), f"--port={port}"),
-            "/ws/twilio-media",
-            "/readyz",
-            (100, 140, 180, 220, 260, 300, 340, 380, 420),
-            20,
-            always=(AIMED_CALLS,),
-            environ=canned | {"BENCH_ENGINES": "1"},
-            keeps_records=True,
-        ),
+        OURS,
         Server(
             "voiceagent, gRPC",
             lambda port: (*service("bench.google_app:app"), f"--port={port}"),
@@ -90,7 +103,7 @@ def servers(peer_python: Path) -> list[Server]:
             "/readyz",
             (60, 100, 140, 180, 220, 260),
             20,
-            environ=canned | google,
+            environ=SETTINGS | google,
             beside=(sys.executable, str(BENCH / "google_prepared.py")),
             keeps_records=True,
         ),
@@ -112,16 +125,6 @@ def servers(peer_python: Path) -> list[Server]:
             always=(AIMED_CALLS,),
         ),
     ]
-
-
-def service(application: str) -> Sequence[str]:
-    """The command that serves an application as the Procfile does, but for the port."""
-    return (
-        *(sys.executable, "-m", "uvicorn", application, "--log-level", "warning"),
-        *("--loop", "uvloop", "--http", "httptools", "--ws-per-message-deflate", "false"),
-        *("--ws", "voiceagent.web.websocket_protocol:TwilioWebSocketProtocol"),
-        *("--ws-ping-interval", "10", "--ws-ping-timeout", "20", "--ws-max-size", "65536"),
-    )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ environment of its own: `--peer-python`, or it is made in `var/peer` from
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from servers import BENCH, PHONES_CORE, ROOT, Server, servers
 def main() -> int:
     """Measure, print, write."""
     given = _arguments()
+    os.sched_setaffinity(0, {PHONES_CORE})
     rows: list[Run] = []
     for server in servers(given.peer_python or _peer()):
         if given.only in (None, server.name):
