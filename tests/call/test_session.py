@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+import uvloop
 from session_world import CALL, PHRASES, Call, Thinker, call
 from warped_time import on_warped_time
 
@@ -20,12 +21,28 @@ from voiceagent.brain.ports import (
     SwitchLanguage,
     Transfer,
 )
+from voiceagent.call import turn_events as on
 from voiceagent.call.parking import SEQ_OF_A_STRANGER
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turns import Turns
 from voiceagent.errors import ProviderError
 
 BROKEN = ProviderError("broken", retryable=True)
+
+
+def test_a_deadline_that_is_over_when_it_is_set_fails_no_call_on_uvloop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def late_twice() -> None:
+        async with call([]) as c:
+            with monkeypatch.context() as late:
+                late.setattr(Turns, "next_deadline_ms", 0.0)
+                c.session.dispatch(on.Tick())
+                c.session.dispatch(on.Tick())
+            c.phone.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(late_twice())
 
 
 class TestTurns:

@@ -140,7 +140,9 @@ class CallSession:
 
         self._events: deque[on.Event] = deque()
         self._dispatching = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._rings_at = 0.0
+        """By the loop's clock. uvloop's timers do not know it when they are due at once."""
         self._tasks: asyncio.TaskGroup | None = None
         self._is_leaving = False
         """Twilio has the order to connect the caller, or is being given it: the stream may end at
@@ -272,13 +274,13 @@ class CallSession:
         if due_ms is None:
             return
         due = self._born + due_ms / 1000.0 + 0.001
-        timer = self._timer
         # A timer that rings too early finds nothing due and is set again: cheaper than moving it
         # with each of fifty events a second.
-        if timer is None or timer.when() > due:
-            if timer is not None:
-                timer.cancel()
+        if self._timer is None or self._rings_at > due:
+            if self._timer is not None:
+                self._timer.cancel()
             self._timer = asyncio.get_running_loop().call_at(due, self._on_timer)
+            self._rings_at = due
 
     def _on_timer(self) -> None:
         self._timer = None
