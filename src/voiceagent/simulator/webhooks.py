@@ -16,9 +16,8 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
-
 from voiceagent.errors import ProtocolError, ProviderError
+from voiceagent.http_clients import HttpDeadlines, HttpError, HttpResponse, http_client
 
 USER_AGENT: Final = "TwilioProxy/1.1 (simulated phone)"
 ACCOUNT_SID: Final = "AC" + "0" * 32
@@ -104,7 +103,8 @@ class TwilioWebhooks:
         self._public_base_url = (public_base_url or base_url).rstrip("/")
         self._auth_token = auth_token
         self._account_sid = account_sid
-        self._client = httpx.AsyncClient(timeout=WEBHOOK_DEADLINE_S, follow_redirects=False)
+        within = WEBHOOK_DEADLINE_S
+        self._client = http_client(HttpDeadlines(within, within, within, within), connections=4)
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,7 +175,7 @@ class TwilioWebhooks:
         with suppress(ProviderError):
             await self._post(path, event, form)
 
-    async def _post(self, path: str, event: str, form: dict[str, str]) -> httpx.Response:
+    async def _post(self, path: str, event: str, form: dict[str, str]) -> HttpResponse:
         headers = {"User-Agent": USER_AGENT}
         if self._auth_token:
             headers["X-Twilio-Signature"] = signature(
@@ -189,7 +189,7 @@ class TwilioWebhooks:
                 "POST", self._base_url + path, data=form, headers=headers
             ) as answer:
                 await answer.aread()
-        except httpx.HTTPError as error:
+        except HttpError as error:
             self.answers.append(WebhookAnswer(path, event, 0, 0.0))
             raise ProviderError(
                 f"{path}: {error or type(error).__name__}", retryable=True
