@@ -15,6 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from voiceagent.crm.people.search_indexes import SearchIndexes
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.embedded import EmbeddedServer
 from voiceagent.crm.postgres.migrate import migrate
@@ -45,6 +46,7 @@ async def _make_template(server: EmbeddedServer) -> None:
     await database.start()
     try:
         await migrate(database)
+        await SearchIndexes(database).make()
     finally:
         await database.close()
 

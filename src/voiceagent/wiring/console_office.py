@@ -49,6 +49,8 @@ from voiceagent.wiring.kept_secrets import ensure_baileys_token
 
 SEARCH_S: Final = 0.05
 """A page looks through so much of a search; the browser asks for the rest, page by page."""
+SEARCH_INDEX_S: Final = 0.04
+"""A statement of it by the indexes."""
 
 _LOOK_S: Final = 0.5
 
@@ -107,7 +109,7 @@ class ConsoleOffice:
         house = InboxHouse(
             contacts=ContactsRepository(self._database),
             conversations=Conversations(self._database),
-            search=Search(self._database, budget_s=SEARCH_S),
+            search=Search(self._database, budget_s=SEARCH_S, index_s=SEARCH_INDEX_S),
             messages=messages,
             outbox=outbox,
             agents=AgentSwitch(self._database),

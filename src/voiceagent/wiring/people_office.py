@@ -15,6 +15,7 @@ from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.people.conversations import Conversations
 from voiceagent.crm.people.merging import Merging
 from voiceagent.crm.people.search import Search
+from voiceagent.crm.people.search_indexes import SearchIndexes
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.privacy.disk_traces import DiskTraces
 from voiceagent.crm.privacy.erasure import Erasure, Place
@@ -66,5 +67,6 @@ class PeopleOffice:
             for name, work in (
                 ("erasing", self._erasure.run),
                 ("retention", self._retention.run),
+                ("search indexes", SearchIndexes(self._database).run),
             ):
                 tasks.create_task(keep_running(name, work), name=name)

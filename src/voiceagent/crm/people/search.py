@@ -1,8 +1,9 @@
 """Finds people, calls and messages by a name, a number or what was said or written.
 
 A few words flow in, hits flow out: contacts first, then calls and messages, the newest
-first. A request looks through rows for a second and no longer, however many there are; its
-cursor says how far it came. Where there are trigram indexes rare words are found at once.
+first. The newest rows are looked through, and rare words found by an index of trigrams behind
+them. A request takes so long and no longer, however many rows there are; its cursor says how far
+it came.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from voiceagent.crm.people.search_indexes import unfinished
+from voiceagent.crm.people.search_streams import CONTACTS, PHASES, Stream
 from voiceagent.crm.people.views import SearchHit, SearchPage
 from voiceagent.crm.postgres.database import QUERY_DEADLINE_S, Connection, Database
 from voiceagent.crm.postgres.paging import (
@@ -23,148 +26,60 @@ from voiceagent.crm.postgres.paging import (
     from_cursor,
     next_cursor,
     number_pattern,
+    storable,
 )
 
 BUDGET_S: Final = 1.0
 """After so long a page is given as it is."""
-INDEXED_TIMEOUT_MS: Final = 1500
-"""Words that stand nearly everywhere are found sooner without an index."""
-TRIGRAM_INDEXES: Final = ("turns_words", "messages_words")
-"""docs/privacy.md tells how they are made."""
+INDEX_S: Final = 0.75
+"""A statement by the indexes may take so long: words that are not so rare are found sooner by
+rows."""
 MIN_INDEXED_CHARACTERS: Final = 3
-"""A trigram index does not help with shorter words."""
+"""Fewer have no trigram."""
+STRETCHES_TO_FILL: Final = 10
+"""Words that fill a page in so many stretches of rows are not rare: no index is asked."""
 SNIPPET_CHARACTERS: Final = 160
 
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A table that is looked through from its newest row on."""
-
-    kind: str
-    at: str
-    id: str
-    found: str
-    """The statement up to its first condition: `$1` is what to find as words, `$2` as a number."""
-    table: str
-    candidates: str
-    """A condition that the rows found fulfil, too, and that trigram indexes answer."""
-    at_once: int
-    """Rows that are looked through at a time."""
-
-    @property
-    def key(self) -> str:
-        """Orders rows of the same time, also among those of other tables."""
-        return f"('{self.kind} ' || {self.id}) COLLATE \"C\""
-
-    @property
-    def by_index(self) -> "Stream":
-        """The same, found by trigram indexes."""
-        return replace(self, found=f"{self.found} AND {self.candidates}")
-
-
-CONTACTS: Final = Stream(
-    kind="contact",
-    at="k.created_at",
-    id="k.id",
-    found="""
-SELECT 'contact' AS kind, k.id::text AS id, k.created_at AS at, k.id AS contact_id, k.name, k.phone,
-       COALESCE((SELECT string_agg(f.value, ', ' ORDER BY f.key)
-                 FROM jsonb_each_text(k.fields) f WHERE f.value ILIKE $1), '') AS text
-FROM contacts k
-WHERE k.merged_into IS NULL AND k.erasing IS NULL
-  AND (k.name ILIKE $1 OR k.phone LIKE $1 OR k.phone LIKE $2
-       OR EXISTS (SELECT FROM jsonb_each_text(k.fields) f WHERE f.value ILIKE $1)
-       OR EXISTS (SELECT FROM contacts m
-                  WHERE m.merged_into = k.id AND (m.phone LIKE $1 OR m.phone LIKE $2))
-       OR EXISTS (SELECT FROM contact_identities i
-                  WHERE i.contact_id = k.id AND (i.value LIKE $1 OR i.value LIKE $2)))
-""",
-    table="contacts k",
-    candidates="true",
-    at_once=5_000,
-)
-
-CALLS: Final = Stream(
-    kind="call",
-    at="c.started_at",
-    id="c.call_sid",
-    found="""
-SELECT 'call' AS kind, c.call_sid AS id, c.started_at AS at, c.contact_id, k.name, k.phone,
-       COALESCE(said.text, CASE WHEN c.summary ILIKE $1 THEN c.summary END, learnt.value, '')
-       AS text
-FROM calls c
-LEFT JOIN contacts k ON k.id = c.contact_id
-LEFT JOIN LATERAL (SELECT t.text FROM turns t WHERE t.call_sid = c.call_sid AND t.text ILIKE $1
-                   ORDER BY t.seq LIMIT 1) AS said ON true
-LEFT JOIN LATERAL (SELECT f.value FROM call_fields f
-                   WHERE f.call_sid = c.call_sid AND f.value ILIKE $1
-                   ORDER BY f.name LIMIT 1) AS learnt ON true
-WHERE (said.text IS NOT NULL OR learnt.value IS NOT NULL OR c.summary ILIKE $1
-       OR c.from_number LIKE $1 OR c.to_number LIKE $1
-       OR c.from_number LIKE $2 OR c.to_number LIKE $2)
-""",
-    table="calls c",
-    candidates="""
-c.call_sid IN (
-    SELECT call_sid FROM turns WHERE text ILIKE $1
-    UNION SELECT call_sid FROM call_fields WHERE value ILIKE $1
-    UNION SELECT call_sid FROM calls
-          WHERE summary ILIKE $1 OR from_number LIKE $1 OR to_number LIKE $1
-             OR from_number LIKE $2 OR to_number LIKE $2)
-""",
-    at_once=500,
-)
-
-MESSAGES: Final = Stream(
-    kind="message",
-    at="m.created_at",
-    id="m.id",
-    found="""
-SELECT 'message' AS kind, m.id::text AS id, m.created_at AS at, m.contact_id, k.name, k.phone,
-       COALESCE(CASE WHEN m.text ILIKE $1 OR m.text LIKE $2 THEN m.text END, heard.transcript, '')
-       AS text
-FROM messages m
-LEFT JOIN contacts k ON k.id = m.contact_id
-LEFT JOIN LATERAL (SELECT f.transcript FROM message_media f
-                   WHERE f.message_id = m.id AND f.transcript ILIKE $1
-                   ORDER BY f.position LIMIT 1) AS heard ON true
-WHERE (m.text ILIKE $1 OR m.text LIKE $2 OR heard.transcript IS NOT NULL)
-""",
-    table="messages m",
-    candidates="""
-m.id IN (
-    SELECT id FROM messages WHERE text ILIKE $1 OR text LIKE $2
-    UNION SELECT message_id FROM message_media WHERE transcript ILIKE $1)
-""",
-    at_once=5_000,
-)
-
-PHASES: Final[tuple[tuple[Stream, ...], ...]] = ((CONTACTS,), (CALLS, MESSAGES))
-"""One after the other; what is in one phase comes in one order."""
 _START_OF_WORDS: Final = Position(datetime(9999, 1, 1, tzinfo=UTC), "words")
-
-_HAS_INDEXES: Final = """
-SELECT count(*) = cardinality($1::text[]) FROM pg_index
-WHERE indexrelid = ANY(SELECT to_regclass(name) FROM unnest($1::text[]) AS wanted (name))
-  AND indisvalid
+_BY_ROWS: Final = "rows "
+"""So begins a cursor's id where the indexes took too long: the next page goes by rows."""
+# The planner is to know the words, and to look through no table.
+_BY_INDEX: Final = """
+SELECT set_config('statement_timeout', $1, true), set_config('plan_cache_mode',
+    'force_custom_plan', true), set_config('enable_seqscan', 'off', true)
 """
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Which rows are looked through: those behind `after`, up to `end`."""
+class _Words:
+    """What is looked for, as the parameters of a stream's SQL."""
 
-    after: Position | None
-    end: Position | None
-    """None: to the end."""
+    text: str
+    pattern: str
+    number: str | None
+
+    @classmethod
+    def of(cls, q: str) -> "_Words":
+        return cls(storable(q), contains_pattern(q), number_pattern(q))
+
+    @property
+    def by_rows(self) -> tuple[str | None, ...]:
+        return self.pattern, self.number
+
+    @property
+    def by_index(self) -> tuple[str | None, ...]:
+        return *self.by_rows, self.text, self.number and self.number.strip("%")
 
 
 class Search:
     """Every method raises `ProviderError` when the database is away."""
 
-    def __init__(self, database: Database, *, budget_s: float = BUDGET_S) -> None:
+    def __init__(
+        self, database: Database, *, budget_s: float = BUDGET_S, index_s: float = INDEX_S
+    ) -> None:
         self._database = database
         self._budget_s = budget_s
+        self._index_s = index_s
 
     async def find(
         self, q: str, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
@@ -172,33 +87,39 @@ class Search:
         """Where these words, or this part of a number, stand. Raises `InvalidCursor`."""
         after = from_cursor("search", cursor)
         limit = min(limit, MAX_LIMIT)
-        words = (contains_pattern(q), number_pattern(q))
+        words = _Words.of(q)
         now_s = asyncio.get_running_loop().time
         enough_s = now_s() + self._budget_s
-        indexed = len(q) >= MIN_INDEXED_CHARACTERS and await self._has_indexes()
+        mark = ""
+        if after is not None and after.id.startswith(_BY_ROWS):
+            after, indexed = Position(after.at, after.id.removeprefix(_BY_ROWS)), False
+        else:
+            indexed = len(words.text) >= MIN_INDEXED_CHARACTERS and await self._has_indexes()
         hits: list[asyncpg.Record] = []
         phase = 0 if after is None or after.id.startswith(f"{CONTACTS.kind} ") else 1
         while phase < len(PHASES):
-            found, after = await self._by_rows(PHASES[phase], words, after, limit - len(hits) + 1)
+            missing = limit - len(hits) + 1
+            found, after = await self._by_rows(PHASES[phase], words, after, missing)
             hits += found
-            if indexed and after is not None and len(hits) <= limit:
-                # The words are rare: now an index is quicker than the next rows.
+            rare = len(found) * STRETCHES_TO_FILL < missing
+            if indexed and rare and after is not None:
                 rest = await self._by_index(PHASES[phase], words, after, limit - len(hits) + 1)
-                indexed = rest is not None
-                if rest is not None:
+                if rest is None:
+                    indexed, mark = False, _BY_ROWS
+                else:
                     hits, after = hits + rest, None
             if len(hits) > limit:
                 return _page(hits[:limit], _position(hits[limit - 1]), q)
             if after is None:
                 phase, after = phase + 1, _START_OF_WORDS
             if phase < len(PHASES) and now_s() > enough_s:
-                return _page(hits, after, q)
+                return _page(hits, replace(after, id=f"{mark}{after.id}"), q)
         return _page(hits, None, q)
 
     async def _by_rows(
         self,
         streams: Sequence[Stream],
-        words: tuple[str, str | None],
+        words: _Words,
         after: Position | None,
         limit: int,
     ) -> tuple[Sequence[asyncpg.Record], Position | None]:
@@ -206,35 +127,46 @@ class Search:
         async with self._database.connection() as connection:
             ends = [await _end(connection, stream, after) for stream in streams]
             end = max((end for end in ends if end), key=_order, default=None)
-            return await _found(connection, streams, words, _Stretch(after, end), limit), end
+            rows: list[asyncpg.Record] = []
+            for stream in streams:
+                values: list[Any] = [*words.by_rows]
+                stretch = _behind(stream, after, values) + _until(stream, end, values)
+                statement = _statement(stream, stream.rows, stretch, limit)
+                rows += await connection.fetch(statement, *values)
+        return _first(rows, limit), end
 
     async def _has_indexes(self) -> bool:
         async with self._database.connection() as connection:
-            return bool(await connection.fetchval(_HAS_INDEXES, list(TRIGRAM_INDEXES)))
+            return not await unfinished(connection)
 
     async def _by_index(
         self,
         streams: Sequence[Stream],
-        words: tuple[str, str | None],
-        after: Position | None,
+        words: _Words,
+        after: Position,
         limit: int,
     ) -> list[asyncpg.Record] | None:
-        """All of it at once; None when that takes too long."""
-        deadline_s = QUERY_DEADLINE_S + 2 * INDEXED_TIMEOUT_MS / 1000
-        async with self._database.transaction(deadline_s) as connection:
-            await connection.execute(f"SET LOCAL statement_timeout = {INDEXED_TIMEOUT_MS}")
+        """All hits that are left of these streams, up to the limit; None when that takes too
+        long."""
+        rows: list[asyncpg.Record] = []
+        async with self._database.transaction(QUERY_DEADLINE_S + 2 * self._index_s) as connection:
+            await connection.execute(_BY_INDEX, f"{self._index_s * 1000:.0f}")
             try:
-                by_index = [stream.by_index for stream in streams]
-                return await _found(connection, by_index, words, _Stretch(after, None), limit)
+                for stream in streams:
+                    values: list[Any] = [*words.by_index]
+                    behind = _behind(stream, after, values)
+                    statement = _statement(stream, stream.indexed_rows, behind, limit)
+                    rows += await connection.fetch(statement, *values)
             except asyncpg.QueryCanceledError:
                 return None
+        return _first(rows, limit)
 
 
 async def _end(connection: Connection, stream: Stream, after: Position | None) -> Position | None:
     """How far a look at the stream goes; None: to its end."""
     values: list[Any] = []
     statement = (
-        f"SELECT {stream.at} AS at, {stream.key} AS key FROM {stream.table}"  # noqa: S608
+        f"SELECT {stream.time} AS at, {stream.key} AS key FROM {stream.rows}"  # noqa: S608
         f" WHERE true {_behind(stream, after, values)}"
         f" ORDER BY 1 DESC, 2 DESC OFFSET {stream.at_once - 1} LIMIT 1"
     )
@@ -242,24 +174,20 @@ async def _end(connection: Connection, stream: Stream, after: Position | None) -
     return None if row is None else Position(row["at"], row["key"])
 
 
-async def _found(
-    connection: Connection,
-    streams: Sequence[Stream],
-    words: tuple[str, str | None],
-    stretch: _Stretch,
-    limit: int,
-) -> list[asyncpg.Record]:
-    """The first hits of a stretch, in one order."""
-    rows: list[asyncpg.Record] = []
-    for stream in streams:
-        values: list[Any] = [*words]
-        behind = _behind(stream, stretch.after, values)
-        until = _until(stream, stretch.end, values)
-        statement = (
-            f"{stream.found} {behind} {until}"
-            f" ORDER BY {stream.at} DESC, {stream.key} DESC LIMIT {limit}"
-        )
-        rows += await connection.fetch(statement, *values)
+def _statement(stream: Stream, source: str, stretch: str, limit: int) -> str:
+    """The first hits of these rows. Whose a hit is is looked up for hits only."""
+    return f"""
+SELECT hit.*, of.name, of.phone FROM (
+    SELECT '{stream.kind}' AS kind, {stream.alias}.{stream.id}::text AS id, {stream.time} AS at,
+           {stream.contact_id} AS contact_id, {stream.text} AS text
+    FROM {source} {stream.joins}
+    WHERE {stream.is_hit} {stretch}
+    ORDER BY {stream.time} DESC, {stream.key} DESC LIMIT {limit}
+) AS hit LEFT JOIN contacts of ON of.id = hit.contact_id
+"""  # noqa: S608 - our own constants
+
+
+def _first(rows: list[asyncpg.Record], limit: int) -> list[asyncpg.Record]:
     return sorted(rows, key=lambda row: _order(_position(row)), reverse=True)[:limit]
 
 
@@ -268,7 +196,7 @@ def _behind(stream: Stream, after: Position | None, values: list[Any]) -> str:
         return ""
     values += [after.at, after.id]
     at, key = f"${len(values) - 1}", f"${len(values)}::text"
-    return f"AND {stream.at} <= {at} AND ({stream.at}, {stream.key}) < ({at}, {key})"
+    return f"AND {stream.time} <= {at} AND ({stream.time}, {stream.key}) < ({at}, {key})"
 
 
 def _until(stream: Stream, end: Position | None, values: list[Any]) -> str:
@@ -276,7 +204,7 @@ def _until(stream: Stream, end: Position | None, values: list[Any]) -> str:
         return ""
     values += [end.at, end.id]
     at, key = f"${len(values) - 1}", f"${len(values)}::text"
-    return f"AND {stream.at} >= {at} AND ({stream.at}, {stream.key}) >= ({at}, {key})"
+    return f"AND {stream.time} >= {at} AND ({stream.time}, {stream.key}) >= ({at}, {key})"
 
 
 def _position(row: asyncpg.Record) -> Position:

@@ -1,0 +1,88 @@
+"""Indexes are made beside the running service, by one process, whatever was killed; on a real
+database."""
+
+import asyncio
+
+import pytest
+
+from crm.message_records import received
+from voiceagent.crm.people.search_indexes import INDEXES, SearchIndexes, unfinished
+from voiceagent.crm.people.search_streams import PHASES
+from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.recording.records import RecordsRepository
+
+DEADLINE_S = 60
+MESSAGES = "messages_trigrams"
+
+
+@pytest.fixture
+async def database(database: Database) -> Database:
+    """Without these indexes."""
+    await database.pool.execute(f"DROP INDEX {', '.join(INDEXES)}")
+    return database
+
+
+async def left(database: Database) -> dict[str, bool]:
+    async with database.connection() as connection:
+        return await unfinished(connection)
+
+
+async def test_all_are_made_while_others_read_and_write(database: Database) -> None:
+    records = RecordsRepository(database)
+    assert await left(database) == dict.fromkeys(INDEXES, False)
+    indexes = SearchIndexes(database)
+    async with asyncio.timeout(DEADLINE_S):
+        made = asyncio.create_task(indexes.make())
+        written = 0
+        while not made.done():
+            await records.apply([received(f"M{written}", "a garden", at=written)])
+            written += 1
+        assert await made
+    assert await left(database) == {}
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        found = await connection.fetchval(
+            "SELECT count(*) FROM messages WHERE trigrams(text) @> trigrams('garden')"
+        )
+    assert found == written
+
+
+async def test_they_are_made_again_where_a_killed_process_has_left_half_of_one(
+    database: Database,
+) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        await SearchIndexes(database).make()
+        await database.pool.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass($1)", MESSAGES
+        )
+        assert await left(database) == {MESSAGES: True}
+        await SearchIndexes(database).make()
+    assert await left(database) == {}
+
+
+async def test_several_processes_do_not_make_them_twice(database: Database) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        done = await asyncio.gather(*(SearchIndexes(database).make() for _ in range(3)))
+        assert done.count(True) >= 1
+        assert await SearchIndexes(database).make()
+    assert await left(database) == {}
+
+
+async def test_every_candidate_is_found_by_an_index(database: Database) -> None:
+    """With as many rows as there may be: no table is read from end to end, none in its order."""
+    async with asyncio.timeout(DEADLINE_S):
+        await SearchIndexes(database).make()
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        for stream in (stream for phase in PHASES for stream in phase):
+            rows = await connection.fetch(
+                "EXPLAIN SELECT FROM "
+                + stream.indexed_rows.replace("$1", "'%garden%'")
+                .replace("$2", "'%541234%'")
+                .replace("$3", "'garden'")
+                .replace("$4", "'541234'")
+            )
+            plan = "\n".join(row[0] for row in rows)
+            assert "Seq Scan" not in plan
+            assert "_newest" not in plan
+            assert f"{stream.table}_trigrams" in plan
