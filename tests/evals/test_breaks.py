@@ -54,7 +54,7 @@ def run_broken(path: Path, work: Path) -> Run:
         env={**os.environ, "PYTHONPATH": str(work), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=590,
         check=False,
     )
     return Run(run.returncode, run.stdout, run.stderr)

@@ -1,7 +1,11 @@
 from collections.abc import Sequence
 
-from voiceagent.call.activity import Window
+import pytest
+
+from voiceagent.call.activity import WINDOW_MS, Window
 from voiceagent.call.audio import FRAME_BYTES, FRAME_MS, silence
+from voiceagent.call.turn_policy import TurnPolicy
+from voiceagent.evals import caller_voice
 from voiceagent.evals.ears import TextActivity, TextEars, TextStream
 from voiceagent.speech.ports import Recognition
 
@@ -64,3 +68,17 @@ def test_whatever_is_loud_has_a_voice() -> None:
 
     assert [window.probability for window in windows] == [0.0] * 5 + [1.0] * 5
     assert [window.end_ms for window in windows] == [32.0 * count for count in range(1, 11)]
+
+
+@pytest.mark.parametrize("frames_before", range(8))
+def test_a_sound_is_as_long_wherever_the_windows_begin(frames_before: int) -> None:
+    windows: list[Window] = []
+    stream = TextActivity().open(windows.extend)
+    stream.feed(FRAME * (8 + frames_before))
+    for frame in caller_voice.cough(280).frames:
+        stream.feed(frame)
+    stream.feed(FRAME * 8)
+
+    voiced_ms = WINDOW_MS * sum(window.probability for window in windows)
+    assert abs(voiced_ms - 280.0) < WINDOW_MS
+    assert voiced_ms < TurnPolicy().not_understood_ms

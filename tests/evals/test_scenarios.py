@@ -19,7 +19,7 @@ def outcomes() -> dict[str, dict[str, Any]]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=590,
         check=False,
     )
     assert run.returncode in (0, 1), run.stderr

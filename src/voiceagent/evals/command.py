@@ -16,6 +16,7 @@ from typing import Literal
 
 from voiceagent.evals import outcome
 from voiceagent.evals.emulated_model import EmulatedModels
+from voiceagent.evals.fair_clock import FairLoop
 from voiceagent.evals.model import Models, NoModels, RealModels
 from voiceagent.evals.run import run_scenarios
 from voiceagent.evals.scenario import ScenarioError
@@ -60,8 +61,8 @@ def run_all(wanted: Wanted, environ: Mapping[str, str]) -> bool:
         raise ScenarioError(f"none of them can be run with the brain {wanted.brain}")
     width = max(len(loaded.name) for loaded in runnable)
     _tell(wanted, _announcement(len(runnable)))
-    with _quiet():
-        outcomes = asyncio.run(
+    with _quiet(), asyncio.Runner(loop_factory=FairLoop) as runner:
+        outcomes = runner.run(
             run_scenarios(
                 runnable,
                 models,

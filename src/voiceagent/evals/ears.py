@@ -110,8 +110,10 @@ class ActivityStream:
             window, self._pending = self._pending[:_WINDOW_BYTES], self._pending[_WINDOW_BYTES:]
             self._end_ms += WINDOW_MS
             # A window is longer than one frame and shorter than two: its beginning and its end.
-            level_dbfs = max(frame_levels_dbfs(window[:FRAME_BYTES] + window[-FRAME_BYTES:]))
-            voice = 1.0 if level_dbfs > _VOICE_DBFS else 0.0
-            self._on_windows([Window(self._end_ms, voice, level_dbfs)])
+            levels_dbfs = frame_levels_dbfs(window[:FRAME_BYTES] + window[-FRAME_BYTES:])
+            # A sound that only touches a window gives it no voice, or how long a cough seems
+            # would depend on where the windows happen to begin.
+            voice = 1.0 if min(levels_dbfs) > _VOICE_DBFS else 0.0
+            self._on_windows([Window(self._end_ms, voice, max(levels_dbfs))])
 
     def close(self) -> None: ...

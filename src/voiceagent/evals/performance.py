@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.crm.recording.call_models import TurnSpoken
 from voiceagent.evals import caller_voice
 from voiceagent.evals.caller_voice import Uttered
@@ -31,11 +32,14 @@ from voiceagent.evals.scenario import (
     Wait,
 )
 
+_POLICY: Final = TurnPolicy()
+"""As of every scenario's call."""
 _LOOK_S: Final = 0.02
 _PATIENCE_S: Final = 20.0
 """A caller who hears nothing for so long has lost the line."""
-_UNANSWERED_S: Final = 1.5
-"""What was not to be answered is not answered later than this."""
+_UNANSWERED_S: Final = (_POLICY.eou_max_ms + _POLICY.recognition_grace_ms) / 1000.0 + 0.5
+"""What was not to be answered is not answered later than this: an utterance without words is
+answered once they are no longer awaited."""
 _QUIET_MS: Final = 300.0
 """The agent has finished when nothing was heard for so long."""
 
@@ -87,9 +91,10 @@ class Performance:
             where = f"step {number}"
             if self._stage.is_over():
                 raise StepFailed(where, ["the call is over"])
+            # What comes up in the pause is judged with this step, not between two of them.
+            began = self._now()
             if step.after_words is None:
                 await asyncio.sleep(step.pause_s)
-            began = self._now()
             await self._do(step.act)
             if isinstance(step.act, PutDown):
                 return
