@@ -138,6 +138,6 @@ async def test_a_wrong_environment_is_one_line_per_fault_and_ends_with_2() -> No
 async def test_migrate_makes_the_embedded_database_once(tmp_path: Path) -> None:
     first = await voiceagent("migrate", DATA_DIR=str(tmp_path))
     second = await voiceagent("migrate", DATA_DIR=str(tmp_path))
-    assert first[0] == second[0] == 0
+    assert first[0] == second[0] == 0, (first, second)
     assert "applied 0001" in first[1]
     assert second[1].strip() == "the database is up to date"
