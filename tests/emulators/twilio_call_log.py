@@ -35,6 +35,8 @@ class CallLog:
         self.recordings: dict[str, Resource] = {}
         self.sounds: dict[str, bytes] = {}
         """By the recording: a WAV file."""
+        self.after_page: Callable[[str], None] = lambda _name: None
+        """Called with `calls` or `recordings` when a page of them was made."""
 
     def take(self, call: Resource, began_at: datetime, seconds: float = 40.0) -> None:
         """A call that is over came in then."""
@@ -108,7 +110,9 @@ class CallLog:
             and call["start_time"] is not None
             and _is_within(call["start_time"], query, "StartTime")
         ]
-        return _page("calls", found, path, query, lambda call: str(call["start_time"]))
+        page = _page("calls", found, path, query, lambda call: str(call["start_time"]))
+        self.after_page("calls")
+        return page
 
     def recordings_page(self, path: str, query: Mapping[str, str]) -> Resource:
         """`Recordings.json`."""
@@ -119,7 +123,9 @@ class CallLog:
             and one["status"] != "deleted"
             and _is_within(one["date_created"], query, "DateCreated")
         ]
-        return _page("recordings", found, path, query, lambda one: str(one["date_created"]))
+        page = _page("recordings", found, path, query, lambda one: str(one["date_created"]))
+        self.after_page("recordings")
+        return page
 
 
 def asked(url: str, status: int | None, method: str = "POST") -> Resource:

@@ -92,7 +92,7 @@ class TwilioRestEmulator:
         """By sid: the type and the content, or an address where they are."""
         self.connections = 0
         """How many were made."""
-        self._faults: deque[Fault] = deque()
+        self._faults: deque[Fault | None] = deque()
         self._news = threading.Condition()
         self._hanging = 0
         self._released = 0
@@ -128,8 +128,8 @@ class TwilioRestEmulator:
         self._server.server_close()
         self._thread.join(WAIT_S)
 
-    def fail_next(self, *faults: Fault) -> None:
-        """One for each of the next requests."""
+    def fail_next(self, *faults: Fault | None) -> None:
+        """One for each of the next requests; None: it goes well."""
         with self._news:
             self._faults.extend(faults)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from voiceagent.aftercall.summary import CallFacts, Summary
 from voiceagent.crm.calls.summaries import BookedAppointment
-from voiceagent.crm.calls.voicemails import Voicemail
+from voiceagent.crm.views import VoicemailView
 from voiceagent.notices.notices import Notice
 
 
@@ -24,8 +24,8 @@ def call_notice(
     lines = [headline, summary.text] if summary.source == "llm" else [summary.text]
     links = [link for booked in appointments if (link := booked["calendar_url"])]
     data: dict[str, object] = {}
-    if facts.voicemails:
-        data["voicemails"] = [_voicemail(one) for one in facts.voicemails]
+    if call.voicemails:
+        data["voicemails"] = [_voicemail(one) for one in call.voicemails]
         if base_url:
             links.append(f"{base_url.rstrip('/')}/console/calls/{quote(call.call_sid, safe='')}")
     return Notice(
@@ -57,14 +57,14 @@ def call_notice(
 
 def _type(facts: CallFacts) -> str:
     # A word of its own, so that a call that was told as missed is told again with its message.
-    if facts.voicemails:
+    if facts.call.voicemails:
         return "call.voicemail"
     return "call.ended" if facts.missed is None else "call.missed"
 
 
-def _voicemail(voicemail: Voicemail) -> dict[str, object]:
+def _voicemail(voicemail: VoicemailView) -> dict[str, object]:
     return {
-        "message_id": str(voicemail.id),
+        "message_id": str(voicemail.message_id),
         "seconds": voicemail.seconds,
         "transcript": voicemail.transcript,
     }

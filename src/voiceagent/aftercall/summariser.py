@@ -22,7 +22,6 @@ from voiceagent.crm.calls.summaries import (
     SummariesRepository,
     keep_summary,
 )
-from voiceagent.crm.calls.voicemails import VoicemailsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import (
     CONFLICT_ATTEMPTS,
@@ -68,18 +67,20 @@ class Summariser:
         on_queued: Callable[[], None] = lambda: None,
         public_base_url: Callable[[], str | None] = lambda: None,
         tell_of_simulated: bool = False,
+        heard_within_s: float = 0.0,
         llm_deadline_s: float = LLM_DEADLINE_S,
         lease_s: float = LEASE_S,
         poll_s: float = POLL_S,
     ) -> None:
         """`targets`: by what the owner is told; `on_queued` is called when there is something to
         tell. `public_base_url` tells where this service is reached, as far as it is known by then.
-        Calls of the simulated phone are nothing to tell, unless `tell_of_simulated`."""
+        Calls of the simulated phone are nothing to tell, unless `tell_of_simulated`.
+        `heard_within_s`: so long a message that was left is awaited to be put into words; 0 where
+        nobody listens to them."""
         self._database = database
         self._calls = CallsRepository(database)
         self._contacts = ContactsRepository(database)
         self._summaries = SummariesRepository(database)
-        self._voicemails = VoicemailsRepository(database)
         self._recorder = recorder
         self._writer = writer
         self._summarise = summarise
@@ -87,6 +88,7 @@ class Summariser:
         self._on_queued = on_queued
         self._public_base_url = public_base_url
         self._tell_of_simulated = tell_of_simulated
+        self._heard_within_s = heard_within_s
         self._llm_deadline_s = llm_deadline_s
         self._lease_s = lease_s
         self._poll_s = poll_s
@@ -118,18 +120,21 @@ class Summariser:
 
     async def _round(self) -> None:
         async with asyncio.TaskGroup() as workers:
-            workers.create_task(self._unless_away(self._conclude))
-            for _ in range(AT_ONCE):
-                workers.create_task(self._unless_away(self._work))
+            done = [workers.create_task(self._unless_away(self._conclude))]
+            done += [workers.create_task(self._unless_away(self._work)) for _ in range(AT_ONCE)]
+        # Only now: who was done before the database went does not say that it is back.
+        if all(one.result() for one in done):
+            self._outage.over()
 
-    async def _unless_away(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it; a database that is away is told once, and the next round tries again."""
+    async def _unless_away(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether it was done; a database that is away is told once, and the next round tries
+        again."""
         try:
             await work()
         except ProviderError as error:
             self._outage.met(str(error))
-        else:
-            self._outage.over()
+            return False
+        return True
 
     async def _conclude(self) -> None:
         """End calls that rang and came to nothing; each process that sees one says the same."""
@@ -145,7 +150,7 @@ class Summariser:
 
     async def _work(self) -> None:
         """Summarise one call after the other until none is left."""
-        while (claim := await self._summaries.claim(self._lease_s)) is not None:
+        while claim := await self._summaries.claim(self._lease_s, self._heard_within_s):
             try:
                 await self._handle(claim)
             except NotFound:
@@ -182,7 +187,6 @@ class Summariser:
             contact,
             await self._summaries.callbacks(call_sid),
             await self._summaries.appointments(call_sid),
-            await self._voicemails.of_call(call_sid),
         )
 
     async def _keep(self, claim: Claim, facts: CallFacts, summary: Summary) -> None:

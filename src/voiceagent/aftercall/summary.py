@@ -16,7 +16,6 @@ from voiceagent.aftercall.wording import Missed, length, when, who, wording_of
 from voiceagent.brain.agent.checks import BLANK
 from voiceagent.brain.agent.profile import Question
 from voiceagent.crm.calls.summaries import BookedAppointment, CallbackWish
-from voiceagent.crm.calls.voicemails import Voicemail
 from voiceagent.crm.people.phone import identifying_number
 from voiceagent.crm.views import CallDetailView, ContactView, SummarySource, TurnView
 
@@ -56,8 +55,6 @@ class CallFacts:
     contact: ContactView | None = None
     callbacks: Sequence[CallbackWish] = ()
     appointments: Sequence[BookedAppointment] = ()
-    voicemails: Sequence[Voicemail] = ()
-    """What was spoken to the fallback, because the service was away."""
 
     @property
     def name(self) -> str:
@@ -113,11 +110,11 @@ class SummaryWriter:
         headline = self.headline(facts)
         left = [
             words.left.format(_shortened(said, MAX_QUOTE))
-            for one in facts.voicemails
+            for one in facts.call.voicemails
             if (said := (one.transcript or "").strip())
         ]
         if facts.missed is not None:
-            if facts.voicemails:
+            if facts.call.voicemails:
                 return Summary(_shortened(_joined([headline, *left]), MAX_CHARACTERS), "script")
             return Summary(_joined([headline, words.why_missed[facts.missed]]), "none")
         bare, told = self._answers(call.fields)
@@ -134,7 +131,7 @@ class SummaryWriter:
             parts.append(words.quote.format(_shortened(_said(call.turns), MAX_QUOTE)))
         if call.end_reason in _CUT_OFF:
             parts.append(words.cut_off)
-        if facts.voicemails:
+        if facts.call.voicemails:
             parts += [words.also_left, *left]
         return Summary(_shortened(_joined(parts), MAX_CHARACTERS), "script")
 
@@ -146,7 +143,7 @@ class SummaryWriter:
         moment = self._when(call.started_at)
         if facts.missed is not None:
             form = words.missed_in if incoming else words.missed_out
-            if facts.voicemails:
+            if facts.call.voicemails:
                 form = words.voicemail
             return form.format(who=party, when=moment)
         form = words.spoke_in if incoming else words.spoke_out
@@ -175,10 +172,10 @@ class SummaryWriter:
             ],
             "end": call.end_reason,
         }
-        if facts.voicemails:
+        if facts.call.voicemails:
             known["left after that, while the service was away"] = [
                 one.transcript or "a message that was not put into words"
-                for one in facts.voicemails
+                for one in facts.call.voicemails
             ]
         record = "\n".join([_as_data(known), *_transcript(call.turns)])
         return _TASK.format(

@@ -79,6 +79,18 @@ class RecordingView(_View):
     )
 
 
+class VoicemailView(_View):
+    """A message that a caller spoke to Twilio's fallback, because the service was away."""
+
+    message_id: UUID
+    external_id: str = Field(description="Twilio's sid of its recording.")
+    at: datetime
+    seconds: float | None = Field(description="How long it is; null where Twilio did not say.")
+    transcript: str | None = Field(description="What was said, once it was put into words.")
+    state: Literal["waiting", "stored", "failed"] = Field(description="Of its sound.")
+    path: str | None = Field(description="Where the sound can be had once it is stored.")
+
+
 class CallDetailView(CallView):
     """One call with everything that is known of it."""
 
@@ -90,6 +102,9 @@ class CallDetailView(CallView):
     webhooks: list[WebhookView]
     recording: RecordingView | None = Field(
         None, description="Null when there is none, or not yet: it follows the end of the call."
+    )
+    voicemails: list[VoicemailView] = Field(
+        default_factory=list, description="What was left in it because the service was away."
     )
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
-from urllib.parse import urldefrag
 
 from voiceagent.twilio.number_setup import ECHO
 from voiceagent.twilio.twiml import INCOMING_CALL_PATH
@@ -62,7 +61,7 @@ def logged_call(resource: Resource) -> LoggedCall | None:
     if sid is None or began_at is None or resource.get("direction") != "inbound":
         return None
     ended_at = None
-    if resource.get("status") in _OVER:
+    if _text(resource, "status") in _OVER:
         # An end before the beginning is none.
         ended_at = max(began_at, _moment(resource, "end_time") or began_at)
     return LoggedCall(
@@ -78,7 +77,7 @@ def spoken_message(resource: Resource) -> SpokenMessage | None:
     """None: it was made in another way, came to nothing, or cannot be told of."""
     sid, call_sid = _sid(resource, "sid", "RE"), _sid(resource, "call_sid", "CA")
     at = _moment(resource, "start_time") or _moment(resource, "date_created")
-    status = resource.get("status")
+    status = _text(resource, "status")
     if sid is None or call_sid is None or at is None or status in _NEVER_MADE:
         return None
     if resource.get("source") != "RecordVerb":
@@ -106,8 +105,7 @@ def _request(event: Resource) -> tuple[str, int]:
     url = _text(request, "url") if isinstance(request, Mapping) else ""
     code = _text(response, "response_code") if isinstance(response, Mapping) else ""
     # Behind the `#` stands how Twilio is to ask.
-    plain = url if url.startswith(ECHO) else urldefrag(url).url
-    return plain, int(code) if re.fullmatch(r"[0-9]{3}", code) else 0
+    return url.partition("#")[0], int(code) if re.fullmatch(r"[0-9]{3}", code) else 0
 
 
 def _sid(resource: Resource, name: str, prefix: str) -> str | None:

@@ -145,9 +145,10 @@ class VoicemailSweep:
     async def _look(self, look: Look, now: datetime, base_url: str) -> tuple[datetime | None, bool]:
         """Before when everything is settled (None: nothing new), and whether that is all."""
         numbers = [
-            str(one.get("phone_number") or "")
+            number
             for one in await self._account.numbers()
-            if not (one.get("trunk_sid") or one.get("voice_application_sid"))
+            if (number := str(one.get("phone_number") or ""))
+            and not (one.get("trunk_sid") or one.get("voice_application_sid"))
             and seen(one).is_answered_at(base_url)
         ]
         if not numbers:
@@ -213,30 +214,32 @@ class VoicemailSweep:
         progress: "_Progress",
     ) -> None:
         """Have it kept if it was missed; leave it, or come back to it."""
-        now, made = progress.now, [message for message in messages if message.is_made]
+        now, ended_at = progress.now, call.ended_at
+        made = [message for message in messages if message.is_made]
         is_late = now - call.began_at > GIVEN_UP_AFTER
-        ended_at = call.ended_at
-        if ended_at is None or now - ended_at < FRESH or (len(made) < len(messages)):
-            if not is_late:
-                return progress.hold(call)
-            if ended_at is None:
-                return None
-        if not is_known:
-            if now - ended_at >= EVENTS_AFTER:
-                way = await self._way_of(call, base_url, progress)
-            else:
-                way = "untold"
-            if way in {"answered", "elsewhere"}:
-                return self._leave(call)
-            if way == "untold" and not made:
+        if ended_at is None:
+            return None if is_late else progress.hold(call)
+        if not is_late and (now - ended_at < FRESH or len(made) < len(messages)):
+            return progress.hold(call)
+        if is_known:
+            return await self._keep(call, ended_at, made, progress) if made else None
+        match await self._way_of(call, ended_at, base_url, progress):
+            case "missed":
+                return await self._keep(call, ended_at, made, progress)
+            case "untold" if made:
+                # What somebody said is kept, whatever Twilio does not tell.
+                return await self._keep(call, ended_at, made, progress)
+            case "untold":
                 return None if is_late else progress.hold(call)
-        elif not made:
-            return None
-        progress.calls_left -= 1
-        return await self._keep(call, ended_at, made)
+            case "answered" | "elsewhere":
+                return self._leave(call)
 
-    async def _way_of(self, call: LoggedCall, base_url: str, progress: "_Progress") -> Way:
-        progress.calls_left -= 1
+    async def _way_of(
+        self, call: LoggedCall, ended_at: datetime, base_url: str, progress: "_Progress"
+    ) -> Way:
+        if progress.now - ended_at < EVENTS_AFTER:
+            return "untold"
+        progress.looked_at(call)
         try:
             events = await self._account.call_events(call.sid)
         except TwilioRefused as error:
@@ -252,8 +255,13 @@ class VoicemailSweep:
             del self._left_alone[next(iter(self._left_alone))]
 
     async def _keep(
-        self, call: LoggedCall, ended_at: datetime, messages: Sequence[SpokenMessage]
+        self,
+        call: LoggedCall,
+        ended_at: datetime,
+        messages: Sequence[SpokenMessage],
+        progress: "_Progress",
     ) -> None:
+        progress.looked_at(call)
         records: list[CallRecord] = [
             CallAnnounced(
                 call_sid=call.sid, at=call.began_at, caller=call.caller, called=call.called
@@ -289,15 +297,20 @@ class VoicemailSweep:
 class _Progress:
     """What one look has left to do, and what it must come back to."""
 
-    def __init__(self, now: datetime, calls_left: int) -> None:
+    def __init__(self, now: datetime, most_calls: int) -> None:
         self.now = now
-        self.calls_left = calls_left
         self.held_at = now
         """When the first call began that is not settled."""
+        self._most_calls = most_calls
+        self._looked_at: set[str] = set()
 
     @property
     def is_spent(self) -> bool:
-        return self.calls_left <= 0
+        return len(self._looked_at) >= self._most_calls
+
+    def looked_at(self, call: LoggedCall) -> None:
+        """It cost a request or a transaction."""
+        self._looked_at.add(call.sid)
 
     def hold(self, call: LoggedCall) -> None:
         """The next look comes back to it."""

@@ -72,8 +72,14 @@ class BackOffice:
         self.orders = Orders()
         self.desk = CrmDesk(database, recorder, lambda: self.public_base_url, tombstones=tombstones)
 
-    def summarise(self, profile: AgentProfile | None, model: Summarise | None) -> None:
-        """Calls that are over are told of in the words of this agent."""
+    def summarise(
+        self,
+        profile: AgentProfile | None,
+        model: Summarise | None,
+        heard_within_s: float = 0.0,
+    ) -> None:
+        """Calls that are over are told of in the words of this agent. `heard_within_s` as of
+        `Summariser`."""
         self._summariser = Summariser(
             self._database,
             self._recorder,
@@ -82,6 +88,7 @@ class BackOffice:
             targets=self.targets,
             on_queued=self.wake_senders,
             public_base_url=lambda: self.public_base_url,
+            heard_within_s=heard_within_s,
         )
 
     def tell_as(self, profile: AgentProfile) -> None:

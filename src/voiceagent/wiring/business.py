@@ -133,7 +133,8 @@ class Business:
 
     def think_with(self, model: ChatModel | None) -> None:
         """Calls that are over are summed up by this model, or else by the script's answers."""
-        self._office.summarise(self._profile, summarise_with(model) if model else None)
+        summarise = summarise_with(model) if model else None
+        self._office.summarise(self._profile, summarise, self._post.heard_within_s)
 
     async def become(self, profile: AgentProfile) -> None:
         """Whatever is answered or summed up from now on is this agent's."""

@@ -121,12 +121,14 @@ class Correspondence:
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""
         ears = transcriber or self._google_transcriber()
+        self.heard_within_s = 0.0 if ears is None else HEARD_WITHIN_S
+        """So long something that was spoken is awaited to be put into words."""
         self.threads = CrmThreads(
             database,
             self._routes,
             self.tell,
             owner_phone=settings.owner_whatsapp,
-            heard_within_s=0.0 if ears is None else HEARD_WITHIN_S,
+            heard_within_s=self.heard_within_s,
         )
         """What the agent in writing reads and answers."""
         self.owner = (

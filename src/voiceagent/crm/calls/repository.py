@@ -35,6 +35,7 @@ from voiceagent.crm.views import (
     Direction,
     RecordingView,
     TurnView,
+    VoicemailView,
     WebhookView,
 )
 from voiceagent.errors import NotFound
@@ -74,6 +75,12 @@ FROM turns WHERE call_sid = ANY($1::text[]) ORDER BY call_sid, seq
 _WEBHOOKS = """
 SELECT id, at, route, status, event, detail
 FROM webhook_answers WHERE call_sid = $1 ORDER BY at, id LIMIT 1000
+"""
+
+_VOICEMAILS = """
+SELECT m.id AS message_id, m.external_id, m.created_at AS at, f.seconds, f.transcript, f.state
+FROM messages m JOIN message_media f ON f.message_id = m.id AND f.position = 0
+WHERE m.call_sid = $1 ORDER BY m.created_at, m.id LIMIT 20
 """
 
 _FIELDS = "SELECT name, value FROM call_fields WHERE call_sid = $1 ORDER BY name"
@@ -154,6 +161,7 @@ class CallsRepository:
             turns = await _turns(connection, [call_sid])
             webhooks = await connection.fetch(_WEBHOOKS, call_sid)
             fields = await connection.fetch(_FIELDS, call_sid)
+            voicemails = await connection.fetch(_VOICEMAILS, call_sid)
         return CallDetailView.model_validate(
             {
                 **_call(row),
@@ -162,6 +170,7 @@ class CallsRepository:
                 "webhooks": [WebhookView(**webhook) for webhook in webhooks],
                 "fields": {field["name"]: field["value"] for field in fields},
                 "recording": _recording(row),
+                "voicemails": [_voicemail(voicemail) for voicemail in voicemails],
             }
         )
 
@@ -180,6 +189,11 @@ def _recording(row: asyncpg.Record) -> RecordingView | None:
     return RecordingView(
         seconds=row["size_bytes"] / BYTES_PER_S, offset_s=row["offset_ms"] / 1000.0
     )
+
+
+def _voicemail(row: asyncpg.Record) -> VoicemailView:
+    path = f"/api/crm/messages/{row['message_id']}/media/0"
+    return VoicemailView(**row, path=path if row["state"] == "stored" else None)
 
 
 def _call(row: asyncpg.Record) -> dict[str, object]:

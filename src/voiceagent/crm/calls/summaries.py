@@ -32,6 +32,10 @@ WHERE call_sid = (
            OR GREATEST(ended_at, streamed_at,
                        (SELECT max(t.at) FROM turns t WHERE t.call_sid = calls.call_sid))
               <= now() - $3 * interval '1 second')
+      AND NOT EXISTS (
+          SELECT FROM messages m JOIN message_media f ON f.message_id = m.id
+          WHERE m.call_sid = calls.call_sid AND m.updated_at > now() - $4 * interval '1 second'
+            AND f.transcript IS NULL AND (f.state = 'waiting' OR f.transcribe_from IS NOT NULL))
     ORDER BY ended_at
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -107,14 +111,17 @@ class SummariesRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, lease_s: float) -> Claim | None:
+    async def claim(self, lease_s: float, heard_within_s: float = 0.0) -> Claim | None:
         """The call that has waited longest for its summary, for this long; None: none waits.
 
         One that was transferred is left alone while the caller may come back, and as long as they
-        talk with the agent again.
+        talk with the agent again; one in which a message was left, for `heard_within_s` while that
+        is put into words.
         """
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(_CLAIM, SETTLED_S, lease_s, COMES_BACK_WITHIN_S)
+            row = await connection.fetchrow(
+                _CLAIM, SETTLED_S, lease_s, COMES_BACK_WITHIN_S, heard_within_s
+            )
         return None if row is None else Claim(row["call_sid"], row["summary_lease_until"])
 
     async def never_connected(self, limit: int = 100) -> list[tuple[str, datetime]]:

@@ -1,11 +1,10 @@
 """Messages that callers spoke to Twilio's fallback, as messages of their calls.
 
-Sids flow in, and which of them are known flows out; or a call, and what was left in it. They
-come here as records (`crm/recording/voicemail_records.py`).
+Sids and ids flow in, and which of them are known flows out. They come here as records
+(`crm/recording/voicemail_records.py`), and are shown with their call (`repository.py`).
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -14,24 +13,6 @@ from voiceagent.crm.postgres.paging import storable
 
 _KNOWN_CALLS: Final = "SELECT call_sid FROM calls WHERE call_sid = ANY($1::text[])"
 _KNOWN: Final = "SELECT id FROM messages WHERE id = ANY($1::uuid[])"
-
-_OF_CALL: Final = """
-SELECT m.id, f.seconds, f.transcript
-FROM messages m LEFT JOIN message_media f ON f.message_id = m.id AND f.position = 0
-WHERE m.call_sid = $1 ORDER BY m.created_at, m.id LIMIT 20
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Voicemail:
-    """A message that a caller spoke."""
-
-    id: UUID
-    """The message's."""
-    seconds: float | None
-    """None: Twilio did not say."""
-    transcript: str | None
-    """What was said, once it was put into words."""
 
 
 class VoicemailsRepository:
@@ -52,9 +33,3 @@ class VoicemailsRepository:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_KNOWN, list(ids))
         return frozenset(row["id"] for row in rows)
-
-    async def of_call(self, call_sid: str) -> Sequence[Voicemail]:
-        """What was left in a call, in its order."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(_OF_CALL, storable(call_sid))
-        return [Voicemail(**row) for row in rows]

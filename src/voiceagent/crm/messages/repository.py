@@ -29,8 +29,8 @@ from voiceagent.errors import NotFound
 
 _VIEW = """
 SELECT m.id, m.contact_id, m.channel, m.provider, m.direction, m.status, m.kind, m.text, m.details,
-       m.author, m.external_id, m.error, m.again_of, m.sent_at, m.created_at, m.updated_at,
-       m.edited_at, m.deleted_at,
+       m.author, m.external_id, m.call_sid, m.error, m.again_of, m.sent_at, m.created_at,
+       m.updated_at, m.edited_at, m.deleted_at,
        (SELECT a.id FROM messages a WHERE a.again_of = m.id) AS sent_again_as
 FROM messages m
 """

@@ -59,6 +59,7 @@ class MessageView(_View):
         description="Who of the business wrote it: `agent`, any other `program`, a `person`."
     )
     external_id: str | None = Field(description="The provider's own id.")
+    call_sid: str | None = Field(None, description="Of a spoken message: the call it was left in.")
     error: str = Field(description="Why it failed, or what it waits for.")
     again_of: UUID | None = Field(description="The failed message that this one repeats.")
     sent_again_as: UUID | None = Field(description="The message that repeats this one.")

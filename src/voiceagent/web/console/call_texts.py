@@ -33,6 +33,8 @@ class CallTexts:
     came_of: str
     learnt: str
 
+    voicemail: str
+    """Heading of a message that was left because the service was away."""
     recording: str
     recording_hint: str
     play_from: str
@@ -105,6 +107,7 @@ CALL_HE: Final = CallTexts(
     summary="סיכום",
     came_of="מה יצא מהשיחה",
     learnt="פרטים שנמסרו",
+    voicemail="הודעה שהושארה",
     recording="הקלטה",
     recording_hint="לחיצה על שעה בתמליל או בתמונה מנגנת משם.",
     play_from="לנגן מ-{time}",
@@ -222,6 +225,7 @@ CALL_EN: Final = CallTexts(
     summary="Summary",
     came_of="What came of it",
     learnt="What was told",
+    voicemail="Message left",
     recording="Recording",
     recording_hint="A click on a time in the transcript, or into the picture, plays from there.",
     play_from="Play from {time}",

@@ -67,6 +67,8 @@ class InboxTexts:
     payment_statuses: Mapping[str, str]
     contents: Mapping[str, str]
     """Of a message that is no text: `image`, `audio`, …"""
+    by_telephone: str
+    """Beside a message that was spoken."""
     file_waits: str
     file_failed: str
     download: str
@@ -176,6 +178,7 @@ INBOX_HE: Final = InboxTexts(
         "reaction": "תגובה",
         "unsupported": "הודעה שאי אפשר להציג",
     },
+    by_telephone="הודעה קולית בטלפון",
     file_waits="הקובץ בדרך",
     file_failed="הקובץ לא התקבל",
     download="להורדה",
@@ -285,6 +288,7 @@ INBOX_EN: Final = InboxTexts(
         "reaction": "Reaction",
         "unsupported": "A message that cannot be shown",
     },
+    by_telephone="Left by telephone",
     file_waits="The file is on its way",
     file_failed="The file did not come",
     download="Download",
