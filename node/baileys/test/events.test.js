@@ -138,7 +138,7 @@ describe('the queue of events', () => {
     api.answers = ({ data }) => (data.text === '0' ? 422 : 204);
     await happen(0);
     await happen(1);
-    await api.until(() => api.events.length === 1, 'the other one', 20_000);
+    await api.until(() => api.events.length === 1, 'the other one');
     assert.equal(api.posts, 6);
     assert.deepEqual([events.dead, await store.count('events_dead')], [1, 1]);
     assert.ok(said.some((words) => /dead/.test(words)));
@@ -170,13 +170,13 @@ describe('the queue of events', () => {
     await api.until(() => api.posts >= 1, 'a try');
     clock = DEAD_AFTER_MS;
     await told('972520000000', 'old of others');
-    await api.until(() => events.dead === 1, 'the dead one', 20_000);
+    await api.until(() => events.dead === 1, 'the dead one');
     clock = 2 * DEAD_AFTER_MS;
     await told(DANA, 'of Dana, next');
     await events.append([{ type: 'message.status', data: { id: 'm-1', status: 'read' } }]);
     await events.append([{ type: 'message.status', data: { id: 'm-2', status: 'read' } }]);
     await told('972520000000', 'others');
-    await api.until(() => events.dead === 2, 'the other dead one', 20_000);
+    await api.until(() => events.dead === 2, 'the other dead one');
     assert.equal(await events.erase(erasure()), 3);
     assert.deepEqual([events.waiting, events.dead], [2, 1]);
     assert.deepEqual([await store.count('events'), await store.count('events_dead')], [2, 1]);

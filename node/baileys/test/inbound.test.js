@@ -31,11 +31,11 @@ describe('messages in', () => {
   });
 
   test('it can be answered by number and by LID, as a reply', async () => {
-    const { sidecar, fake } = world;
+    const { fake } = world;
     const id = await fake.write(dana, { conversation: 'כמה זה עולה?' });
     await arrived(id);
     for (const to of ['+972521234567', dana.lid]) {
-      const { status, body } = await sidecar.send({ id: newId(), to, text: `תשובה ${to}`, quoted: { message_id: id } });
+      const { status, body } = await world.sent({ id: newId(), to, text: `תשובה ${to}`, quoted: { message_id: id } });
       assert.equal(status, 200, JSON.stringify(body));
       const { message } = await fake.until(() => fake.delivered.find((one) => one.id === body.message_id), 'the answer');
       assert.equal(text(message), `תשובה ${to}`);
@@ -45,8 +45,8 @@ describe('messages in', () => {
   });
 
   test('a reply tells what it replies to', async () => {
-    const { sidecar, fake } = world;
-    const sent = await sidecar.send({ id: newId(), to: '+972521234567', text: 'מחר בעשר?' });
+    const { fake } = world;
+    const sent = await world.sent({ id: newId(), to: '+972521234567', text: 'מחר בעשר?' });
     const contextInfo = { stanzaId: sent.body.message_id, participant: fake.deviceJid, quotedMessage: { conversation: 'מחר בעשר?' } };
     const data = await arrived(await fake.write(dana, { extendedTextMessage: { text: 'מצוין', contextInfo } }));
     assert.deepEqual([data.text, data.reply_to], ['מצוין', { message_id: sent.body.message_id, text: 'מחר בעשר?' }]);

@@ -21,7 +21,7 @@ describe('messages out', () => {
   test('Hebrew arrives as it was written; acknowledged, delivered, read', async () => {
     const { sidecar, fake, api } = world;
     const id = newId();
-    const { status, body } = await sidecar.send({ id, to: TO, text: 'שלום, כאן המשרד. 👋' });
+    const { status, body } = await world.sent({ id, to: TO, text: 'שלום, כאן המשרד. 👋' });
     assert.equal(status, 200);
     assert.equal(body.message_id, messageIdOf(id));
     assert.deepEqual(body.to, { jid: '972521234567@s.whatsapp.net', phone: TO });
@@ -36,7 +36,7 @@ describe('messages out', () => {
   test('a repetition sends nothing and answers as it stands; another body is a conflict', async () => {
     const { sidecar, fake, api } = world;
     const message = { id: newId(), to: TO, text: 'פעם אחת' };
-    const first = await sidecar.send(message);
+    const first = await world.sent(message);
     await api.status(message.id, 'read');
     const second = await sidecar.send({ ...message, wait_ms: 0 });
     assert.deepEqual([second.status, second.body.status, second.body.message_id], [200, 'read', first.body.message_id]);
@@ -46,9 +46,9 @@ describe('messages out', () => {
   });
 
   test('many requests for one message at once send it once', async () => {
-    const { sidecar, fake } = world;
+    const { fake } = world;
     const message = { id: newId(), to: TO, text: 'יחד' };
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => sidecar.send({ ...message, text: n === 19 ? 'אחר' : 'יחד' })));
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => world.sent({ ...message, text: n === 19 ? 'אחר' : 'יחד' })));
     assert.deepEqual([...new Set(answers.slice(0, 19).map(({ status }) => status))], [200]);
     assert.equal(answers[19].status, 409);
     assert.equal(fake.framesOf(messageIdOf(message.id)), 1);
@@ -59,11 +59,14 @@ describe('messages out', () => {
     fake.acks = 'hold';
     fake.receipts = 'none';
     const id = newId();
-    const { status, body } = await sidecar.send({ id, to: TO, text: 'לאט', wait_ms: 1000 });
+    const message = { id, to: TO, text: 'לאט', wait_ms: 0 };
+    assert.equal((await sidecar.send(message)).status, 202);
+    await fake.until(() => fake.held.length === 1, 'the frame');
+    const { status, body } = await sidecar.send({ ...message, wait_ms: 1000 });
     assert.deepEqual([status, body.status, body.acked], [202, 'sending', false]);
     fake.release();
     await api.status(id, 'sent');
-    assert.equal((await sidecar.send({ id, to: TO, text: 'לאט' })).status, 200);
+    assert.equal((await sidecar.send(message)).status, 200);
   });
 
   test('a socket that dies before the acknowledgement leaves it unknown; a receipt settles it', async () => {
@@ -71,7 +74,7 @@ describe('messages out', () => {
     fake.acks = 'drop';
     fake.receipts = 'none';
     const id = newId();
-    const { status, body } = await sidecar.send({ id, to: TO, text: 'באמצע' });
+    const { status, body } = await world.sent({ id, to: TO, text: 'באמצע' });
     assert.deepEqual([status, body.status], [202, 'unknown']);
     await api.status(id, 'unknown');
     await sidecar.state('open');
@@ -85,7 +88,7 @@ describe('messages out', () => {
   test('a number without WhatsApp is 422, a bad one too, and nothing is recorded', async () => {
     const { sidecar } = world;
     const id = newId();
-    const none = await sidecar.send({ id, to: '+972529999999', text: 'א' });
+    const none = await world.sent({ id, to: '+972529999999', text: 'א' });
     assert.deepEqual([none.status, none.body.code], [422, 'not_on_whatsapp']);
     assert.equal((await sidecar.get(`/v1/messages/${id}`)).status, 404);
     assert.equal((await sidecar.send({ id: newId(), to: '052-999', text: 'א' })).body.code, 'bad_number');
@@ -93,9 +96,9 @@ describe('messages out', () => {
   });
 
   test('location, document, image, voice note, reply and reaction arrive as such', async () => {
-    const { sidecar, fake } = world;
+    const { fake } = world;
     const arrived = async (content) => {
-      const { status, body } = await sidecar.send({ id: newId(), to: TO, ...content });
+      const { status, body } = await world.sent({ id: newId(), to: TO, ...content });
       assert.equal(status, 200, JSON.stringify(body));
       return (await fake.until(() => fake.delivered.find(({ id }) => id === body.message_id), 'the message')).message;
     };
@@ -110,21 +113,21 @@ describe('messages out', () => {
     const { audioMessage } = await arrived({ audio: { data: file, mime_type: 'audio/ogg; codecs=opus', voice_note: true, seconds: 3 } });
     assert.deepEqual([audioMessage.ptt, audioMessage.seconds], [true, 3]);
 
-    const first = await sidecar.send({ id: newId(), to: TO, text: 'מתי נוח?' });
+    const first = await world.sent({ id: newId(), to: TO, text: 'מתי נוח?' });
     const { extendedTextMessage } = await arrived({ text: 'מחר?', quoted: { message_id: first.body.message_id } });
     assert.equal(extendedTextMessage.contextInfo.stanzaId, first.body.message_id);
     assert.equal(text(extendedTextMessage.contextInfo.quotedMessage), 'מתי נוח?');
     const { reactionMessage } = await arrived({ reaction: { message_id: first.body.message_id, emoji: '👍' } });
     assert.deepEqual([reactionMessage.text, reactionMessage.key.id, reactionMessage.key.fromMe], ['👍', first.body.message_id, true]);
 
-    const unknown = await sidecar.send({ id: newId(), to: TO, text: 'א', quoted: { message_id: '3EB0NEVER' } });
+    const unknown = await world.sent({ id: newId(), to: TO, text: 'א', quoted: { message_id: '3EB0NEVER' } });
     assert.deepEqual([unknown.status, unknown.body.code], [422, 'unknown_quoted']);
   });
 
   test('somebody who could not read a message gets the same one again', async () => {
-    const { sidecar, fake } = world;
+    const { fake } = world;
     const id = newId();
-    const { body } = await sidecar.send({ id, to: TO, text: 'שוב בבקשה' });
+    const { body } = await world.sent({ id, to: TO, text: 'שוב בבקשה' });
     const times = () => fake.delivered.filter((one) => one.id === body.message_id && text(one.message) === 'שוב בבקשה').length;
     await fake.until(() => times() === 1, 'the message');
     // Not from the library's memory: from the record, after a restart.
@@ -134,13 +137,14 @@ describe('messages out', () => {
   });
 
   test('the order to one contact is the order of the requests', async () => {
-    const { sidecar, fake } = world;
+    const { fake } = world;
     fake.receipts = 'none';
     const bodies = Array.from({ length: 30 }, (_, n) => `הודעה ${n}`);
-    const answers = await Promise.all(bodies.map((one) => sidecar.send({ id: newId(), to: TO, text: one })));
+    const answers = await Promise.all(bodies.map((one) => world.sent({ id: newId(), to: TO, text: one })));
     assert.ok(answers.every(({ status }) => status === 200));
-    const arrived = fake.delivered.map(({ message }) => text(message)).filter((one) => one?.startsWith('הודעה '));
-    assert.deepEqual(arrived, bodies);
+    const arrived = () => fake.delivered.map(({ message }) => text(message)).filter((one) => one?.startsWith('הודעה '));
+    await fake.until(() => arrived().length === bodies.length, 'all of them');
+    assert.deepEqual(arrived(), bodies);
   });
 
   test('463: refused for good, and no new chats; who has written is answered', async () => {
@@ -151,7 +155,7 @@ describe('messages out', () => {
     fake.person('972522222222');
     fake.acks = (attrs) => (attrs.to.startsWith('972521111111') ? 'ack' : '463');
     const message = { id: newId(), to: '+972522222222', text: 'שלום' };
-    const refused = await sidecar.send(message);
+    const refused = await world.sent(message);
     assert.deepEqual([refused.status, refused.body.code, refused.body.wa_code], [422, 'refused', '463']);
     await api.status(message.id, 'failed');
     assert.equal((await sidecar.send(message)).status, 422);
@@ -160,7 +164,7 @@ describe('messages out', () => {
     const next = await sidecar.send({ id: newId(), to: '+972522222222', text: 'עוד' });
     assert.deepEqual([next.status, next.body.code], [429, 'new_chats_paused']);
     assert.ok(Number(next.headers.get('retry-after')) > 80_000);
-    assert.equal((await sidecar.send({ id: newId(), to: '+972521111111', text: 'תשובה' })).status, 200);
+    assert.equal((await world.sent({ id: newId(), to: '+972521111111', text: 'תשובה' })).status, 200);
     assert.ok((await sidecar.get('/v1/session')).body.new_chats_paused_until);
   });
 
@@ -175,14 +179,14 @@ test('caps hold over restarts', async () => {
   const world = await new World().connected({ BAILEYS_HOURLY_CAP: '2' });
   try {
     world.fake.person(TO.slice(1));
-    assert.equal((await world.sidecar.send({ id: 'a', to: TO, text: 'א' })).status, 200);
-    assert.equal((await world.sidecar.send({ id: 'b', to: TO, text: 'ב' })).status, 200);
+    assert.equal((await world.sent({ id: 'a', to: TO, text: 'א' })).status, 200);
+    assert.equal((await world.sent({ id: 'b', to: TO, text: 'ב' })).status, 200);
     const sidecar = await world.restart();
     await sidecar.state('open');
     const capped = await sidecar.send({ id: 'c', to: TO, text: 'ג' });
     assert.deepEqual([capped.status, capped.body.code], [429, 'hourly_cap']);
     assert.ok(Number(capped.headers.get('retry-after')) > 3000);
-    assert.equal((await sidecar.send({ id: 'b', to: TO, text: 'ב' })).status, 200);
+    assert.equal((await world.sent({ id: 'b', to: TO, text: 'ב' })).status, 200);
   } finally {
     await world.stop();
   }

@@ -8,7 +8,7 @@ const people = (count) => Array.from({ length: count }, (_, n) => `97252111${Str
 
 describe('messages with gaps between them', () => {
   const world = new World();
-  before(() => world.connected({ BAILEYS_PACE_MS: '700' }));
+  before(() => world.connected({ BAILEYS_PACE_MS: '2000' }));
   after(() => world.stop());
 
   test('an answer comes when nobody waits longer: queued, and sent all the same, in order', async () => {
@@ -29,12 +29,13 @@ describe('messages with gaps between them', () => {
 
     const other = await sidecar.send({ ...last, text: 'something else' });
     assert.deepEqual([other.status, other.body.code], [409, 'other_body']);
-    const joined = await sidecar.send({ ...last, wait_ms: 3000 });
+    const joined = await world.sent({ ...last, wait_ms: 3000 });
     assert.deepEqual([joined.status, joined.body.under_way], [200, false]);
     for (const { id } of messages) await api.status(id, 'sent');
-    const arrived = fake.delivered.filter(({ message }) => text(message)?.startsWith('number ')).map(({ message }) => text(message));
-    assert.deepEqual(arrived.toSorted(), messages.map((message) => message.text));
-    assert.ok(arrived.indexOf('number 3') < arrived.indexOf('number 4'));
+    const arrived = () => fake.delivered.map(({ message }) => text(message)).filter((one) => one?.startsWith('number '));
+    await fake.until(() => arrived().length === messages.length, 'all of them');
+    assert.deepEqual(arrived().toSorted(), messages.map((message) => message.text));
+    assert.ok(arrived().indexOf('number 3') < arrived().indexOf('number 4'));
     assert.ok(messages.every(({ id }) => fake.framesOf(messageIdOf(id)) === 1));
     assert.deepEqual(api.of('message.status').filter((data) => data.status === 'unknown'), []);
   });
@@ -43,13 +44,13 @@ describe('messages with gaps between them', () => {
     const { fake } = world;
     const first = { id: newId(), to: `+${people(1)[0]}`, text: 'before the kill' };
     const second = { ...first, id: newId(), text: 'in the gap', wait_ms: 0 };
-    await world.sidecar.send(first);
+    await world.sent(first);
     assert.equal((await world.sidecar.send(second)).body.status, 'queued');
     const sidecar = await world.restart();
     await sidecar.state('open');
     const found = await sidecar.get(`/v1/messages/${second.id}`);
     assert.deepEqual([found.status, found.body.code], [404, 'not_found']);
-    assert.equal((await sidecar.send({ ...second, wait_ms: 3000 })).status, 200);
+    assert.equal((await world.sent({ ...second, wait_ms: 3000 })).status, 200);
     assert.equal(fake.framesOf(messageIdOf(second.id)), 1);
   });
 
@@ -58,26 +59,25 @@ describe('messages with gaps between them', () => {
     const message = { id: newId(), to: '+972529999999', text: 'to nobody', wait_ms: 0 };
     assert.equal((await sidecar.send(message)).status, 202);
     while ((await sidecar.get(`/v1/messages/${message.id}`)).status !== 404);
-    const again = await sidecar.send({ ...message, wait_ms: 3000 });
+    const again = await world.sent({ ...message, wait_ms: 3000 });
     assert.deepEqual([again.status, again.body.code], [422, 'not_on_whatsapp']);
   });
 });
 
 test('more than fit into the longest gap come again when half of them have left', async () => {
-  const world = await new World().connected({ BAILEYS_PACE_MS: '6000' });
+  // The second fits with its 14 s; the third, after 28 s, does not, however slow this is.
+  const world = await new World().connected({ BAILEYS_PACE_MS: '14000' });
   try {
-    const numbers = people(4);
+    const numbers = people(3);
     for (const number of numbers) world.fake.person(number);
-    const send = (n, wait_ms) => world.sidecar.send({ id: `far-${n}`, to: `+${numbers[n]}`, text: 'far', wait_ms });
-    assert.equal((await send(0, 3000)).status, 200);
-    for (const n of [1, 2]) {
-      assert.equal((await send(n, 0)).status, 202);
-      await world.sidecar.get(`/v1/messages/far-${n}`);
-    }
-    const paced = await send(3, 3000);
+    const message = (n, wait_ms) => ({ id: `far-${n}`, to: `+${numbers[n]}`, text: 'far', wait_ms });
+    assert.equal((await world.sent(message(0, 3000))).status, 200);
+    assert.equal((await world.sidecar.send(message(1, 0))).status, 202);
+    await world.sidecar.get('/v1/messages/far-1');
+    const paced = await world.sidecar.send(message(2, 3000));
     assert.deepEqual([paced.status, paced.body.code], [429, 'pace']);
     const retryAfterS = Number(paced.headers.get('retry-after'));
-    assert.ok(retryAfterS >= 5 && retryAfterS <= 11, String(retryAfterS));
+    assert.ok(retryAfterS >= 7 && retryAfterS <= 21, String(retryAfterS));
   } finally {
     await world.stop();
   }

@@ -72,7 +72,7 @@ describe('pairing', () => {
     await fake.typeCode(body.code);
     await sidecar.state('open');
     fake.person('972521000001');
-    const sent = await sidecar.send({ id: newId(), to: '+972521000001', text: 'שלום אחרי קוד' });
+    const sent = await world.sent({ id: newId(), to: '+972521000001', text: 'שלום אחרי קוד' });
     assert.equal(sent.status, 200, JSON.stringify(sent.body));
     await fake.until(() => fake.delivered.some(({ message }) => text(message) === 'שלום אחרי קוד'), 'the message');
   });

@@ -68,6 +68,10 @@ for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FI
       Object.assign(world.fake, { acks: 'ack', receipts: 'read' });
     });
     const erase = (request) => world.sidecar.post('/v1/people/erase', request);
+    /** Until that many events wait for the API. */
+    const waiting = async (count) => {
+      while ((await world.sidecar.get('/v1/session')).body.events.waiting !== count);
+    };
     const marksOf = (person, word) => [person.number, person.lid.split('@')[0], word];
     const found = async (marks) => {
       const content = await kept(kind, world);
@@ -77,15 +81,17 @@ for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FI
     test('nothing is left of the person, and everything of the others', async () => {
       const { fake, api } = world;
       const ids = { dana: newId(), gil: newId() };
-      await world.sidecar.send({ id: ids.dana, to: DANA, text: 'מילה של דנה' });
-      await world.sidecar.send({ id: ids.gil, to: GIL, text: 'מילה של גיל' });
+      await world.sent({ id: ids.dana, to: DANA, text: 'מילה של דנה' });
+      await world.sent({ id: ids.gil, to: GIL, text: 'מילה של גיל' });
       await fake.write(dana, { conversation: 'נכתבה בידי דנה' });
       await api.received('נכתבה בידי דנה');
+      await fake.until(() => fake.pending.size === 0, 'the receipts');
+      await waiting(0);
       api.answers = 503;
       const posts = api.posts;
       for (const [who, words] of [[dana, 'דנה ממתינה'], [gil, 'גיל ממתין']]) await fake.write(who, { conversation: words });
       await api.until(() => api.posts > posts, 'a try');
-      await fake.until(() => fake.pending.size === 0, 'the receipts');
+      await waiting(2);
       const marks = [...marksOf(dana, 'מילה של דנה'), 'נכתבה בידי דנה', 'דנה ממתינה'];
       assert.deepEqual(await found(marks), marks);
 
@@ -102,7 +108,7 @@ for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FI
       api.answers = 204;
       await api.received('גיל ממתין');
       assert.equal(api.of('message.received').some((data) => data.text === 'דנה ממתינה'), false);
-      while ((await world.sidecar.get('/v1/session')).body.events.waiting > 0);
+      await waiting(0);
       assert.equal((await world.sidecar.get(`/v1/messages/${ids.gil}`)).status, 200);
 
       const again = await erase({ phones: [DANA], lids: [dana.lid], message_ids: [ids.dana], before: now() });
@@ -113,7 +119,7 @@ for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FI
     test('what was erased is not sent any more, also by the next process', async () => {
       const { fake } = world;
       const [sent, never] = [newId(), newId()];
-      await world.sidecar.send({ id: sent, to: GIL, text: 'נשלחה' });
+      await world.sent({ id: sent, to: GIL, text: 'נשלחה' });
       await erase({ phones: ['+972521111111'], message_ids: [sent, never], before: now() });
       for (const _ of [1, 2]) {
         for (const id of [sent, never]) {
@@ -149,7 +155,7 @@ for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FI
       const id = await fake.write(dana, { conversation: 'שוב שלום' });
       const data = await api.received('שוב שלום');
       assert.deepEqual([data.message_id, data.chat.phone, data.chat.lid], [id, DANA, dana.lid]);
-      const { status, body } = await world.sidecar.send({ id: newId(), to: DANA, text: 'ברוכה השבה' });
+      const { status, body } = await world.sent({ id: newId(), to: DANA, text: 'ברוכה השבה' });
       assert.equal(status, 200, JSON.stringify(body));
       await fake.until(() => fake.delivered.some(({ message }) => text(message) === 'ברוכה השבה'), 'the answer');
       assert.deepEqual(fake.faults, []);

@@ -48,7 +48,7 @@ describe('the service', () => {
     const { sidecar } = world;
     const ready = await sidecar.get('/readyz');
     assert.deepEqual([ready.status, ready.body], [200, { store: 'ok', whatsapp: 'open', events: 'ok' }]);
-    await sidecar.send({ id: newId(), to: TO, text: 'נספרת' });
+    await world.sent({ id: newId(), to: TO, text: 'נספרת' });
     const { body } = await sidecar.get('/metrics');
     assert.match(body, /^baileys_session_state\{state="open"\} 1$/m);
     assert.match(body, /^baileys_messages_out_total\{status="sent"\} 1$/m);
@@ -79,7 +79,7 @@ describe('the service', () => {
     const sidecar = await world.restart('SIGKILL', { NODE_OPTIONS: `--import ${new URL('fake/rejects.js', import.meta.url)}` });
     await sidecar.said(/msg="An unhandled rejection was survived" error="Error: from a timer"/);
     await sidecar.state('open');
-    assert.equal((await sidecar.send({ id: newId(), to: TO, text: 'עדיין כאן' })).status, 200);
+    assert.equal((await world.sent({ id: newId(), to: TO, text: 'עדיין כאן' })).status, 200);
     assert.deepEqual(fake.faults, []);
   });
 
@@ -96,7 +96,7 @@ describe('the service', () => {
     const refused = await sidecar.send({ id: newId(), to: TO, text: 'מאוחר' });
     assert.deepEqual([refused.status, refused.body.code], [503, 'draining']);
     fake.release();
-    assert.equal((await under).status, 200);
+    assert.ok((await under).status < 300);
     assert.deepEqual(await end, { code: 0, signal: null });
     await world.restart();
     await world.sidecar.state('open');
@@ -112,7 +112,7 @@ describe('the service', () => {
       assert.deepEqual([status, body.code], [503, 'not_connected']);
       await world.sidecar.kill();
       await second.state('open');
-      assert.equal((await second.send({ id: newId(), to: TO, text: 'עכשיו אני' })).status, 200);
+      assert.ok((await second.send({ id: newId(), to: TO, text: 'עכשיו אני' })).status < 300);
     } finally {
       await second.kill();
     }

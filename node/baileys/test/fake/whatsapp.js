@@ -62,7 +62,7 @@ export class FakeWhatsApp {
     /** Messages that were decrypted by their recipient: {id, to, message, person}. */
     this.delivered = [];
     this.held = [];
-    /** What the device has not confirmed yet. */
+    /** What the device has not confirmed yet: stanzas by what they are, the oldest first. */
     this.pending = new Map();
     this.files = new Map();
     this.written = new Map();
@@ -258,14 +258,18 @@ export class FakeWhatsApp {
     this.push(`receipt:${id}:retry`, node('receipt', attrs, [node('retry', { id, count: '1', t: now(), v: '1' }), registration, node('keys', {}, rest)]));
   }
 
-  /** To whoever is there, kept until it is confirmed. */
+  /** To whoever is there, kept until it is confirmed. A message that is written anew stands beside
+   * the one that could not be read: each is confirmed by itself. */
   push(key, stanza) {
-    this.pending.set(key, stanza);
+    this.pending.set(key, [...(this.pending.get(key) ?? []), stanza]);
     for (const connection of this.online) connection.send(stanza);
   }
 
   confirmed(key) {
-    if (this.pending.delete(key)) this.changed();
+    const [, ...left] = this.pending.get(key) ?? [];
+    if (left.length > 0) this.pending.set(key, left);
+    else this.pending.delete(key);
+    this.changed();
   }
 
   takeBundle() {
@@ -381,7 +385,7 @@ class Connection {
     for (const other of fake.online) other.closeWith(440);
     this.send(node('success', { t: now(), props: '1', lid: fake.phone.lid.replace('@', ':7@'), location: 'frc' }));
     this.loggedIn = true;
-    const offline = [...fake.pending.values()];
+    const offline = [...fake.pending.values()].flat();
     for (const stanza of offline) this.send({ ...stanza, attrs: { ...stanza.attrs, offline: '1' } });
     if (fake.saysOfflineDone) this.send(node('ib', { from: SERVER }, [node('offline', { count: String(offline.length) })]));
     fake.changed();
@@ -412,7 +416,7 @@ class Connection {
         this.send(node('ack', { class: 'receipt', id: attrs.id, from: attrs.to }));
         break;
       case 'ack':
-        for (const key of fake.pending.keys()) if (key.startsWith(`${attrs.class}:${attrs.id}`)) fake.confirmed(key);
+        fake.confirmed(attrs.class === 'receipt' ? `receipt:${attrs.id}:${attrs.type ?? 'delivered'}` : `${attrs.class}:${attrs.id}`);
         break;
     }
     fake.changed();

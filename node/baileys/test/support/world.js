@@ -35,6 +35,18 @@ export class World {
     return this.sidecar;
   }
 
+  /** Sends as the API's outbox does: again until the answer says what became of it. */
+  async sent(message) {
+    for (const deadline = Date.now() + 60_000; ; ) {
+      // It may be away at the moment, or come to the message later than an answer waits.
+      const answer = await this.sidecar.send(message).catch(() => null);
+      const open = answer === null || answer.status === 503 || ['queued', 'sending'].includes(answer.body.status);
+      if (!open) return answer;
+      if (Date.now() > deadline) throw new Error(`${message.id} came to nothing: ${JSON.stringify(answer?.body)}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   /** All that the sidecars have said. */
   get output() {
     return [...this.outputs, this.sidecar.output].join('');
