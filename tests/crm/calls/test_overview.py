@@ -3,6 +3,7 @@
 import pytest
 
 from crm.records import CALLER, after, announced, callback, ended, learnt, started, whole_call
+from voiceagent.crm.calls import overview as module
 from voiceagent.crm.calls.overview import (
     BROKEN,
     MISSED,
@@ -50,9 +51,16 @@ async def test_every_ending_is_of_one_kind_and_found_by_it(
     assert {line.outcome for line in everything if line.call_sid[3:] in MISSED} == {"missed"}
 
 
+@pytest.mark.parametrize("fetched_by_ids", [2_000, 0], ids=["few", "many"])
 async def test_the_calls_of_somebody_are_found_by_each_of_their_numbers(
-    overview: CallsOverview, records: RecordsRepository, database: Database
+    overview: CallsOverview,
+    records: RecordsRepository,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    fetched_by_ids: int,
 ) -> None:
+    """However many people are meant by it."""
+    monkeypatch.setattr(module, "_MOST_PEOPLE", fetched_by_ids)
     await records.apply(
         [announced("CA1"), announced("CA2", OTHER, at=5), learnt("CA1", name="Dana Levi")]
     )
