@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import openai.resources.chat  # noqa: F401 - half a second that is no test's to wait for
 import pytest
@@ -140,6 +141,20 @@ async def test_a_warm_up_is_a_real_exchange() -> None:
         emulator.behaviour = failing(Fault("status", status=401))
         with pytest.raises(ProviderError, match="does not accept the key"):
             await model.warm_up()
+
+
+async def test_a_warm_up_does_not_take_the_loading_of_the_library_for_the_server() -> None:
+    class SlowToLoad(OpenAIChat):
+        def _make(self) -> Any:
+            time.sleep(2.5)
+            return super()._make()
+
+    hasty = Deadlines(first_token_s=2.0)
+    async with OpenAIEmulator([Rule(ANSWER)]) as emulator:
+        model = SlowToLoad(emulator.base_url, "emulated", warm_up_deadlines=hasty)
+        await model.warm_up()
+        assert len(emulator.requests) == 1
+        await model.close()
 
 
 async def test_a_closed_model_says_so() -> None:

@@ -86,6 +86,8 @@ class OpenAIChat:
         answer's length: so the first token is awaited and the rest declined."""
         request = ChatRequest([{"role": "user", "content": "Say OK."}])
         try:
+            # How long the library takes to load says nothing about the server.
+            await self._open()
             async with aclosing(
                 self._answer(request, _Patience(self._warm_up_deadlines))
             ) as events:
