@@ -12,6 +12,7 @@ from uuid import uuid4
 from emulators.openai_rules import Rule
 from emulators.openai_server import OpenAIEmulator
 from emulators.sidecar import TOKEN, SidecarEmulator
+from emulators.twilio_call_log import fell_back
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
 from voiceagent.simulator.behaviour import Answer, AwaitGoodbye
 from whole_service import Service, on_the_line, speech, talk, until
@@ -150,6 +151,37 @@ async def test_what_twilio_took_while_the_service_was_away_is_there_after_its_st
             [message] = one.call_api("GET", "/api/crm/messages")["items"]
             assert (message["text"], message["provider"]) == ("is anybody there", "twilio")
             assert message["contact_id"] == one.contact()["id"]
+
+
+async def test_what_was_said_to_the_fallback_meanwhile_is_there_and_the_owner_is_told(
+    tmp_path: Path,
+) -> None:
+    base_url, call_sid = "https://own.example.com", "CA" + "1" * 32
+    with TwilioRestEmulator() as twilio:
+        for number in twilio.pages.numbers.values():
+            number["voice_url"] = f"{base_url}/webhook/incoming_call#rc=2"
+        called_at = datetime.now(UTC) - timedelta(hours=2)
+        twilio.miss(call_sid, PHONE, at=called_at)
+        twilio.pages.events[call_sid] = fell_back(f"{base_url}/webhook/incoming_call")
+        twilio.log.record("RE" + "1" * 32, call_sid, called_at, sound=b"RIFF of nobody")
+        account = {
+            "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+            "TWILIO_BASE_URL": twilio.base_url,
+            "PUBLIC_BASE_URL": base_url,
+        }
+        async with world(tmp_path, OWNER_WHATSAPP=OWNER, **account) as one:
+            await until(lambda: one.sent_to(OWNER))
+            [told] = one.sent_to(OWNER)
+            assert "Message from +972 50-123-4567, left while the service was away" in told
+            assert told.endswith(f"{base_url}/console/calls/{call_sid}")
+            call = one.service.call_record(call_sid)
+            assert (call["end_reason"], call["from"]) == ("service_away", PHONE)
+            await until(lambda: one.service.call_record(call_sid)["voicemails"][0]["path"])
+            path = one.service.call_record(call_sid)["voicemails"][0]["path"]
+            assert one.service.api(path).content == b"RIFF of nobody"
+            # Nobody answered it in writing.
+            assert one.sent_to(PHONE) == []
 
 
 async def test_a_person_is_found_merged_and_erased(tmp_path: Path) -> None:

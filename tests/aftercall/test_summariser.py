@@ -22,12 +22,14 @@ from crm.records import (
     learnt,
     started,
     turn,
+    voicemail,
 )
 from voiceagent.aftercall.summariser import Summariser
 from voiceagent.aftercall.summary import CallFacts, Summary, SummaryWriter
 from voiceagent.brain.agent.file import load_agent
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.desk.appointments import AppointmentsRepository, Booking
+from voiceagent.crm.messages.media_queue import MediaQueue
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.recording.call_models import CallAnnounced, CallEnded, CallRecord, CallStarted
@@ -489,3 +491,77 @@ async def test_a_call_that_cannot_be_summarised_holds_up_no_other(
     assert (await calls.get("CA1")).summary is None
     assert "call_sid=CA1 error=ValueError" in caplog.text
     assert "לקנות" not in caplog.text
+
+
+# -- messages that were left while the service was away ------------------------------------------
+
+
+def missed(sid: str) -> list[CallRecord]:
+    return [announced(sid), ended(sid, status="failed", reason="service_away")]
+
+
+async def test_a_message_that_was_left_is_told_once_and_not_as_a_missed_call(
+    database: Database, calls: CallsRepository
+) -> None:
+    await calls.apply([*missed("CA1"), voicemail("CA1")])
+    async with summarising(database, count=2):
+        assert "הודעה שהושארה" in ((await summarised(database, "CA1")).summary or "")
+        await calls.apply([*missed("CA1"), voicemail("CA1")])
+        await calls.apply(talk("CA2"))
+        await summarised(database, "CA2")
+    told = [
+        notice for notice in await notices(database) if notice.payload["data"]["call_sid"] == "CA1"
+    ]
+    assert [notice.type for notice in told] == ["call.voicemail"]
+
+
+async def test_a_message_of_a_call_that_was_told_as_missed_is_told_after_it(
+    database: Database, calls: CallsRepository
+) -> None:
+    await calls.apply(missed("CA1"))
+    async with summarising(database):
+        await summarised(database, "CA1")
+        await calls.apply([voicemail("CA1")])
+
+        async def told() -> bool:
+            return len(await notices(database)) == 2
+
+        await until(told)
+    assert {notice.type for notice in await notices(database)} == {"call.missed", "call.voicemail"}
+    [contact] = (await ContactsRepository(database).page()).items
+    assert "הודעה שהושארה" in (contact.last_summary or "")
+
+
+async def test_what_was_said_is_awaited_where_somebody_listens(
+    database: Database, calls: CallsRepository
+) -> None:
+    await calls.apply([*missed("CA1"), voicemail("CA1")])
+    async with summarising(database, heard_within_s=3600.0):
+        await calls.apply(talk("CA2"))
+        await summarised(database, "CA2")
+        assert (await calls.get("CA1")).summary is None
+        queue = MediaQueue(database)
+        [file] = await queue.claim(1, 60)
+        await queue.stored(file, b"sound", "audio/wav")
+        voice = await queue.claim_voice(60)
+        assert voice is not None
+        assert (await calls.get("CA1")).summary is None
+        await queue.transcribed(voice, "תחזרו אליי")
+        assert "תחזרו אליי" in ((await summarised(database, "CA1")).summary or "")
+
+
+async def test_a_message_that_nobody_puts_into_words_is_told_without_them(
+    database: Database, calls: CallsRepository
+) -> None:
+    await calls.apply([*missed("CA1"), *missed("CA2"), voicemail("CA1"), voicemail("CA2")])
+    # One could not be fetched; of the other the time is over.
+    await database.pool.execute(
+        "UPDATE message_media f SET state = 'failed' FROM messages m"
+        " WHERE m.id = f.message_id AND m.call_sid = 'CA1'"
+    )
+    await database.pool.execute(
+        "UPDATE messages SET updated_at = now() - interval '2 hours' WHERE call_sid = 'CA2'"
+    )
+    async with summarising(database, heard_within_s=3600.0):
+        await summarised(database, "CA1")
+        await summarised(database, "CA2")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercall.views import CALLER, STARTED, call, contact, said, turn
+from aftercall.views import CALLER, STARTED, call, contact, said, turn, voicemail
 from voiceagent.aftercall.call_notice import call_notice
 from voiceagent.aftercall.summary import (
     MAX_CHARACTERS,
@@ -165,6 +165,11 @@ def test_a_call_that_was_cut_off_says_so() -> None:
             "The call never connected.",
         ),
         (
+            call(streamed=False, reason="service_away"),
+            "השירות לא היה זמין, ולא נשארה הודעה.",
+            "The service was away, and no message was left.",
+        ),
+        (
             call([turn(0, "agent", "שלום"), turn(1, "caller", " ")], reason="idle"),
             "הקו היה פתוח, אבל לא נאמר דבר.",
             "The line was open, but nothing was said.",
@@ -186,6 +191,37 @@ def test_a_call_in_which_nobody_spoke_is_missed(missed, hebrew: str, english: st
     assert ENGLISH.write(CallFacts(unknown)).text == (
         f"Missed call from an unknown number on Sunday, 1 March, at 14:03. {english}"
     )
+
+
+def test_a_message_that_was_left_is_told_with_its_words() -> None:
+    left = call(streamed=False, reason="service_away").model_copy(
+        update={"voicemails": [voicemail("כאן נועה, תחזרו אליי.")]}
+    )
+    summary = HEBREW.write(CallFacts(left, contact()))
+    assert summary.source == "script"
+    assert summary.text == (
+        "הודעה שהושארה כשהשירות לא היה זמין: נועה לוי (054-123-4567), ביום ראשון, 1 במרץ,"
+        " בשעה 14:03. נאמר בהודעה: ״כאן נועה, תחזרו אליי״."
+    )
+    silent = left.model_copy(update={"from_": "anonymous", "voicemails": [voicemail(None)]})
+    assert ENGLISH.write(CallFacts(silent)).text == (
+        "Message from an unknown number, left while the service was away, on Sunday, 1 March, at"
+        " 14:03."
+    )
+    long = left.model_copy(update={"voicemails": [voicemail("word " * 1000)] * 5})
+    assert len(ENGLISH.write(CallFacts(long)).text) <= MAX_CHARACTERS
+
+
+def test_a_message_that_was_left_after_a_talk_was_cut_off_is_told_with_it() -> None:
+    cut = call(said("hello"), reason="process_lost").model_copy(
+        update={"voicemails": [voicemail("me again")]}
+    )
+    assert ENGLISH.write(CallFacts(cut, contact("Dana"))).text.endswith(
+        "Said: “hello”. The call was cut off. A message was left after that, while the service was"
+        " away. Said in it: “me again”."
+    )
+    assert "me again" in ENGLISH.question(CallFacts(cut, contact("Dana")))
+    assert "left after that" not in ENGLISH.question(CallFacts(call(said("hello"))))
 
 
 def test_a_foreign_number_keeps_its_plus_sign_in_a_hebrew_line() -> None:
@@ -334,3 +370,21 @@ def test_the_owner_is_told_of_a_call_and_of_a_missed_one() -> None:
     notice = call_notice(missed, HEBREW.write(missed), "")
     assert notice.type == "call.missed"
     assert notice.data["contact"] == {"id": None, "phone": None, "name": None}
+
+
+def test_the_owner_is_told_of_a_message_and_where_it_is() -> None:
+    left = call(streamed=False, reason="service_away").model_copy(
+        update={"voicemails": [voicemail("me again")]}
+    )
+    facts = CallFacts(left, contact())
+    notice = call_notice(facts, ENGLISH.write(facts), "", "https://own.example.com/")
+    assert (notice.type, notice.subject) == ("call.voicemail", "CA1")
+    assert notice.data["reason"] == "service_away"
+    assert notice.data["voicemails"] == [
+        {"message_id": str(voicemail("").message_id), "seconds": 12.0, "transcript": "me again"}
+    ]
+    assert notice.text.splitlines() == [
+        ENGLISH.write(facts).text,
+        "https://own.example.com/console/calls/CA1",
+    ]
+    assert call_notice(facts, ENGLISH.write(facts), "").text == ENGLISH.write(facts).text

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from voiceagent.crm.views import CallDetailView, ContactView, TurnView
+from voiceagent.crm.views import CallDetailView, ContactView, TurnView, VoicemailView
 
 STARTED = datetime(2026, 3, 1, 12, 3, tzinfo=UTC)
 CALLER = "+972541234567"
@@ -63,6 +63,18 @@ def call(
         counters={},
         fields=fields,
         webhooks=[],
+    )
+
+
+def voicemail(transcript: str | None) -> VoicemailView:
+    return VoicemailView(
+        message_id=CONTACT_ID,
+        external_id="RE1",
+        at=STARTED + timedelta(seconds=15),
+        seconds=12.0,
+        transcript=transcript,
+        state="stored",
+        path=None,
     )
 
 

@@ -12,9 +12,11 @@ from google.cloud import speech_v1
 
 from emulators.google import serving
 from speech.test_ogg_opus import note
+from speech.test_telephone_note import noise, wave
 from voiceagent.errors import EngineTimeout, ProviderError
 from voiceagent.speech.google_channel import host_of
 from voiceagent.speech.google_transcriber import GoogleTranscriber
+from voiceagent.speech.telephone_note import telephone_note
 
 TYPES = speech_v1.types.cloud_speech
 
@@ -26,6 +28,8 @@ class Recognize:
     said: tuple[str, ...] = ("שלום, זו דנה.", " אפשר לקבוע למחר?")
     status: grpc.StatusCode | None = None
     hangs: bool = False
+    said_of: dict[bytes, str] | None = None
+    """By what is sent."""
     requests: list[Any] = field(default_factory=list)
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -49,7 +53,9 @@ class Recognize:
             TYPES.SpeechRecognitionResult(
                 alternatives=[TYPES.SpeechRecognitionAlternative(transcript=text)]
             )
-            for text in self.said
+            for text in (
+                self.said if self.said_of is None else [self.said_of[request.audio.content]]
+            )
         ]
         return TYPES.RecognizeResponse(results=results)
 
@@ -86,6 +92,30 @@ async def test_a_rate_that_opus_does_not_know_is_not_passed_on(
 ) -> None:
     await ears.transcribe(note(4, 44_100), "audio/ogg")
     assert google.requests[0].config.sample_rate_hertz == 16_000
+
+
+async def test_a_message_of_the_telephone_goes_in_parts_and_comes_back_in_its_order(
+    google: Recognize, ears: GoogleTranscriber
+) -> None:
+    samples = noise(120).tobytes()
+    google.said_of = {}
+    for place, part in enumerate(telephone_note(wave(samples)).parts(55)):
+        google.said_of[part] = f"part {place}"
+    assert await ears.transcribe(wave(samples), "audio/wav") == "part 0 part 1 part 2"
+    assert {request.config.language_code for request in google.requests} == {"iw-IL"}
+    assert {request.config.sample_rate_hertz for request in google.requests} == {8_000}
+    encodings = {request.config.encoding for request in google.requests}
+    assert encodings == {TYPES.RecognitionConfig.AudioEncoding.LINEAR16}
+
+
+async def test_a_message_that_no_fallback_takes_is_not_sent(
+    google: Recognize, ears: GoogleTranscriber
+) -> None:
+    for file in (wave(bytes(200 * 16_000)), b"<html>be right back</html>"):
+        with pytest.raises(ProviderError) as caught:
+            await ears.transcribe(file, "audio/x-wav")
+        assert not caught.value.retryable
+    assert google.requests == []
 
 
 async def test_nothing_understood_is_no_error(google: Recognize, ears: GoogleTranscriber) -> None:
@@ -129,6 +159,7 @@ async def test_one_that_hangs_is_given_up(google: Recognize, ears: GoogleTranscr
     ("mime_type", "takes"),
     [
         *(("audio/ogg; codecs=opus", True), ("audio/OGG", True), ("audio/opus", True)),
+        *(("audio/wav", True), ("audio/x-wav", True)),
         *(("audio/mpeg", False), ("audio/mp4", False), ("image/png", False), ("", False)),
     ],
 )

@@ -1,9 +1,12 @@
 """One Twilio account, as its owner sees it, against the API on this machine."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
 
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Fault, TwilioRestEmulator
 from voiceagent.errors import ProviderError
@@ -93,3 +96,75 @@ async def test_faults_are_errors_of_ours(
     emulator.fail_next(fault)
     with pytest.raises(error):
         await account.account()
+
+
+class TestWhatCame:
+    """Lists of several pages, as `voicemail/sweep.py` reads them."""
+
+    @pytest.fixture(autouse=True)
+    def _calls(self, emulator: TwilioRestEmulator) -> None:
+        for number in range(8):
+            call_sid, at = f"CA{number:032}", SINCE + timedelta(hours=number)
+            emulator.miss(call_sid, at=at)
+            emulator.log.record(f"RE{number:032}", call_sid, at)
+        emulator.miss("CA" + "f" * 32, at=SINCE, called="+97239999999")
+
+    async def test_calls_to_a_number_and_recordings_are_listed_the_newest_first(
+        self, account: TwilioAccount
+    ) -> None:
+        since, until = SINCE + timedelta(hours=1), SINCE + timedelta(hours=6)
+        calls = await account.calls_to(OWN_NUMBER, since, until)
+        recordings = await account.recordings(since, until)
+        assert [call["sid"] for call in calls] == [f"CA{n:032}" for n in range(6, 0, -1)]
+        assert [one["sid"] for one in recordings] == [f"RE{n:032}" for n in range(6, 0, -1)]
+
+    async def test_twilios_own_library_reads_the_same(
+        self, account: TwilioAccount, emulator: TwilioRestEmulator
+    ) -> None:
+        since, until = SINCE + timedelta(hours=2), SINCE + timedelta(hours=5)
+        client = Client(ACCOUNT_SID, AUTH_TOKEN, http_client=_Here(emulator.base_url))
+
+        def listed() -> tuple[list[str], list[tuple[str, str, str, int]]]:
+            calls = client.calls.list(
+                to=OWN_NUMBER, start_time_after=since, start_time_before=until
+            )
+            recordings = client.recordings.list(date_created_after=since, date_created_before=until)
+            told = [(one.sid, one.status, one.source, int(one.duration)) for one in recordings]
+            assert all(one.date_created >= since and one.channels == 1 for one in recordings)
+            return [call.sid for call in calls], told
+
+        calls, recordings = await asyncio.to_thread(listed)
+        mine = await account.calls_to(OWN_NUMBER, since, until)
+        assert calls == [call["sid"] for call in mine]
+        assert len(calls) == 4
+        assert recordings == [
+            (one["sid"], "completed", "RecordVerb", 12)
+            for one in await account.recordings(since, until)
+        ]
+
+    async def test_a_page_that_names_another_host_is_asked_for_at_twilio(
+        self, account: TwilioAccount, emulator: TwilioRestEmulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page = emulator.log.recordings_page
+
+        def elsewhere(path: str, query: dict[str, str]) -> dict[str, object]:
+            made = page(path, query)
+            if made["next_page_uri"]:
+                made["next_page_uri"] = f"https://evil.example.com{made['next_page_uri']}"
+            return made
+
+        monkeypatch.setattr(emulator.log, "recordings_page", elsewhere)
+        assert len(await account.recordings(SINCE, SINCE + timedelta(days=1))) == 8
+
+
+class _Here(TwilioHttpClient):
+    """The library's way to the emulator."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__()
+        self._base_url = base_url
+
+    def request(self, method: str, url: str, **options: object) -> object:
+        return super().request(
+            method, url.replace("https://api.twilio.com", self._base_url), **options
+        )

@@ -111,7 +111,7 @@ class SummaryWriter:
         left = [
             words.left.format(_shortened(said, MAX_QUOTE))
             for one in facts.call.voicemails
-            if (said := (one.transcript or "").strip())
+            if (said := (one.transcript or "").strip(" ."))
         ]
         if facts.missed is not None:
             if facts.call.voicemails:

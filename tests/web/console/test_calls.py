@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from crm.kept_recording import keep_recording
-from crm.records import announced, ended, started, whole_call
+from crm.records import announced, ended, started, voicemail, whole_call
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.desk.appointments import AppointmentsRepository, Booking
+from voiceagent.crm.messages.media_queue import MediaQueue
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.recording.call_models import CallAnnounced, TurnSpoken
 from voiceagent.crm.recording.records import RecordsRepository
@@ -381,3 +382,43 @@ async def test_numbers_are_not_told_to_the_log(
     assert "1112233" not in "".join(
         record.getMessage() for record in caplog.records if record.name.startswith("voiceagent")
     )
+
+
+# -- what was left while the service was away -------------------------------------------------
+
+
+async def test_a_missed_call_shows_the_message_that_was_left_in_it(
+    shown: Console, database: Database, records: RecordsRepository
+) -> None:
+    over = ended("CA1", status="failed", reason="service_away")
+    await records.apply([announced("CA1", DANA), over, voicemail("CA1")])
+    line = between(await shown.text("/console/calls?outcome=missed"), 'id="lines"', "</ol>")
+    assert "The service was away" in line
+    page = await shown.text("/console/calls/CA1")
+    assert "Message left" in page
+    assert "The file is on its way" in page
+    queue = MediaQueue(database)
+    [file] = await queue.claim(1, 60)
+    await queue.stored(file, b"RIFF", "audio/wav")
+    voice = await queue.claim_voice(60)
+    assert voice is not None
+    await queue.transcribed(voice, EVIL)
+    page = await shown.text("/console/calls/CA1")
+    address = f"/console/messages/{voicemail('CA1').id}/media/0"
+    assert f'src="{address}"' in page
+    assert EVIL not in page
+    assert "&lt;script&gt;" in page
+    answer = await shown.get(address)
+    assert (answer.content, answer.headers["content-type"]) == (b"RIFF", "audio/wav")
+    # In the person's thread as well, with the way to the call.
+    thread = await shown.text(f"/console/contacts/{await shown.contact_of(DANA)}")
+    assert f'src="{address}"' in thread
+    assert '<a href="/console/calls/CA1">Left by telephone</a>' in thread
+
+
+async def test_a_message_whose_sound_is_gone_says_under_which_sid_twilio_had_it(
+    shown: Console, database: Database, records: RecordsRepository
+) -> None:
+    await records.apply([announced("CA1", DANA), voicemail("CA1")])
+    await database.pool.execute("UPDATE message_media SET state = 'failed'")
+    assert "RECA1" in await shown.text("/console/calls/CA1")
