@@ -290,6 +290,8 @@ class Phone:
         self._frames: deque[bytes] = deque()
         self._spoken = asyncio.Event()
         self._gone = False
+        self.refuses = False
+        """Nothing can be sent to it any more; what it said before may still be read."""
         self._born = asyncio.get_running_loop().time()
 
     @property
@@ -305,7 +307,7 @@ class Phone:
         assert self.closed is None, "sent after the close"
         if self.hangs:
             await asyncio.Event().wait()
-        if self._gone:
+        if self._gone or self.refuses:
             raise ConnectionError("gone")
         body = json.loads(text)
         self.sent.append(Sent(self.now_ms, body["event"], body))

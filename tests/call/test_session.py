@@ -402,6 +402,29 @@ class TestEndings:
         assert c.agent_turns()[1][2:] == ("alpha beta", "interrupted")
 
     @on_warped_time
+    async def test_a_hang_up_that_is_read_after_a_send_has_failed(self) -> None:
+        async with call([[Say(LONG)]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "beta" in c.played)
+            c.phone.refuses = True
+            await asyncio.sleep(0.5)
+            c.phone.stop()
+        assert (c.ended.reason, c.ended.status) == ("caller_hangup", "completed")
+
+    @on_warped_time
+    async def test_a_connection_that_takes_nothing_and_says_nothing_is_gone(self) -> None:
+        async with call([[Say(LONG)]]) as c:
+            await c.until_quiet()
+            await c.say("tell me all")
+            await c.until(lambda: "beta" in c.played)
+            c.phone.refuses = True
+            refused_ms = c.phone.now_ms
+            await c.ends()
+            assert c.phone.now_ms - refused_ms <= 2_000
+        assert (c.ended.reason, c.ended.status) == ("socket_lost", "failed")
+
+    @on_warped_time
     async def test_a_send_that_hangs_ends_the_call(self) -> None:
         async with call([[Say("one")]]) as c:
             await c.until_quiet()
