@@ -1,7 +1,9 @@
 """Whole calls: what the phone gets, what is written down, and how each of them ends."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -23,6 +25,7 @@ from voiceagent.brain.ports import (
 )
 from voiceagent.call import turn_events as on
 from voiceagent.call.parking import SEQ_OF_A_STRANGER
+from voiceagent.call.session import CallSession
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turns import Turns
 from voiceagent.errors import ProviderError
@@ -363,6 +366,26 @@ class TestFailures:
 
 
 class TestEndings:
+    @on_warped_time
+    async def test_a_call_that_is_over_waits_for_no_collector(self) -> None:
+        async def whole_call() -> "weakref.ref[CallSession]":
+            async with call([[Say("what is it")]]) as c:
+                await c.until_quiet()
+                await c.say("hello there")
+                await c.until_quiet()
+                c.phone.stop()
+            c.brain.turns.clear()
+            return weakref.ref(c.session)
+
+        gc.collect()
+        gc.disable()
+        try:
+            session = await whole_call()
+            assert session() is None
+            assert not any(isinstance(one, Turns) for one in gc.get_objects())
+        finally:
+            gc.enable()
+
     @on_warped_time
     async def test_the_agent_hangs_up_after_its_last_word_was_heard(self) -> None:
         async with call([[Say("goodbye and thanks"), HangUp()]]) as c:

@@ -1,20 +1,29 @@
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.sync.client import connect
 
 from serving import DEADLINE_S, Server
 
 APPLICATION = """
+import gc
+
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from voiceagent.telemetry import configure_logging
 
 configure_logging("logfmt")
+gc.disable()
+
+async def left(_request) -> JSONResponse:
+    return JSONResponse(sum(type(one).__name__ == "HttpToolsProtocol" for one in gc.get_objects()))
 
 async def call(socket: WebSocket) -> None:
     await socket.accept()
@@ -25,7 +34,7 @@ async def call(socket: WebSocket) -> None:
     except WebSocketDisconnect:
         pass
 
-app = Starlette(routes=[WebSocketRoute("/call", call)])
+app = Starlette(routes=[WebSocketRoute("/call", call), Route("/left", left)])
 """
 
 
@@ -75,6 +84,19 @@ def test_a_peer_that_never_answers_is_told_and_closed(server: Server) -> None:
     server.wait_for(r"level=warning .*No pong came from the peer of call_sid=CA_DEAF")
     assert "PNG_PONG_TX call_sid=CA_DEAF" in server.output
     assert "PNG_PONG_RX call_sid=CA_DEAF" not in server.output
+
+
+def test_a_socket_that_is_over_waits_for_no_collector(server: Server) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        before = client.get("/left").json()
+        for _ in range(3):
+            with connect(f"ws://127.0.0.1:{server.port}/call") as phone:
+                phone.send("CA_OVER")
+                assert phone.recv(DEADLINE_S) == "known"
+        deadline = time.monotonic() + DEADLINE_S
+        while (left := client.get("/left").json()) > before:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
 
 
 def test_the_servers_own_lines_come_through_our_handler(server: Server, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Turns:
     _reprompts: int = 0
 
     def __post_init__(self) -> None:
-        self._caller = UtteranceTracker(self.policy, self._leaves_the_floor)
+        self._caller = UtteranceTracker(self.policy)
         self._guesses = Guesses(self.policy)
         self._keys = Keys(self.policy)
 
@@ -142,7 +142,13 @@ class Turns:
     # --- the caller's voice ---------------------------------------------------------------
 
     def _on_voice(self, event: on.Voice, now_ms: float, actions: list[on.Action]) -> None:
-        signal = self._caller.window(event.audio_ms, now_ms, heard=event.heard, onset=self._onset)
+        signal = self._caller.window(
+            event.audio_ms,
+            now_ms,
+            self._leaves_the_floor,
+            heard=event.heard,
+            onset=self._onset,
+        )
         utterance = self._caller.current
         if utterance is None or signal is None:
             return
@@ -182,7 +188,7 @@ class Turns:
     def _on_recognised(
         self, recognition: Recognition, now_ms: float, actions: list[on.Action]
     ) -> None:
-        signal = self._caller.recognised(recognition, now_ms)
+        signal = self._caller.recognised(recognition, now_ms, self._leaves_the_floor)
         if signal is Signal.LATE:
             actions.append(on.LateRecognition(recognition.text))
         elif signal is Signal.BELATED:
@@ -207,7 +213,8 @@ class Turns:
         if not self._guesses.on_ready(guess):
             return
         self._caller.patient = False
-        if self._caller.consider(now_ms) is Signal.OVER and self._caller.current is not None:
+        signal = self._caller.consider(now_ms, self._leaves_the_floor)
+        if signal is Signal.OVER and self._caller.current is not None:
             self._on_over(self._caller.current, now_ms, actions)
 
     def _unanswered(self) -> tuple[str, str]:

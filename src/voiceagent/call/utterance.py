@@ -68,15 +68,16 @@ class Utterance:
     over: Over | None = None
 
 
+LeavesTheFloor = Callable[[str], bool]
+"""Whether these words, said now, ask for no answer. Given when it is asked, not kept: two that
+know each other are not gone with their call, but when the collector comes."""
+
+
 class UtteranceTracker:
     """Follows one caller's utterances. Times `…now_ms` are wall time, all others audio time."""
 
-    def __init__(
-        self, policy: TurnPolicy, leaves_the_floor: Callable[[str], bool] = lambda _text: False
-    ) -> None:
-        """`leaves_the_floor`: whether these words, said now, ask for no answer."""
+    def __init__(self, policy: TurnPolicy) -> None:
         self.policy = policy
-        self._leaves_the_floor = leaves_the_floor
         self.audio_ms = 0.0
         """Audio heard so far."""
         self.current: Utterance | None = None
@@ -126,7 +127,13 @@ class UtteranceTracker:
         return self.current.media_at_ms + self.policy.media_gap_ms
 
     def window(
-        self, audio_ms: float, now_ms: float, *, heard: Heard, onset: Onset
+        self,
+        audio_ms: float,
+        now_ms: float,
+        leaves_the_floor: LeavesTheFloor,
+        *,
+        heard: Heard,
+        onset: Onset,
     ) -> Signal | None:
         """Take the next window."""
         self.audio_ms = audio_ms
@@ -139,22 +146,24 @@ class UtteranceTracker:
         if not self.current.paused and self._silence_ms >= self.policy.pause_ms:
             self.current.paused = True
             return Signal.PAUSED
-        return self.consider(now_ms)
+        return self.consider(now_ms, leaves_the_floor)
 
-    def recognised(self, recognition: Recognition, now_ms: float) -> Signal | None:
+    def recognised(
+        self, recognition: Recognition, now_ms: float, leaves_the_floor: LeavesTheFloor
+    ) -> Signal | None:
         """Take a recognition."""
         worded = wording.has_words(recognition.text)
         if not self._transcript.add(recognition):
             return Signal.LATE if worded else None
         if self.current is not None:
-            return self.consider(now_ms)
+            return self.consider(now_ms, leaves_the_floor)
         if worded and self._is_of_passed(recognition, now_ms):
             return Signal.BELATED
         # No voice is known for it (yet): an echo, a television, or an onset about to be told.
         self._transcript.forget_before(self.audio_ms - COVERS_SLACK_MS)
         return None
 
-    def consider(self, now_ms: float) -> Signal | None:
+    def consider(self, now_ms: float, leaves_the_floor: LeavesTheFloor) -> Signal | None:
         """Is it over, by its silence and what was recognised?"""
         utterance = self.current
         if utterance is None:
@@ -165,7 +174,7 @@ class UtteranceTracker:
         covered = self._transcript.covers(utterance.last_voiced_ms)
         known = hearing.is_stable and covered
         # The agent stopped for an "mm-hm": nobody is asked to wait for more of it.
-        in_vain = covered and self._leaves_the_floor(hearing.text)
+        in_vain = covered and leaves_the_floor(hearing.text)
         if in_vain and silence_ms >= self.policy.listening_noise_ms:
             return self._over(utterance, "silence", now_ms)
         complete = known and not self.patient and reads_complete(hearing.text)

@@ -43,6 +43,15 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
     _counted_at_s = 0.0
     _cut_off: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The upgrade was asked for, on a connection that spoke HTTP before."""
+        super().connection_made(transport)
+        before = self.transport.get_protocol()
+        # uvicorn's HTTP protocol and its parser know each other, and are done: let go of, they
+        # need not wait for a full collection, of which each call would bring the next one nearer.
+        if hasattr(before, "parser"):
+            del before.parser
+
     def send_keepalive_ping(self) -> None:
         """A ping is due: send it, unless the socket is closing."""
         before = self.pending_ping_payload

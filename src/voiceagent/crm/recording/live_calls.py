@@ -28,7 +28,7 @@ class LiveCalls:
         draft = self._path.with_suffix(".new")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(sorted(call_sids), file)
+            file.write(json.dumps(sorted(call_sids)))
         draft.replace(self._path)
 
     def touch(self) -> None:
