@@ -2,6 +2,8 @@
 database."""
 
 import asyncio
+import logging
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,24 @@ async def test_they_are_made_again_where_a_killed_process_has_left_half_of_one(
     assert await left(database) == {}
 
 
+async def test_a_database_that_is_not_there_yet_is_waited_for(
+    database: Database,
+    database_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    late = Database(database_url, tmp_path)
+    running = asyncio.create_task(SearchIndexes(late, retry_s=0.01).run())
+    await asyncio.sleep(0.05)
+    assert not running.done()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    await late.start()
+    async with asyncio.timeout(DEADLINE_S):
+        await running
+    assert await left(database) == {}
+    await late.close()
+
+
 async def test_several_processes_do_not_make_them_twice(database: Database) -> None:
     async with asyncio.timeout(DEADLINE_S):
         done = await asyncio.gather(*(SearchIndexes(database).make() for _ in range(3)))
@@ -86,3 +106,11 @@ async def test_every_candidate_is_found_by_an_index(database: Database) -> None:
             assert "Seq Scan" not in plan
             assert "_newest" not in plan
             assert f"{stream.table}_trigrams" in plan
+
+
+@pytest.mark.parametrize("text", ["Dira", "דירה", "🙂🙃!x", "\U0010ffff" * 3, "ab", ""])
+async def test_a_trigram_is_its_letters_and_nothing_else(database: Database, text: str) -> None:
+    letters = [ord(letter) for letter in text.lower()]
+    threes = zip(letters, letters[1:], letters[2:], strict=False)
+    expected = [(a << 42) | (b << 21) | c for a, b, c in threes]
+    assert await database.pool.fetchval("SELECT trigrams($1)", text) == expected
