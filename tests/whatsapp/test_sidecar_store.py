@@ -36,7 +36,7 @@ def test_the_sidecar_over_postgresql(suite: str, empty_database_url: str) -> Non
         env=os.environ | {"TEST_DATABASE_URL": empty_database_url},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]

@@ -113,6 +113,20 @@ for (const [name, environ] of [DATABASE_URL ? ['postgres', { DATABASE_URL }] : [
       assert.equal(api.of('message.received').filter((data) => data.message_id === id).length, 1);
     });
 
+    test('after it has asked for a message again: it comes all the same, once', async () => {
+      const { fake, api } = world;
+      // Without the session it can read nothing of hers until she has begun anew.
+      const erasure = { phones: [TO], lids: [dana.lid], before: '2020-01-01T00:00:00.000Z' };
+      assert.equal((await world.sidecar.post('/v1/people/erase', erasure)).status, 200);
+      const { retries } = fake;
+      const id = await fake.write(dana, { conversation: 'שוב, לבקשתך' });
+      await fake.until(() => fake.retries > retries, 'the request for it');
+      await (await world.restart()).state('open');
+      await api.received('שוב, לבקשתך');
+      await fake.until(() => !fake.pending.has(`message:${id}`), 'the receipts');
+      assert.equal(api.of('message.received').filter((data) => data.message_id === id).length, 1);
+    });
+
     test('with events that the API has not taken: they come in order, from the next process', async () => {
       const { fake, api } = world;
       api.answers = 503;

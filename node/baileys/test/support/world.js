@@ -35,9 +35,10 @@ export class World {
     return this.sidecar;
   }
 
-  /** Sends as the API's outbox does: again until the answer says what became of it. */
+  /** Sends as the API's outbox does: again until the answer says what became of it. The sidecar may
+   * be killed and started a few times meanwhile. */
   async sent(message) {
-    for (const deadline = Date.now() + 60_000; ; ) {
+    for (const deadline = Date.now() + 180_000; ; ) {
       // It may be away at the moment, or come to the message later than an answer waits.
       const answer = await this.sidecar.send(message).catch(() => null);
       const open = answer === null || answer.status === 503 || ['queued', 'sending'].includes(answer.body.status);
