@@ -12,6 +12,8 @@ from typing import Final
 
 from voiceagent.crm.people.search_streams import CALL_WORDS, CONTACT_WORDS
 from voiceagent.crm.postgres.database import Connection, Database
+from voiceagent.crm.postgres.outage import Outage
+from voiceagent.errors import ProviderError
 
 INDEXES: Final[Mapping[str, str]] = {
     "contacts_trigrams": f"contacts USING gin (trigrams({CONTACT_WORDS}))",
@@ -28,6 +30,8 @@ PENDING_KB: Final = 256
 search reads no more than that unsorted."""
 MAKING_DEADLINE_S: Final = 6 * 3600.0
 LOOK_S: Final = 60.0
+RETRY_S: Final = 5.0
+"""While the database is away, as it is when the service has just begun."""
 
 _LOCK_KEY: Final = 0x74726967
 _TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock($1)"
@@ -49,18 +53,28 @@ async def unfinished(connection: Connection) -> dict[str, bool]:
 
 
 class SearchIndexes:
-    """Every method raises `ProviderError` when the database is away."""
+    """One per process; `run` is its task."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, retry_s: float = RETRY_S) -> None:
         self._database = database
+        self._retry_s = retry_s
+        self._outage = Outage(lambda why: _log.warning("the search indexes wait why=%r", why))
 
     async def run(self) -> None:
-        """Until all of them are there."""
-        while not await self.make():  # noqa: ASYNC110 - the catalogue tells nobody
-            await asyncio.sleep(LOOK_S)
+        """Until all of them are there. A database that is away is asked again soon."""
+        while True:
+            wait_s = LOOK_S
+            try:
+                if await self.make():
+                    return
+                self._outage.over()
+            except ProviderError as error:
+                self._outage.met(str(error))
+                wait_s = self._retry_s
+            await asyncio.sleep(wait_s)
 
     async def make(self) -> bool:
-        """Make what is missing; false where another process is at it."""
+        """Make what is missing; false where another process is at it. Raises `ProviderError`."""
         async with self._database.connection() as connection:
             if not await unfinished(connection):
                 return True
