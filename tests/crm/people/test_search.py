@@ -14,11 +14,16 @@ from voiceagent.crm.people.search import SNIPPET_CHARACTERS, Search, snippet
 from voiceagent.crm.people.search_streams import CALLS, CONTACTS, MESSAGES, Stream
 from voiceagent.crm.people.views import SearchHit
 from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.postgres.paging import from_cursor, to_cursor
 from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import InvalidCursor
 
 OTHER = "+12025550123"
 PATIENT_S = 30.0
+SLOW = replace(
+    CALLS,
+    candidates=f"SELECT 'CA1' FROM pg_sleep(30) UNION {CALLS.candidates}",  # noqa: S608 - our own
+)
 
 
 @pytest.fixture
@@ -197,13 +202,29 @@ async def test_an_index_that_takes_too_long_is_done_without(
 ) -> None:
     for n in range(4):
         await records.apply([announced(f"CA{n}", at=n), turn(f"CA{n}", 0, "a garden", at=n)])
-    slow = f"SELECT 'CA1' FROM pg_sleep(30) UNION {CALLS.candidates}"  # noqa: S608 - our own
-    look_through(monkeypatch, 1, replace(CALLS, candidates=slow))
+    look_through(monkeypatch, 1, SLOW)
     # Also the pages that whoever is short of time is given, one after the other.
     for budget_s in (1, -1):
         impatient = Search(search._database, budget_s=budget_s, index_s=0.05)
         hits = await all_of(impatient, "garden", limit)
         assert [hit.id for hit in hits] == ["CA3", "CA2", "CA1", "CA0"]
+
+
+async def test_the_page_after_an_index_that_took_too_long_goes_by_rows_at_once(
+    search: Search, records: RecordsRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(4):
+        await records.apply([announced(f"CA{n}", at=n), turn(f"CA{n}", 0, "a garden", at=n)])
+    look_through(monkeypatch, 1, SLOW)
+    impatient = Search(search._database, budget_s=-1, index_s=0.05)
+    asked_again = []
+    cursor: str | None = to_cursor("search", module._START_OF_WORDS)
+    for _ in range(3):
+        cursor = (await impatient.find("garden", cursor=cursor)).next_cursor
+        after = from_cursor("search", cursor)
+        assert after is not None
+        asked_again.append(not after.id.startswith("rows "))
+    assert asked_again == [False, True, False]
 
 
 @pytest.mark.parametrize(
