@@ -57,8 +57,6 @@ MOST_LEFT_ALONE: Final = 10_000
 LONGEST_CALL: Final = timedelta(hours=4)
 OVERLAP: Final = timedelta(hours=1)
 """By which each look goes back: Twilio's lists lag."""
-FRESH: Final = timedelta(seconds=60)
-"""A call that ended so lately may still get its recording."""
 EVENTS_AFTER: Final = timedelta(minutes=16)
 """Of a call's end: "15 minutes after a call ends" Twilio tells what it asked."""
 GIVEN_UP_AFTER: Final = timedelta(hours=6)
@@ -219,7 +217,7 @@ class VoicemailSweep:
         is_late = now - call.began_at > GIVEN_UP_AFTER
         if ended_at is None:
             return None if is_late else progress.hold(call)
-        if not is_late and (now - ended_at < FRESH or len(made) < len(messages)):
+        if not is_late and len(made) < len(messages):
             return progress.hold(call)
         if is_known:
             return await self._keep(call, ended_at, made, progress) if made else None
