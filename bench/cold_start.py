@@ -137,7 +137,7 @@ def _start(environ: Mapping[str, str], data_dir: Path, byte_code: Path, core: in
     }
     began = time.monotonic()
     process = subprocess.Popen(
-        ["taskset", "-c", str(core), sys.executable, *_run_line(), "--port", str(port)],
+        ["taskset", "-c", str(core), *run_line(), "--port", str(port)],
         cwd=ROOT,
         env=inherited | {"PYTHONPATH": str(ROOT / "src")} | told | environ,
         stdout=subprocess.DEVNULL,
@@ -152,15 +152,15 @@ def _start(environ: Mapping[str, str], data_dir: Path, byte_code: Path, core: in
         process.wait(DEADLINE_S)
 
 
-def _run_line() -> list[str]:
-    """The `web:` line of the Procfile from `-m` on, but for host and port."""
+def run_line() -> list[str]:
+    """The `web:` line of the Procfile, but for host and port."""
     lines = (ROOT / "Procfile").read_text().splitlines()
     words = shlex.split(next(line for line in lines if line.startswith("web:")))
     words = words[words.index("-m") :]
     for option in ("--host", "--port"):
         at = words.index(option)
         del words[at : at + 2]
-    return words
+    return [sys.executable, *words]
 
 
 def _until_200(port: int, path: str, process: "subprocess.Popen[bytes]") -> float:

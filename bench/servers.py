@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cold_start import run_line
 from processes import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,13 +62,10 @@ class Serving:
 
 
 def service(application: str) -> Sequence[str]:
-    """The command that serves an application as the Procfile does, but for the port."""
-    return (
-        *(sys.executable, "-m", "uvicorn", application, "--log-level", "warning"),
-        *("--loop", "uvloop", "--http", "httptools", "--ws-per-message-deflate", "false"),
-        *("--ws", "voiceagent.web.websocket_protocol:TwilioWebSocketProtocol"),
-        *("--ws-ping-interval", "10", "--ws-ping-timeout", "20", "--ws-max-size", "65536"),
-    )
+    """The command that serves an application as the Procfile does, but for host and port."""
+    words = run_line()
+    words[words.index("asgi:app")] = application
+    return words
 
 
 SETTINGS = {"MAX_CALLS": "1000", "API_KEY": API_KEY}
