@@ -15,27 +15,26 @@ def climb(
 
     `carried(calls)` makes one run. The ladder is climbed with one run a step to the first that
     is not carried; what lies between is halved down to `fine` calls, and then both neighbours of
-    the limit are measured `runs` times. If that moves the limit, its new neighbours are too.
+    the limit are measured `runs` times. If that moves the limit, it goes on from there.
     """
     told: dict[int, list[bool]] = defaultdict(list)
 
     def verdicts() -> dict[int, bool]:
         return {calls: sum(runs_) * 2 > len(runs_) for calls, runs_ in sorted(told.items())}
 
-    for calls in ladder:
-        told[calls].append(carried(calls))
-        if not told[calls][-1]:
-            break
     while True:
         low, high = limit(verdicts()), first_missed(verdicts())
-        if high is not None and high - low >= 2 * fine and low:
-            between = low + max(1, (high - low) // (2 * fine)) * fine
-            told[between].append(carried(between))
-            continue
+        higher = [calls for calls in ladder if calls > low] if high is None else []
         unsure = [calls for calls in (low, high) if calls and len(told[calls]) < runs]
-        if not unsure:
+        if higher:
+            calls = higher[0]
+        elif high is not None and low and high - low >= 2 * fine:
+            calls = low + (high - low) // (2 * fine) * fine
+        elif unsure:
+            calls = unsure[0]
+        else:
             return verdicts()
-        told[unsure[0]].append(carried(unsure[0]))
+        told[calls].append(carried(calls))
 
 
 def limit(verdicts: dict[int, bool]) -> int:
