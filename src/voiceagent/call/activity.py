@@ -121,7 +121,7 @@ class ActivityDetector:
         likely = window.probability >= (
             policy.exit_probability if self._voiced else policy.enter_probability
         )
-        stands_out = window.level_dbfs >= self._least_dbfs()
+        stands_out = self._stands_out(window.level_dbfs)
         is_echo = agent_dbfs is not None and window.level_dbfs < agent_dbfs - self._echo.loss_db
         self._voiced = likely and stands_out and not is_echo
         heard = self._judge(window, loud=stands_out and not is_echo)
@@ -140,12 +140,11 @@ class ActivityDetector:
         is_faint = window.probability >= self._policy.exit_probability
         return Heard.FAINT if is_faint else Heard.NOTHING
 
-    def _least_dbfs(self) -> float:
-        """How loud speech must be just now, whoever speaks."""
-        least = self._policy.quietest_speech_dbfs
-        if self._by_level:
-            least = max(least, self.floor_dbfs + self._rise_db())
-        return least
+    def _stands_out(self, level_dbfs: float) -> bool:
+        """Whether it is as loud as speech must be just now, whoever speaks."""
+        if level_dbfs < self._policy.quietest_speech_dbfs:
+            return False  # the open line, most of the time: the background need not be asked
+        return not self._by_level or level_dbfs >= self.floor_dbfs + self._rise_db()
 
     @property
     def floor_dbfs(self) -> float:
