@@ -47,14 +47,19 @@ def _add_twilio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="have a number's calls come here, and a message taken while nobody is here",
         description="Sets the voice webhook of a number of the Twilio account to PUBLIC_BASE_URL,"
         " how often Twilio asks again, and a fallback at Twilio that takes a message. Exit code"
-        " 0: the number is set up (connect), its calls come here (status).",
+        " 0: the number is set up (connect), is as it was before (restore), its calls come here"
+        " (status).",
     )
-    twilio.add_argument("action", nargs="?", choices=("status", "connect"), default="status")
+    twilio.add_argument(
+        "action", nargs="?", choices=("status", "connect", "restore"), default="status"
+    )
     twilio.add_argument(
         "number", nargs="?", metavar="+972…", type=_number, help="default: TWILIO_PHONE_NUMBER"
     )
     twilio.add_argument(
-        "--dry-run", action="store_true", help="connect: tell what would change, change nothing"
+        "--dry-run",
+        action="store_true",
+        help="connect, restore: tell what would change, change nothing",
     )
     twilio.set_defaults(run=_twilio)
 
@@ -64,9 +69,9 @@ def _twilio(arguments: argparse.Namespace) -> int:
     from voiceagent.settings import load_settings  # noqa: PLC0415
 
     settings, number = load_settings(os.environ), arguments.number
-    if arguments.action == "connect":
-        change = not arguments.dry_run
-        return asyncio.run(twilio_command.connect(settings, number, sys.stdout, change=change))
+    if arguments.action in ("connect", "restore"):
+        act = twilio_command.connect if arguments.action == "connect" else twilio_command.restore
+        return asyncio.run(act(settings, number, sys.stdout, change=not arguments.dry_run))
     return asyncio.run(twilio_command.status(settings, number, sys.stdout))
 
 

@@ -4,14 +4,22 @@ import io
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from emulators.provider_server import Fault
 from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRestEmulator
-from voiceagent.doctor.twilio_command import connect, status
+from voiceagent.doctor.former_setups import FOLDER
+from voiceagent.doctor.twilio_command import connect, restore, status
 from voiceagent.settings import Settings, load_settings
 from voiceagent.twilio.number_setup import ECHO, seen, wanted
+
+
+@pytest.fixture(autouse=True)
+def _data_dir_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The default is beneath the current directory.
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -143,3 +151,73 @@ async def test_the_status_tells_whether_calls_come_here(
     await connect(given, OWN_NUMBER, io.StringIO(), change=True)
     assert await status(given, OWN_NUMBER, after) == 0
     assert "Twilio takes a message" in after.getvalue()
+
+
+class TestRestore:
+    @pytest.fixture
+    def given(self, twilio: TwilioRestEmulator, service: str, tmp_path: Path) -> Settings:
+        return settings(twilio, service, DATA_DIR=str(tmp_path))
+
+    async def test_a_number_is_set_up_as_it_was_however_often_it_was_connected(
+        self, twilio: TwilioRestEmulator, given: Settings
+    ) -> None:
+        before = seen(the_number(twilio))
+        assert await connect(given, OWN_NUMBER, io.StringIO(), change=True) == 0
+        elsewhere = given.model_copy(update={"agent_language": "en-US"})
+        assert await connect(elsewhere, OWN_NUMBER, io.StringIO(), change=True) == 0
+        connected = seen(the_number(twilio))
+        said = io.StringIO()
+        assert await restore(given, OWN_NUMBER, said, change=False) == 0
+        assert seen(the_number(twilio)) == connected
+        assert before.url in said.getvalue()
+        assert await restore(given, OWN_NUMBER, said, change=True) == 0
+        assert seen(the_number(twilio)) == before
+        # There is nothing more to put back.
+        assert await restore(given, OWN_NUMBER, said, change=True) == 2
+
+    async def test_what_somebody_has_set_up_since_is_left_alone(
+        self, twilio: TwilioRestEmulator, given: Settings
+    ) -> None:
+        assert await connect(given, OWN_NUMBER, io.StringIO(), change=True) == 0
+        the_number(twilio)["voice_url"] = "https://others.example.com/voice"
+        said = io.StringIO()
+        assert await restore(given, OWN_NUMBER, said, change=True) == 2
+        assert the_number(twilio)["voice_url"] == "https://others.example.com/voice"
+        assert "somebody has set" in said.getvalue()
+
+    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"url": 1}', "null"])
+    async def test_what_cannot_be_read_is_not_put_back(
+        self, twilio: TwilioRestEmulator, given: Settings, tmp_path: Path, content: str
+    ) -> None:
+        assert await connect(given, OWN_NUMBER, io.StringIO(), change=True) == 0
+        [kept] = (tmp_path / FOLDER).iterdir()
+        assert kept.stat().st_mode & 0o077 == 0
+        kept.write_text(content)
+        said = io.StringIO()
+        connected = seen(the_number(twilio))
+        assert await restore(given, OWN_NUMBER, said, change=True) == 2
+        assert "not known" in said.getvalue()
+        assert seen(the_number(twilio)) == connected
+
+    async def test_where_it_cannot_be_kept_nothing_is_changed(
+        self, twilio: TwilioRestEmulator, given: Settings, tmp_path: Path
+    ) -> None:
+        (tmp_path / FOLDER).write_text("a file in the way")
+        before = seen(the_number(twilio))
+        said = io.StringIO()
+        assert await connect(given, OWN_NUMBER, said, change=True) == 1
+        assert said.getvalue().endswith(f"voiceagent: DATA_DIR/{FOLDER}: File exists\n")
+        assert seen(the_number(twilio)) == before
+
+    async def test_what_is_missing_or_fails_is_named(
+        self, twilio: TwilioRestEmulator, given: Settings
+    ) -> None:
+        said = io.StringIO()
+        no_account = given.model_copy(update={"twilio_account_sid": None})
+        assert await restore(no_account, OWN_NUMBER, said, change=True) == 2
+        assert await restore(given, None, said, change=True) == 2
+        assert await restore(given, "+97239999999", said, change=True) == 2
+        twilio.fail_next(Fault.SERVER_ERROR)
+        assert await restore(given, OWN_NUMBER, said, change=True) == 1
+        for words in ("TWILIO_ACCOUNT_SID", "no number", OWN_NUMBER, "Twilio failed"):
+            assert words in said.getvalue()

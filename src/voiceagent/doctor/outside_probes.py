@@ -1,7 +1,7 @@
 """Looks at the parts outside this process: Twilio, the sidecar, the public address, the disk.
 
 Settings flow in, what was seen flows out. `point_number_here` changes one thing: where the
-number's calls are announced. No secret is kept in what was seen.
+number's calls are announced; how that was before is kept. No secret is kept in what was seen.
 """
 
 import os
@@ -19,6 +19,7 @@ from voiceagent.doctor.facts import (
     Outcome,
     TwilioSeen,
 )
+from voiceagent.doctor.former_setups import FormerSetups
 from voiceagent.errors import ProviderError
 from voiceagent.http_clients import HttpDeadlines, HttpError, http_client
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
@@ -65,6 +66,7 @@ async def point_number_here(settings: Settings) -> None:
             return
         seen = number_seen(number)
         if not seen.voice.is_answered_at(public) or not seen.voice.fallback_url:
+            FormerSetups(settings.data_dir).keep(seen.sid, seen.voice)
             await twilio.set_voice(seen.sid, number_setup.wanted(public, settings.agent_language))
 
 

@@ -1,13 +1,15 @@
 """`voiceagent twilio`: has a number's calls come here, and a message taken when nobody is here.
 
 Settings flow in, an exit code flows out: 0 when the number is set up so. Each change is shown as
-it was and as it is to be, so that it can be put back; a number that something else answers is
-left alone, and so is one whose service does not answer.
+it was and as it is to be, and how it was is kept to be put back; a number that something else
+answers is left alone, and so is one whose service does not answer.
 """
 
+from collections.abc import Sequence
 from typing import Final, TextIO
 
 from voiceagent.doctor.facts import Facts
+from voiceagent.doctor.former_setups import FormerSetups, NotKept, is_ours
 from voiceagent.doctor.outside_probes import number_seen, probe_public_address, twilio_account
 from voiceagent.errors import ProviderError
 from voiceagent.settings import Settings
@@ -48,6 +50,8 @@ async def connect(settings: Settings, phone: str | None, stream: TextIO, *, chan
             )
         try:
             return await _connect(twilio, settings, phone, base_url, stream, change=change)
+        except NotKept as error:
+            return _complain(stream, str(error), FAILED)
         except ProviderError as error:
             return _complain(stream, f"Twilio: {error}", FAILED)
 
@@ -73,16 +77,60 @@ async def _connect(
         )
     wanted = number_setup.wanted(base_url, settings.agent_language)
     changes = number_setup.changes(found.voice, wanted)
-    for name, before, after in changes:
-        print(f"{name}\n  was       {before or '(nothing)'}\n  is to be  {after}", file=stream)
+    _show(changes, stream)
     if not changes:
         print(f"{phone} is set up already.", file=stream)
     elif change:
+        FormerSetups(settings.data_dir).keep(found.sid, found.voice)
         await twilio.set_voice(found.sid, wanted)
         print(f"{phone} is set up: calls come to {base_url}.", file=stream)
     else:
         print(f"{phone} was left as it is.", file=stream)
     print(_WHATSAPP.format(base=base_url), file=stream)
+    return DONE
+
+
+async def restore(settings: Settings, phone: str | None, stream: TextIO, *, change: bool) -> int:
+    """Set the number up as it was before `connect`, or with `change` False only tell."""
+    twilio, phone = twilio_account(settings), phone or settings.twilio_phone_number
+    if twilio is None:
+        return _complain(stream, _MISSING)
+    async with twilio:
+        if phone is None:
+            return _complain(stream, "no number: twilio restore +972…, or TWILIO_PHONE_NUMBER")
+        try:
+            return await _restore(twilio, settings, phone, stream, change=change)
+        except NotKept as error:
+            return _complain(stream, str(error), FAILED)
+        except ProviderError as error:
+            return _complain(stream, f"Twilio: {error}", FAILED)
+
+
+async def _restore(
+    twilio: TwilioAccount, settings: Settings, phone: str, stream: TextIO, *, change: bool
+) -> int:
+    number = await twilio.number(phone)
+    if number is None:
+        return _complain(stream, f"the account has no number {phone}; {await _numbers(twilio)}")
+    found, former = number_seen(number), FormerSetups(settings.data_dir)
+    kept = former.of(found.sid)
+    if kept is None:
+        return _complain(
+            stream,
+            f"how {phone} was set up before is not known in {settings.data_dir}: `twilio connect`"
+            " keeps it where it runs, and shows it",
+        )
+    if not is_ours(found.voice):
+        return _complain(
+            stream, f"somebody has set {phone} up since: it is left as it is, see `twilio status`"
+        )
+    _show(number_setup.changes(found.voice, kept), stream)
+    if not change:
+        print(f"{phone} was left as it is.", file=stream)
+        return DONE
+    await twilio.set_voice(found.sid, kept)
+    former.forget(found.sid)
+    print(f"{phone} is set up as it was.", file=stream)
     return DONE
 
 
@@ -100,6 +148,14 @@ async def status(settings: Settings, phone: str | None, stream: TextIO) -> int:
         return _complain(stream, f"the account has no number {phone or 'at all'}")
     well = [_tell(settings, number, stream) for number in numbers]
     return DONE if all(well) else FAILED
+
+
+def _show(changes: Sequence[tuple[str, str, str]], stream: TextIO) -> None:
+    for name, before, after in changes:
+        print(
+            f"{name}\n  was       {before or '(nothing)'}\n  is to be  {after or '(nothing)'}",
+            file=stream,
+        )
 
 
 def _tell(settings: Settings, number: Resource, stream: TextIO) -> bool:
