@@ -1,6 +1,8 @@
 """Taking file headers off audio."""
 
+import gc
 import random
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -154,3 +156,15 @@ def test_the_format_is_told() -> None:
     assert stripper.wave_format is None
     stripper.feed(FILES["odd LIST before"])
     assert stripper.wave_format == WaveFormat(WAVE_ULAW, 1, 8000, 8)
+
+
+def test_a_sentence_that_is_over_waits_for_no_collector() -> None:
+    stripper = RiffStripper()
+    stripper.feed(b"\x10" * 100)
+    gone = weakref.ref(stripper)
+    gc.disable()
+    try:
+        del stripper
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -46,7 +46,8 @@ class RiffStripper:
         """Known once a `fmt ` chunk was read; None for bare audio."""
         self._buffer = bytearray()
         self._out = bytearray()
-        self._step: Callable[[], bool] = self._opening
+        # Of the class, not bound: bound to itself it would wait for the garbage collector.
+        self._step: Callable[[RiffStripper], bool] = RiffStripper._opening
         self._left = 0
         """Bytes of the present chunk that are still to come, padding included in a skipped one."""
         self._padded = False
@@ -55,13 +56,13 @@ class RiffStripper:
         """The samples in `data`; some may be held back (11 bytes at most) until it is clear
         what they are."""
         self._buffer += data
-        while self._step():
+        while self._step(self):
             pass
         return self._taken()
 
     def finish(self) -> bytes:
         """What was held back and turned out to be samples: fewer than 4 bytes."""
-        if self._step == self._endless and bytes(self._buffer[:4]) not in _CONTAINERS:
+        if self._step is RiffStripper._endless and bytes(self._buffer[:4]) not in _CONTAINERS:
             self._out += self._buffer
         self._buffer.clear()
         return self._taken()
@@ -81,11 +82,12 @@ class RiffStripper:
                 return False
             self._drop(_OPENING_BYTES)
             # Of a container that is no WAVE nothing can be played.
-            self._step = self._chunk if begin[8:] == b"WAVE" else self._nothing
+            is_wave = begin[8:] == b"WAVE"
+            self._step = RiffStripper._chunk if is_wave else RiffStripper._nothing
             return True
         if len(begin) < 4 and _may_open(begin):
             return False
-        self._step = self._endless
+        self._step = RiffStripper._endless
         return True
 
     def _chunk(self) -> bool:
@@ -94,7 +96,7 @@ class RiffStripper:
         if name in _CONTAINERS:
             if len(self._buffer) < _OPENING_BYTES:
                 return False
-            self._step = self._opening
+            self._step = RiffStripper._opening
             return True
         if len(self._buffer) < 8:
             return False
@@ -105,18 +107,18 @@ class RiffStripper:
         self._drop(8)
         if name != b"data":
             self._left = size + size % 2
-            self._step = self._skip
+            self._step = RiffStripper._skip
         elif size in _UNKNOWN_SIZES:
-            self._step = self._unsized
+            self._step = RiffStripper._unsized
         else:
             self._left, self._padded = size, bool(size % 2)
-            self._step = self._sized
+            self._step = RiffStripper._sized
         return True
 
     def _skip(self) -> bool:
         self._left -= self._drop(self._left)
         if self._left == 0:
-            self._step = self._chunk
+            self._step = RiffStripper._chunk
             return True
         return False
 
@@ -127,7 +129,7 @@ class RiffStripper:
         self._left -= self._drop(len(piece))
         if self._left == 0:
             self._left = int(self._padded)
-            self._step = self._skip
+            self._step = RiffStripper._skip
             return True
         return False
 
@@ -136,7 +138,8 @@ class RiffStripper:
         begin = bytes(self._buffer[:4])
         if len(begin) < 4:
             return False
-        self._step = self._chunk if begin in _KNOWN_CHUNKS else self._endless
+        is_chunk = begin in _KNOWN_CHUNKS
+        self._step = RiffStripper._chunk if is_chunk else RiffStripper._endless
         return True
 
     def _endless(self) -> bool:
@@ -144,7 +147,7 @@ class RiffStripper:
         opening = _OPENING.search(self._buffer)
         if opening:
             at = opening.start()
-            self._step = self._opening
+            self._step = RiffStripper._opening
         else:
             at = _safe_length(self._buffer)
         self._out += self._buffer[:at]
