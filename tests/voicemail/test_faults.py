@@ -16,7 +16,8 @@ from emulators.twilio_rest import ACCOUNT_SID, Fault, TwilioRestEmulator
 from voiceagent.crm.postgres.database import Database
 from voiceagent.errors import ProviderError
 from voiceagent.twilio.account import TwilioAccount
-from voicemail.world import HERE, World, ago, missed, point_here, sid, until, world
+from voiceagent.voicemail.sweep import STRETCH, _Progress
+from voicemail.world import BASE, HERE, World, ago, missed, point_here, sid, until, world
 
 
 @pytest.fixture
@@ -68,6 +69,18 @@ class TestTwilioAway:
         await here.look()
         assert await once(here)
 
+    async def test_what_it_came_through_before_it_failed_is_not_looked_through_again(
+        self, here: World, twilio: TwilioRestEmulator
+    ) -> None:
+        began_at = ago(days=7)
+        await here.database.pool.execute("UPDATE sweeps SET looked_until = $1", began_at)
+        # The numbers, and four stretches of two lists.
+        twilio.fail_next(*[None] * 9, Fault.SERVER_ERROR)
+        with pytest.raises(ProviderError):
+            await here.look()
+        looked_until = await here.database.pool.fetchval("SELECT looked_until FROM sweeps")
+        assert looked_until == began_at + 4 * STRETCH
+
     async def test_a_wrong_token_is_told_and_nothing_else_happens(
         self, here: World, twilio: TwilioRestEmulator
     ) -> None:
@@ -90,15 +103,13 @@ class TestTwilioAway:
         await asyncio.wait([work])
         assert caplog.text.count("missed calls cannot be looked for at Twilio") == 1
 
-    async def test_one_that_hangs_is_given_up_and_the_next_look_is_somebody_elses(
+    async def test_one_that_takes_too_long_is_given_up_and_the_next_look_is_somebody_elses(
         self, here: World, twilio: TwilioRestEmulator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("voiceagent.voicemail.sweep.LOOK_S", 0.2)
+        monkeypatch.setattr("voiceagent.voicemail.sweep.LOOK_S", 0.0)
         missed(twilio, at=ago(minutes=50))
-        twilio.fail_next(None, Fault.HANG)
         with pytest.raises(ProviderError, match="too long"):
             await here.look()
-        twilio.release()
         monkeypatch.undo()
         async with world(twilio, here.database) as sibling:
             await sibling.look()
@@ -126,14 +137,9 @@ class TestTwoProcesses:
             missed(twilio, number, at=ago(minutes=50, seconds=-number))
         async with world(twilio, here.database) as sibling:
             await here.due()
-            mine = await here.sweep._sweeps.claim(0.0)
-            theirs = await sibling.sweep._sweeps.claim(60.0)
-            assert mine is not None
-            assert theirs is not None
-            now = datetime.now(UTC)
+            begin, now = ago(hours=3), datetime.now(UTC)
             await asyncio.gather(
-                here.sweep._look(mine, now, "https://own.example.com"),
-                sibling.sweep._look(theirs, now, "https://own.example.com"),
+                *(one.sweep._look(_Progress(begin, now, 50), BASE) for one in (here, sibling))
             )
         assert len(await here.calls()) == len(await here.messages()) == 8
 

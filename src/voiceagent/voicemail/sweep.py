@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from voiceagent.crm.calls.sweeps import Look, Sweeps
+from voiceagent.crm.calls.sweeps import Sweeps
 from voiceagent.crm.calls.voicemails import VoicemailsRepository
 from voiceagent.crm.postgres.database import ContentRejected
 from voiceagent.crm.postgres.outage import Outage
@@ -128,20 +128,23 @@ class VoicemailSweep:
         look = await self._sweeps.claim(LEASE_S)
         if look is None:
             return False
+        begin = max(look.looked_until or now - FIRST_LOOK_BACK, now - self._look_back)
+        progress = _Progress(begin, now, self._most_calls)
         try:
             async with asyncio.timeout(LOOK_S):
-                reached, is_done = await self._look(look, now, base_url)
+                is_done = await self._look(progress, base_url)
         except TimeoutError:
-            await self._sweeps.done(look, None, self._retry_s)
+            await self._sweeps.done(look, progress.settled_until, self._retry_s)
             raise EngineTimeout("the look at Twilio's lists took too long") from None
         except ProviderError:
-            await self._sweeps.done(look, None, self._retry_s)
+            await self._sweeps.done(look, progress.settled_until, self._retry_s)
             raise
-        await self._sweeps.done(look, reached, self._every_s if is_done else 0.0)
+        next_in_s = self._every_s if is_done else 0.0
+        await self._sweeps.done(look, progress.settled_until, next_in_s)
         return not is_done
 
-    async def _look(self, look: Look, now: datetime, base_url: str) -> tuple[datetime | None, bool]:
-        """Before when everything is settled (None: nothing new), and whether that is all."""
+    async def _look(self, progress: "_Progress", base_url: str) -> bool:
+        """Go on as far as it may at a time; whether that is all."""
         numbers = [
             number
             for one in await self._account.numbers()
@@ -150,25 +153,23 @@ class VoicemailSweep:
             and seen(one).is_answered_at(base_url)
         ]
         if not numbers:
-            return None, True
-        progress = _Progress(now, self._most_calls)
-        begin = max(look.looked_until or now - FIRST_LOOK_BACK, now - self._look_back)
+            return True
         for _ in range(MOST_STRETCHES):
-            end = min(begin + STRETCH, now)
-            begin = await self._stretch(numbers, begin, end, base_url, progress)
-            if progress.is_spent or begin >= now:
+            end = min(progress.reached + STRETCH, progress.now)
+            progress.reached = await self._stretch(numbers, end, base_url, progress)
+            if progress.is_spent or progress.is_done:
                 break
-        return min(begin, progress.held_at, now - OVERLAP), begin >= now
+        return progress.is_done
 
     async def _stretch(
         self,
         numbers: Sequence[str],
-        begin: datetime,
         end: datetime,
         base_url: str,
         progress: "_Progress",
     ) -> datetime:
-        """Look at the calls that began between the two; returns up to when that was done."""
+        """Look at the calls that began up to then; returns up to when that was done."""
+        begin = progress.reached
         spoken = await self._spoken(begin, end + OVERLAP)
         calls = {
             call.sid: call
@@ -295,12 +296,25 @@ class VoicemailSweep:
 class _Progress:
     """What one look has left to do, and what it must come back to."""
 
-    def __init__(self, now: datetime, most_calls: int) -> None:
+    def __init__(self, begin: datetime, now: datetime, most_calls: int) -> None:
         self.now = now
-        self.held_at = now
-        """When the first call began that is not settled."""
+        self.reached = begin
+        """Calls that began before were looked at."""
+        self._begin = begin
+        self._held_at = now
         self._most_calls = most_calls
         self._looked_at: set[str] = set()
+
+    @property
+    def is_done(self) -> bool:
+        return self.reached >= self.now
+
+    @property
+    def settled_until(self) -> datetime | None:
+        """None: it came nowhere."""
+        if self.reached == self._begin:
+            return None
+        return min(self.reached, self._held_at, self.now - OVERLAP)
 
     @property
     def is_spent(self) -> bool:
@@ -312,4 +326,4 @@ class _Progress:
 
     def hold(self, call: LoggedCall) -> None:
         """The next look comes back to it."""
-        self.held_at = min(self.held_at, call.began_at)
+        self._held_at = min(self._held_at, call.began_at)
