@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 760, 300, 70, 20, 40, 50
+LABEL = 14
+"""Labels are at least so far apart."""
 COLOURS = ("#0b6e4f", "#c1292e", "#5b6770", "#e9b44c")
 
 
@@ -71,8 +73,12 @@ def _panel(title: str, lines: Sequence[Line], axis: Axis) -> str:
             round(PANEL - BOTTOM - up * (PANEL - TOP - BOTTOM), 1),
         )
 
+    shown_at = math.inf
     for y in sorted({low_y, 0.0, high_y}):
         _, at = place(low_x, y)
+        if shown_at - at < LABEL:
+            continue
+        shown_at = at
         out.append(
             f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="#ccc"/>'
             f'<text x="{LEFT - 8}" y="{at + 4}" text-anchor="end">{y:.0f}</text>'

@@ -114,7 +114,10 @@ class Exchange:
         ends = now + self._random.uniform(*plan.talk_s) if plan.talk_s[0] < math.inf else math.inf
         phone = Phone(f"{plan.host}:{plan.port}", plan.path, self._voice, self._tally, ends)
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: phone, plan.host, plan.port)
+        try:
+            await loop.create_connection(lambda: phone, plan.host, plan.port)
+        except OSError:
+            self._tally.lost += 1
         return phone
 
     def _count_anew(self) -> None:

@@ -25,7 +25,7 @@ from aims import carried, shown
 from aims import table as table_of_aims
 from climb import climb
 from load_picture import Line, picture
-from runs import Run, is_carried, run
+from runs import SLUGGISH_MS, Run, is_carried, run
 from servers import BENCH, PHONES_CORE, ROOT, Server, servers
 
 
@@ -37,20 +37,21 @@ def main() -> int:
     for server in servers(given.peer_python or _peer()):
         if given.only in (None, server.name):
             _measure(server, given, rows)
+            _keep(given.out, {"runs": rows})
     webhook = cold_start_s = None
     if given.only is None:
         webhook, cold_start_s = _webhook(), _cold_start_s(given.runs)
     print(_table(rows), table_of_aims(rows, webhook, cold_start_s), sep="\n\n")
-    if given.out:
-        told = {
-            "at": datetime.now(UTC).isoformat(),
-            "webhook": webhook,
-            "cold_start_s": cold_start_s,
-            "runs": rows,
-        }
-        given.out.write_text(json.dumps(told, indent=1))
-        given.out.with_suffix(".svg").write_text(_drawn(rows))
+    _keep(given.out, {"webhook": webhook, "cold_start_s": cold_start_s, "runs": rows})
     return 0
+
+
+def _keep(out: Path | None, told: dict[str, Any]) -> None:
+    """After each server, so that a run that is broken off was not for nothing."""
+    if out is not None:
+        at = {"at": datetime.now(UTC).isoformat()}
+        out.write_text(json.dumps(at | told, indent=1))
+        out.with_suffix(".svg").write_text(_drawn(told["runs"]))
 
 
 def _arguments() -> argparse.Namespace:
@@ -159,22 +160,23 @@ def _range(runs: Sequence[Run], key: str) -> str:
 
 
 def _drawn(rows: Sequence[Run]) -> str:
+    """What is worse than bad is drawn as bad, so that the rest can be told apart."""
     by_server: dict[str, list[list[Run]]] = {}
     for runs in _loads(rows):
         by_server.setdefault(runs[0]["server"], []).append(runs)
 
-    def middle(runs: Sequence[Run], key: str) -> float | None:
+    def middle(runs: Sequence[Run], key: str, most: float) -> float | None:
         values = [one[key] for one in runs if one[key] is not None]
-        return statistics.median(values) if values else None
+        return min(most, statistics.median(values)) if values else None
 
     lines = {
         title: [
-            Line(name, [(runs[0]["calls"], middle(runs, key)) for runs in loads])
+            Line(name, [(runs[0]["calls"], middle(runs, key, most)) for runs in loads])
             for name, loads in by_server.items()
         ]
-        for key, title in (
-            ("lateness_p99_ms", "lateness of frames, p99, ms (above 0: a gap is heard)"),
-            ("own_p95_ms", "own share of the response, p95, ms"),
+        for key, title, most in (
+            ("lateness_p99_ms", "lateness of frames, p99, ms (above 0: a gap is heard)", 100.0),
+            ("own_p95_ms", "own share of the response, p95, ms", SLUGGISH_MS),
         )
     }
     return picture(lines)
