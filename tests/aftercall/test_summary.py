@@ -166,7 +166,7 @@ def test_a_call_that_was_cut_off_says_so() -> None:
         ),
         (
             call(streamed=False, reason="service_away"),
-            "השירות לא היה זמין, ולא נשארה הודעה.",
+            "השירות לא היה זמין, ולא הושארה הודעה.",
             "The service was away, and no message was left.",
         ),
         (
