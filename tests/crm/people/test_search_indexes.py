@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from crm.message_records import received
-from voiceagent.crm.people.search_indexes import INDEXES, SearchIndexes, unfinished
+from voiceagent.crm.people.search_indexes import (
+    INDEXES,
+    LONGEST_RETRY_S,
+    RETRY_S,
+    SearchIndexes,
+    unfinished,
+)
 from voiceagent.crm.people.search_streams import PHASES
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.recording.records import RecordsRepository
@@ -78,6 +84,23 @@ async def test_a_database_that_is_not_there_yet_is_waited_for(
         await running
     assert await left(database) == {}
     await late.close()
+
+
+async def test_what_cannot_be_made_is_tried_more_and_more_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits_s: list[float] = []
+
+    async def sleep(wait_s: float) -> None:
+        waits_s.append(wait_s)
+        if len(waits_s) == 15:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await SearchIndexes(Database("postgresql://nobody@127.0.0.1:9/none", tmp_path)).run()
+    assert waits_s[:4] == [RETRY_S, 2 * RETRY_S, 4 * RETRY_S, 8 * RETRY_S]
+    assert waits_s[-2:] == [LONGEST_RETRY_S, LONGEST_RETRY_S]
 
 
 async def test_several_processes_do_not_make_them_twice(database: Database) -> None:

@@ -32,6 +32,9 @@ MAKING_DEADLINE_S: Final = 6 * 3600.0
 LOOK_S: Final = 60.0
 RETRY_S: Final = 5.0
 """While the database is away, as it is when the service has just begun."""
+LONGEST_RETRY_S: Final = 3600.0
+"""Twice as long after each failure: what fails after minutes of work, for want of room or because
+the role may not take so long, must not fill the disk and the cores again and again."""
 
 _LOCK_KEY: Final = 0x74726967
 _TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock($1)"
@@ -61,7 +64,9 @@ class SearchIndexes:
         self._outage = Outage(lambda why: _log.warning("the search indexes wait why=%r", why))
 
     async def run(self) -> None:
-        """Until all of them are there. A database that is away is asked again soon."""
+        """Until all of them are there. A database that is away is asked again soon, and then more
+        and more seldom."""
+        retry_s = self._retry_s
         while True:
             wait_s = LOOK_S
             try:
@@ -70,7 +75,7 @@ class SearchIndexes:
                 self._outage.over()
             except ProviderError as error:
                 self._outage.met(str(error))
-                wait_s = self._retry_s
+                wait_s, retry_s = retry_s, min(2 * retry_s, LONGEST_RETRY_S)
             await asyncio.sleep(wait_s)
 
     async def make(self) -> bool:
