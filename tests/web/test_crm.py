@@ -49,9 +49,9 @@ async def test_a_call_is_read_with_everything_known_of_it(
     assert set(call) == {
         *("call_sid", "contact_id", "from", "to", "direction", "status", "started_at", "ended_at"),
         *("turns", "webhooks", "counters", "end_reason", "fields", "simulated", "stream_sid"),
-        *("summary", "summary_source", "recording"),
+        *("summary", "summary_source", "recording", "voicemails"),
     }
-    assert call["recording"] is None
+    assert (call["recording"], call["voicemails"]) == (None, [])
     assert (call["from"], call["to"], call["status"]) == (CALLER, BUSINESS, "completed")
     assert set(call["turns"][0]) == {
         *("seq", "turn", "who", "text", "heard", "status", "source", "timings", "at"),

@@ -19,7 +19,7 @@ ID_OF_NOTHING = UUID(int=7)
 FIELDS = {
     *("id", "contact_id", "channel", "provider", "direction", "status", "text", "external_id"),
     *("created_at", "updated_at", "sent_at", "edited_at", "deleted_at", "kind", "details"),
-    *("author", "error", "again_of", "sent_again_as", "media"),
+    *("author", "error", "again_of", "sent_again_as", "media", "call_sid"),
 }
 
 
