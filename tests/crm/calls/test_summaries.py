@@ -221,7 +221,7 @@ async def test_calls_that_rang_and_came_to_nothing_are_found(
 @pytest.mark.parametrize(
     ("index", "statement", "arguments"),
     [
-        ("calls_to_summarise", _CLAIM, (2.0, LEASE_S, 60.0)),
+        ("calls_to_summarise", _CLAIM, (2.0, LEASE_S, 60.0, 240.0)),
         ("calls_never_connected", _NEVER_CONNECTED, (120.0, 10)),
     ],
 )
