@@ -77,6 +77,35 @@ def sentence(rng: random.Random, longest: int = 7) -> str:
 # --- what Google is asked for -------------------------------------------------------------------
 
 
+async def test_a_stream_that_is_given_up_while_it_opens_does_not_stay_open(
+    google: tuple[SpeechEmulator, str],
+) -> None:
+    async with recognizing(google[1]) as recognizer:
+        await recognizer.warm_up()
+
+        async def hold() -> None:
+            async with recognizer.connections.stream():
+                await asyncio.Event().wait()
+
+        for turns_of_the_loop in range(20):
+            opening = asyncio.create_task(hold())
+            for _ in range(turns_of_the_loop):
+                await asyncio.sleep(0)
+            opening.cancel()
+            await asyncio.wait([opening])
+        async with asyncio.timeout(30):
+            while any(  # noqa: ASYNC110 - the library tells nobody
+                _opens_a_stream(task) for task in asyncio.all_tasks()
+            ):
+                await asyncio.sleep(0.01)
+
+
+def _opens_a_stream(task: "asyncio.Task[Any]") -> bool:
+    """The library's own task: it lasts until the other side has begun to answer."""
+    coroutine: Any = task.get_coro()
+    return str(coroutine.__qualname__) == "StreamStreamCall._prepare_rpc"
+
+
 async def test_hebrew_is_asked_for_in_mulaw_with_interims_and_no_model(
     google: tuple[SpeechEmulator, str],
 ) -> None:

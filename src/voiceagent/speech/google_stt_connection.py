@@ -55,19 +55,25 @@ class Connections:
         """A fresh stream, ended with the block. Raises `ProviderError` and `StreamFailed`."""
         connection = await self._with_room()
         connection.streams += 1
-        call = None
+        # Shielded: cancelled, the library would forget the stream that it has begun, and the
+        # stream would stay open to its deadline.
+        opening: asyncio.Future[Any] = asyncio.ensure_future(
+            connection.client.streaming_recognize(
+                # Without `retry=None` the library goes on for minutes with a dead endpoint.
+                retry=None,
+                timeout=STREAM_DEADLINE_S,
+            )
+        )
         try:
             with _statuses():
-                call = await connection.client.streaming_recognize(
-                    # Without `retry=None` the library goes on for minutes with a dead endpoint.
-                    retry=None,
-                    timeout=STREAM_DEADLINE_S,
-                )
+                call = await asyncio.shield(opening)
             yield RecognizeCall(call)
         finally:
             connection.streams -= 1
-            if call is not None:
-                call.cancel()
+            if opening.done():
+                _end(opening)
+            else:
+                opening.add_done_callback(_end)
 
     async def close(self) -> None:
         """Close all connections; idempotent, within a second."""
@@ -93,6 +99,12 @@ class Connections:
         connection = _Connection(self._wire.client(self._vendor, channel), channel)
         self._open.append(connection)
         return connection
+
+
+def _end(opening: "asyncio.Future[Any]") -> None:
+    """End the stream that was opened, if it was."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().cancel()
 
 
 class _Connection:
