@@ -13,6 +13,7 @@ from voiceagent.crm.people.conversations import Conversations
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.recording.call_models import CallAnnounced, CallEnded, CallStarted
 from voiceagent.crm.recording.message_models import received_id
+from voiceagent.voicemail.sweep import EVENTS_AGAIN
 from voicemail.world import CALLER, HERE, World, ago, missed, point_here, sid, world
 
 
@@ -352,7 +353,7 @@ class TestWhatIsNotOverYet:
         # What somebody said is kept, whatever Twilio does not tell.
         assert [call.call_sid for call in await here.calls()] == [sid("CA", 3)]
         twilio.pages.events[sid("CA", 1)] = fell_back(HERE)
-        await here.look()
+        await here.look(datetime.now(UTC) + EVENTS_AGAIN)
         assert {call.call_sid for call in await here.calls()} == {sid("CA", 1), sid("CA", 3)}
 
 
@@ -408,3 +409,20 @@ class TestHowFarBack:
         twilio.requests.clear()
         await here.look()
         assert not any("Events" in request.path for request in twilio.requests)
+
+    async def test_many_calls_that_twilio_does_not_tell_of_do_not_hold_up_one_that_it_does(
+        self, here: World, twilio: TwilioRestEmulator
+    ) -> None:
+        here.sweep._most_calls = 3
+        for number in range(1, 8):
+            missed(twilio, number, at=ago(hours=2, minutes=number), left=False)
+            twilio.pages.events[sid("CA", number)] = []
+        missed(twilio, 60, at=ago(minutes=90))
+        await here.look()
+        assert [call.call_sid for call in await here.calls()] == [sid("CA", 60)]
+        # Each was asked about once, and is again after a while.
+        asked_for = [one.path for one in twilio.requests if "Events" in one.path]
+        assert len(asked_for) == len(set(asked_for))
+        twilio.pages.events[sid("CA", 1)] = fell_back(HERE)
+        await here.look(datetime.now(UTC) + EVENTS_AGAIN)
+        assert len(await here.calls()) == 2

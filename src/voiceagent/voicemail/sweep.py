@@ -11,7 +11,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from voiceagent.crm.calls.sweeps import Sweeps
 from voiceagent.crm.calls.voicemails import VoicemailsRepository
@@ -53,14 +53,18 @@ STRETCH: Final = timedelta(hours=6)
 MOST_STRETCHES: Final = 24
 MOST_CALLS: Final = 50
 """That one look asks about."""
-MOST_LEFT_ALONE: Final = 10_000
+MOST_REMEMBERED: Final = 10_000
 LONGEST_CALL: Final = timedelta(hours=4)
 OVERLAP: Final = timedelta(hours=1)
 """By which each look goes back: Twilio's lists lag."""
 EVENTS_AFTER: Final = timedelta(minutes=16)
 """Of a call's end: "15 minutes after a call ends" Twilio tells what it asked."""
+EVENTS_AGAIN: Final = timedelta(minutes=10)
+"""Where Twilio did not tell all the same; until then the calls behind are asked about."""
 GIVEN_UP_AFTER: Final = timedelta(hours=6)
 """What is not settled by then is not waited for."""
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +101,8 @@ class VoicemailSweep:
         self._most_calls = most_calls
         self._retry_s = RETRY_S
         self._left_alone: dict[str, None] = {}
+        self._not_told: dict[str, datetime] = {}
+        """When Twilio was asked about a call in vain."""
         self._outage = Outage(
             lambda why: _log.warning("missed calls cannot be looked for at Twilio why=%r", why)
         )
@@ -238,20 +244,24 @@ class VoicemailSweep:
     ) -> Way:
         if progress.now - ended_at < EVENTS_AFTER:
             return "untold"
+        asked_at = self._not_told.get(call.sid)
+        if asked_at is not None and progress.now - asked_at < EVENTS_AGAIN:
+            return "untold"
         progress.looked_at(call)
         try:
             events = await self._account.call_events(call.sid)
         except TwilioRefused as error:
             if error.code != NO_SUCH_RESOURCE:
                 raise
-            return "untold"
-        return way_of(events, base_url)
+            events = ()
+        way = way_of(events, base_url)
+        if way == "untold":
+            _remember(self._not_told, call, progress.now)
+        return way
 
     def _leave(self, call: LoggedCall) -> None:
         """It was not missed here: it need not be asked about again."""
-        self._left_alone[call.sid] = None
-        while len(self._left_alone) > MOST_LEFT_ALONE:
-            del self._left_alone[next(iter(self._left_alone))]
+        _remember(self._left_alone, call, None)
 
     async def _keep(
         self,
@@ -273,6 +283,7 @@ class VoicemailSweep:
         except ContentRejected as error:
             # It never will be: the calls behind it do not wait.
             _log.error("a missed call cannot be kept call_sid=%s why=%r", call.sid, error.reason)
+            self._leave(call)
             return
         _log.info("a missed call was found call_sid=%s messages=%d", call.sid, len(messages))
         self._on_found()
@@ -291,6 +302,14 @@ class VoicemailSweep:
                 voice_note=True,
             ),
         )
+
+
+def _remember(calls: dict[str, _T], call: LoggedCall, what: _T) -> None:
+    """Among the newest that are remembered."""
+    calls.pop(call.sid, None)
+    calls[call.sid] = what
+    while len(calls) > MOST_REMEMBERED:
+        del calls[next(iter(calls))]
 
 
 class _Progress:
