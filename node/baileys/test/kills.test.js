@@ -134,7 +134,7 @@ for (const [name, environ] of [DATABASE_URL ? ['postgres', { DATABASE_URL }] : [
       for (const words of ['א', 'ב', 'ג']) await fake.write(dana, { conversation: `אירוע ${words}` });
       await api.until(() => api.posts > posts, 'a try');
       await fake.until(() => ![...fake.pending.keys()].some((key) => key.startsWith('message:')), 'the receipts');
-      while ((await world.sidecar.get('/v1/session')).body.events.waiting < 3);
+      await world.sidecar.session(({ events }) => events.waiting >= 3, 'three events that wait');
       await world.sidecar.kill();
       api.answers = 204;
       await world.restart();

@@ -65,7 +65,7 @@ await Promise.all(Array.from({ length: lanes }, lane));
 const seconds = (performance.now() - began) / 1000;
 busy = false;
 await Promise.all([writer, killer]);
-await world.sidecar.state('open', 60_000);
+await world.sidecar.state('open');
 
 // What is unknown is settled by receipts, where the message did arrive.
 const reached = messages.filter(({ id }) => fake.framesOf(messageIdOf(id)) > 0);

@@ -84,12 +84,17 @@ export class Sidecar {
   }
 
   /** Waits until the session is in that state. */
-  async state(wanted, ms = 60_000) {
+  state(wanted) {
+    return this.session(({ state }) => state === wanted, wanted);
+  }
+
+  /** Waits until the condition holds of the session. */
+  async session(condition, what, ms = 60_000) {
     const deadline = Date.now() + ms;
     for (;;) {
       const { body } = await this.get('/v1/session');
-      if (body.state === wanted) return body;
-      if (Date.now() > deadline) throw new Error(`the session is ${JSON.stringify(body)}, not ${wanted}\n${this.output.slice(-2000)}`);
+      if (condition(body)) return body;
+      if (Date.now() > deadline) throw new Error(`the session is ${JSON.stringify(body)}, not ${what}\n${this.output.slice(-2000)}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }
