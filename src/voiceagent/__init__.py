@@ -18,7 +18,8 @@ keeps it, `written/agent.py` answers it, `crm/messages/outbox.py` holds the answ
 `whatsapp/outbox.py` sends it, by `whatsapp/sidecar.py` to `node/baileys/` or by
 `whatsapp/twilio_sender.py`.
 
-Where the business wants it, `recordings/` keeps how a call sounded.
+Where the business wants it, `recordings/` keeps how a call sounded. What Twilio took while the
+service was away, `voicemail/sweep.py` finds there and keeps like any call.
 
 `app.py` and `wiring/` put the parts together; `settings.py` is the only reader of the environment;
 `errors.py` has the tree of errors at its top. Pure modules import no event loop, no
