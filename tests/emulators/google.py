@@ -10,7 +10,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc.aio
 
@@ -52,3 +52,18 @@ if __name__ == "__main__":
     parser.add_argument("--limit", type=float, default=305.0, help="s of a recognition stream")
     arguments = parser.parse_args()
     asyncio.run(_main(arguments.port, arguments.limit))
+
+
+async def until_no_stream_opens() -> None:
+    """Wait until the library opens no stream any more in this process."""
+    async with asyncio.timeout(30):
+        while any(  # noqa: ASYNC110 - the library tells nobody
+            _opens_a_stream(task) for task in asyncio.all_tasks()
+        ):
+            await asyncio.sleep(0.01)
+
+
+def _opens_a_stream(task: "asyncio.Task[Any]") -> bool:
+    """The library's own task: it lasts until the other side has begun to answer."""
+    coroutine: Any = task.get_coro()
+    return str(coroutine.__qualname__) == "StreamStreamCall._prepare_rpc"

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
-from emulators.google import serving
+from emulators.google import serving, until_no_stream_opens
 from emulators.google_speech import Fault, SpeechEmulator
 from emulators.spoken_tones import VOCABULARY
 from emulators.tone_caller import ToneCaller
@@ -93,17 +93,7 @@ async def test_a_stream_that_is_given_up_while_it_opens_does_not_stay_open(
                 await asyncio.sleep(0)
             opening.cancel()
             await asyncio.wait([opening])
-        async with asyncio.timeout(30):
-            while any(  # noqa: ASYNC110 - the library tells nobody
-                _opens_a_stream(task) for task in asyncio.all_tasks()
-            ):
-                await asyncio.sleep(0.01)
-
-
-def _opens_a_stream(task: "asyncio.Task[Any]") -> bool:
-    """The library's own task: it lasts until the other side has begun to answer."""
-    coroutine: Any = task.get_coro()
-    return str(coroutine.__qualname__) == "StreamStreamCall._prepare_rpc"
+        await until_no_stream_opens()
 
 
 async def test_hebrew_is_asked_for_in_mulaw_with_interims_and_no_model(

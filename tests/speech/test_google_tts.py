@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import grpc
 import pytest
 
+from emulators.google import until_no_stream_opens
 from emulators.google_texttospeech import (
     CHARACTER_BYTES,
     Fault,
@@ -446,6 +447,21 @@ async def test_a_cancelled_listener_cancels_the_request(
         with pytest.raises(asyncio.CancelledError):
             await listening
         await emulator.until(lambda emulator: emulator.cancelled == 1)
+
+
+async def test_a_listener_who_leaves_while_the_stream_opens_leaves_none(
+    emulator: TextToSpeechEmulator, endpoint: str
+) -> None:
+    async with voice_of(endpoint, STREAMED) as synthesizer:
+        await ulaw_of(synthesizer)
+        emulator.fault = Fault(hangs=True)
+        for turns_of_the_loop in range(20):
+            listening = asyncio.create_task(ulaw_of(synthesizer))
+            for _ in range(turns_of_the_loop):
+                await asyncio.sleep(0)
+            listening.cancel()
+            await asyncio.wait([listening])
+        await until_no_stream_opens()
 
 
 @pytest.mark.parametrize("voice", [WHOLE, STREAMED])

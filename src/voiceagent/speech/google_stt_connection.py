@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from voiceagent.errors import ProviderError
 from voiceagent.speech.google_channel import GoogleCredentials, GoogleHost, load, open_channel
+from voiceagent.speech.google_stream import ended_with
 from voiceagent.speech.google_stt_policy import Failure
 from voiceagent.speech.google_stt_wire import Wire, failure_of
 
@@ -55,25 +56,15 @@ class Connections:
         """A fresh stream, ended with the block. Raises `ProviderError` and `StreamFailed`."""
         connection = await self._with_room()
         connection.streams += 1
-        # Shielded: cancelled, the library would forget the stream that it has begun, and the
-        # stream would stay open to its deadline.
-        opening: asyncio.Future[Any] = asyncio.ensure_future(
-            connection.client.streaming_recognize(
-                # Without `retry=None` the library goes on for minutes with a dead endpoint.
-                retry=None,
-                timeout=STREAM_DEADLINE_S,
-            )
-        )
         try:
-            with _statuses():
-                call = await asyncio.shield(opening)
-            yield RecognizeCall(call)
+            # Without `retry=None` the library goes on for minutes with a dead endpoint.
+            call = connection.client.streaming_recognize(retry=None, timeout=STREAM_DEADLINE_S)
+            with ended_with(call) as opening:
+                with _statuses():
+                    opened = await opening
+                yield RecognizeCall(opened)
         finally:
             connection.streams -= 1
-            if opening.done():
-                _end(opening)
-            else:
-                opening.add_done_callback(_end)
 
     async def close(self) -> None:
         """Close all connections; idempotent, within a second."""
@@ -99,12 +90,6 @@ class Connections:
         connection = _Connection(self._wire.client(self._vendor, channel), channel)
         self._open.append(connection)
         return connection
-
-
-def _end(opening: "asyncio.Future[Any]") -> None:
-    """End the stream that was opened, if it was."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().cancel()
 
 
 class _Connection:

@@ -18,6 +18,7 @@ from voiceagent.call.audio import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ, frame_l
 from voiceagent.errors import EngineTimeout, ProviderError
 from voiceagent.speech.google_channel import GoogleCredentials, GoogleHost, load, open_channel
 from voiceagent.speech.google_faults import provider_error, status_of
+from voiceagent.speech.google_stream import ended_with
 from voiceagent.speech.ports import SpeechChunk, WordTiming
 from voiceagent.speech.riff import WAVE_ULAW, RiffStripper
 from voiceagent.speech.text_pieces import has_word, plain_text, text_pieces
@@ -344,13 +345,11 @@ class GoogleSynthesizer:
                 yield api.StreamingSynthesizeRequest(input=api.StreamingSynthesisInput(text=piece))
 
         stripper = RiffStripper()
-        call = await patience.wait_for(
-            client.methods.streaming_synthesize(
-                requests=requests(), retry=None, timeout=self._deadlines.total_s
-            )
+        call = client.methods.streaming_synthesize(
+            requests=requests(), retry=None, timeout=self._deadlines.total_s
         )
-        try:
-            responses = aiter(call)
+        with ended_with(call) as opening:
+            responses = aiter(await patience.wait_for(opening))
             while (response := await patience.wait_for(anext(responses, None))) is not None:
                 ulaw = stripper.feed(response.audio_content)
                 _check_format(stripper)
@@ -358,8 +357,6 @@ class GoogleSynthesizer:
                     yield ulaw
             if ulaw := stripper.finish():
                 yield ulaw
-        finally:
-            call.cancel()
 
     async def _open(self) -> _Client:
         """The client, opened by the first who needs it. Raises `ProviderError`."""
