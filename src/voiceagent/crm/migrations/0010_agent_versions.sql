@@ -1,8 +1,3 @@
--- FOR ITS AUTHOR, remove before committing: this file was overwritten by mistake at 00:54:22 and is
--- rebuilt here from the queries and limits of crm/desk/agent_versions.py. Put your own text back, or
--- compare each constraint and comment with what you had.
---
--- Scripts of the agent as people wrote them in the pages, and which of them is live.
 -- Core PostgreSQL only (12 or newer): no extension.
 
 CREATE TABLE agent_versions (
