@@ -1,3 +1,4 @@
+-- Scripts of the agent as people wrote them in the pages, and which of them is live.
 -- Core PostgreSQL only (12 or newer): no extension.
 
 CREATE TABLE agent_versions (
