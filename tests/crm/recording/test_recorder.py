@@ -135,6 +135,26 @@ async def test_a_database_that_hangs_costs_a_deadline_and_no_record(
     await recorder.close(DEADLINE_S)
 
 
+async def test_what_takes_longer_than_the_deadline_comes_in_smaller_parts(
+    database: Database, tmp_path: Path
+) -> None:
+    await database.pool.execute(
+        """
+        CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
+        CREATE TRIGGER lingers BEFORE INSERT ON webhook_answers
+        FOR EACH ROW EXECUTE FUNCTION linger();
+        """
+    )
+    recorder = CallRecorder(database, tmp_path, ping_interval_s=0.2, write_deadline_s=0.6)
+    for _ in range(60):
+        recorder.record(webhook("CA1"))
+    await recorder.start()
+    await recorder.settle(DEADLINE_S)
+    assert await database.pool.fetchval("SELECT count(*) FROM webhook_answers") == 60
+    await recorder.close(DEADLINE_S)
+
+
 async def test_an_idle_recorder_notices_that_the_database_died_and_came_back(
     tmp_path: Path,
 ) -> None:

@@ -101,6 +101,7 @@ class CallRecorder:
         self._taken: list[_Queued] = []  # by the writer, not safe anywhere yet
         self._journals: list[Journal] = []  # our own last, those of dead processes before
         self._pending = 0
+        self._replayed_at_once = BATCH_LIMIT
         self._live: set[str] = set()  # sids of calls whose end has not been kept yet
         self._healthy = False
         self._written = 0
@@ -364,13 +365,17 @@ class CallRecorder:
 
     async def _replay(self) -> None:
         journal = next(journal for journal in self._journals if journal.pending)
+        limit = self._replayed_at_once
         try:
-            entries, records, unreadable = await self._on_disk(_read, journal)
+            entries, records, unreadable = await self._on_disk(_read, journal, limit)
             await self._write(records, self._write_deadline_s)
+            self._replayed_at_once = min(BATCH_LIMIT, limit + 1)
             for raw, reason in unreadable:
                 await self._bury(raw, reason)
             await self._on_disk(journal.checkpoint, entries)
         except ProviderError as error:
+            # Too much for the deadline would be so again, and nothing behind it would ever come.
+            self._replayed_at_once = max(1, limit // 2)
             self._mark(healthy=False, why=str(error))
         except OSError as error:
             logger.error("the journal cannot be read error=%s", type(error).__name__)  # noqa: TRY400 - the traceback says no more
@@ -462,11 +467,9 @@ def _end_lost_calls(journal: Journal) -> None:
     live.save(())
 
 
-def _read(
-    journal: Journal,
-) -> tuple[list[Entry], list[Record], list[tuple[str, str]]]:
+def _read(journal: Journal, limit: int) -> tuple[list[Entry], list[Record], list[tuple[str, str]]]:
     """The next lines of a journal, their records, and the lines that hold none with the reason."""
-    entries = journal.read(BATCH_LIMIT)
+    entries = journal.read(limit)
     records: list[Record] = []
     unreadable: list[tuple[str, str]] = []
     for entry in entries:
