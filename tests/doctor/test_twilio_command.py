@@ -175,6 +175,16 @@ class TestRestore:
         # There is nothing more to put back.
         assert await restore(given, OWN_NUMBER, said, change=True) == 2
 
+    async def test_connected_again_after_its_fallback_was_taken_away_it_is_still_known_as_it_was(
+        self, twilio: TwilioRestEmulator, given: Settings
+    ) -> None:
+        before = seen(the_number(twilio))
+        assert await connect(given, OWN_NUMBER, io.StringIO(), change=True) == 0
+        the_number(twilio)["voice_fallback_url"] = ""
+        assert await connect(given, OWN_NUMBER, io.StringIO(), change=True) == 0
+        assert await restore(given, OWN_NUMBER, io.StringIO(), change=True) == 0
+        assert seen(the_number(twilio)) == before
+
     async def test_what_somebody_has_set_up_since_is_left_alone(
         self, twilio: TwilioRestEmulator, given: Settings
     ) -> None:

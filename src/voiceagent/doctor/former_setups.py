@@ -23,8 +23,11 @@ _FIELDS: Final = frozenset(VoiceSetup.__dataclass_fields__)
 
 def is_ours(setup: VoiceSetup) -> bool:
     """Whether `voiceagent twilio connect` made it, for whichever address."""
-    asked = setup.url.partition("#")[0]
-    return asked.endswith(INCOMING_CALL_PATH) and setup.fallback_url.startswith(ECHO)
+    return _comes_here(setup) and setup.fallback_url.startswith(ECHO)
+
+
+def _comes_here(setup: VoiceSetup) -> bool:
+    return setup.url.partition("#")[0].endswith(INCOMING_CALL_PATH)
 
 
 class NotKept(ProviderError):
@@ -38,8 +41,9 @@ class FormerSetups:
         self._folder = data_dir / FOLDER
 
     def keep(self, number_sid: str, setup: VoiceSetup) -> None:
-        """Keep it, unless it is this service's own."""
-        if is_ours(setup):
+        """Keep it, unless it is this service's own, or what is left of that after somebody took the
+        fallback away: how it was before is known then."""
+        if is_ours(setup) or (_comes_here(setup) and self.of(number_sid) is not None):
             return
         with _disk_errors():
             self._write(self._path(number_sid), setup)
