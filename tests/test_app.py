@@ -272,8 +272,8 @@ class TestLanguages:
 
     async def test_ears_that_do_not_know_the_language_are_not_ready(self, tmp_path: Path) -> None:
         with Service(tmp_path, STT_LANGUAGE="he-IL") as service:
-            await until(lambda: service.readyz()[0] == 200)
-            assert service.parts() == OK | {"stt": "pending"}
+            await until(lambda: service.parts() == OK | {"stt": "pending"})
+            assert service.readyz()[0] == 200
             async with on_the_line(service, [AwaitGoodbye()]) as [line]:
                 await line.over()
             # It is answered, apologised to and let go: never a silent line.
