@@ -41,7 +41,10 @@ async def with_a_good_call(service: Service, peers: Awaitable[bad.Tally]) -> bad
     assert result.ended_by == "caller"
     assert result.violations == ()
     assert all(turn.answered_ms is not None for turn in result.turns[:-1])
-    await until(lambda: service.call_record(line.call_sid).get("status") == "completed")
+    ended = {"completed", "failed"}
+    await until(lambda: service.call_record(line.call_sid).get("status") in ended)
+    record = service.call_record(line.call_sid)
+    assert (record["status"], record["end_reason"]) == ("completed", "caller_hangup")
     return tally
 
 
