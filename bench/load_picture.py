@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 760, 300, 70, 20, 40, 50
-LABEL = 14
-"""Labels are at least so far apart."""
+LABEL, ACROSS = 14, 24
+"""Labels are at least so far apart, below each other and beside each other."""
 COLOURS = ("#0b6e4f", "#c1292e", "#5b6770", "#e9b44c")
 
 
@@ -83,8 +83,12 @@ def _panel(title: str, lines: Sequence[Line], axis: Axis) -> str:
             f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="#ccc"/>'
             f'<text x="{LEFT - 8}" y="{at + 4}" text-anchor="end">{y:.0f}</text>'
         )
+    shown_at = -math.inf
     for x in sorted({x for x, _ in points}):
         at, _ = place(x, low_y)
+        if at - shown_at < ACROSS:
+            continue
+        shown_at = at
         out.append(
             f'<text x="{at}" y="{PANEL - BOTTOM + 16}" text-anchor="middle" font-size="10">'
             f"{x:g}</text>"
