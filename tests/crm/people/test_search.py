@@ -196,6 +196,28 @@ async def test_an_index_finds_rare_words_without_many_requests(
     assert page.next_cursor is None or page.items == []
 
 
+@pytest.mark.usefixtures("either")
+async def test_words_beyond_what_is_indexed_of_a_long_text_are_found(
+    search: Search, records: RecordsRepository
+) -> None:
+    long = "word " * 1000 + "and a lemon" + " 054-1234567"
+    summary = "UPDATE calls SET summary = $1, summary_source = 'llm' WHERE call_sid = 'CA2'"
+    await records.apply(
+        [
+            *(announced("CA1"), turn("CA1", 0, long), announced("CA2", caller=OTHER, at=1)),
+            *(announced("CA3", at=2), learnt("CA3", city=long)),
+            *(received("M1", long), received("M2", "a lemon")),
+            *(received("M3", "short"), received("M4", "another")),
+        ]
+    )
+    await search._database.pool.execute(summary, long)
+    hits = await all_of(search, "a lemon", 2)
+    assert hits[0].kind == "contact"
+    assert {hit.id for hit in hits if hit.kind == "call"} == {"CA1", "CA2", "CA3"}
+    assert [hit.kind for hit in hits].count("message") == 2
+    assert [hit.kind for hit in await all_of(search, "054-1234567", 2)].count("message") == 1
+
+
 @pytest.mark.parametrize("limit", [2, 50])
 async def test_an_index_that_takes_too_long_is_done_without(
     search: Search, records: RecordsRepository, monkeypatch: pytest.MonkeyPatch, limit: int

@@ -21,6 +21,21 @@ from voiceagent.crm.recording.records import RecordsRepository
 
 DEADLINE_S = 60
 MESSAGES = "messages_trigrams"
+MANY = (
+    (
+        "INSERT INTO contacts (id, created_at, updated_at)"
+        " SELECT md5(n::text)::uuid, now(), now() FROM generate_series(1, 5000) n"
+    ),
+    (
+        "INSERT INTO calls (call_sid, started_at) SELECT 'CA' || n, now()"
+        " FROM generate_series(1, 5000) n"
+    ),
+    (
+        "INSERT INTO messages (id, contact_id, provider, direction, status, created_at)"
+        " SELECT id, id, 'baileys', 'in', 'received', now() FROM contacts"
+    ),
+    "ANALYZE",
+)
 
 
 @pytest.fixture
@@ -115,6 +130,8 @@ async def test_every_candidate_is_found_by_an_index(database: Database) -> None:
     """With as many rows as there may be: no table is read from end to end, none in its order."""
     async with asyncio.timeout(DEADLINE_S):
         await SearchIndexes(database).make()
+        for statement in MANY:
+            await database.pool.execute(statement)
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
         for stream in (stream for phase in PHASES for stream in phase):
@@ -137,3 +154,17 @@ async def test_a_trigram_is_its_letters_and_nothing_else(database: Database, tex
     threes = zip(letters, letters[1:], letters[2:], strict=False)
     expected = [(a << 42) | (b << 21) | c for a, b, c in threes]
     assert await database.pool.fetchval("SELECT trigrams($1)", text) == expected
+
+
+async def test_of_a_long_text_only_the_beginning_has_trigrams_and_a_sign_that_there_is_more(
+    database: Database,
+) -> None:
+    letters = "".join(chr(0x4E00 + n % 20_000) for n in range(65_536))
+    short, long = letters[:4096], letters[:4097]
+    assert await database.pool.fetchval("SELECT trigrams($1)", short + "x") == [
+        *await database.pool.fetchval("SELECT trigrams($1)", short),
+        -1,
+    ]
+    found = await database.pool.fetchval("SELECT trigrams($1)", letters)
+    assert found == await database.pool.fetchval("SELECT trigrams($1)", long)
+    assert len(found) == 4096 - 2 + 1

@@ -10,6 +10,8 @@ from typing import Final
 CONTACT_WORDS: Final = "contact_words(name, phone, fields)"
 CALL_WORDS: Final = "(COALESCE(summary, '') || E'\\n' || from_number || E'\\n' || to_number)"
 """Texts that indexes are made of."""
+_LONG: Final = "'{-1}'::bigint[]"
+"""Has each text that is longer than what of it is indexed: any words may stand in the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ AND (k.name ILIKE $1 OR k.phone LIKE $1 OR k.phone LIKE $2
     candidates=f"""
 SELECT COALESCE(merged_into, id) FROM contacts
 WHERE trigrams({CONTACT_WORDS}) @> trigrams($3) OR trigrams({CONTACT_WORDS}) @> trigrams($4)
+UNION SELECT COALESCE(merged_into, id) FROM contacts WHERE trigrams({CONTACT_WORDS}) @> {_LONG}
 UNION SELECT contact_id FROM contact_identities
       WHERE trigrams(value) @> trigrams($3) OR trigrams(value) @> trigrams($4)
 """,  # noqa: S608 - our own constants
@@ -111,10 +114,13 @@ LEFT JOIN LATERAL (SELECT f.value FROM call_fields f
  OR c.from_number LIKE $1 OR c.to_number LIKE $1 OR c.from_number LIKE $2 OR c.to_number LIKE $2)
 """,
     candidates=f"""
-SELECT call_sid FROM turns WHERE trigrams(text) @> trigrams($3) AND text ILIKE $1
-UNION SELECT call_sid FROM call_fields WHERE trigrams(value) @> trigrams($3)
+SELECT call_sid FROM turns
+WHERE (trigrams(text) @> trigrams($3) OR trigrams(text) @> {_LONG}) AND text ILIKE $1
+UNION SELECT call_sid FROM call_fields
+      WHERE trigrams(value) @> trigrams($3) OR trigrams(value) @> {_LONG}
 UNION SELECT call_sid FROM calls
       WHERE trigrams({CALL_WORDS}) @> trigrams($3) OR trigrams({CALL_WORDS}) @> trigrams($4)
+UNION SELECT call_sid FROM calls WHERE trigrams({CALL_WORDS}) @> {_LONG}
 """,  # noqa: S608 - our own constants
     at_once=100,
 )
@@ -135,12 +141,14 @@ LEFT JOIN LATERAL (SELECT f.transcript FROM message_media f
                    ORDER BY f.position LIMIT 1) AS heard ON true
 """,
     is_hit="(m.text ILIKE $1 OR m.text LIKE $2 OR heard.transcript IS NOT NULL)",
-    candidates="""
+    candidates=f"""
 SELECT id FROM messages
 WHERE trigrams(text) @> trigrams($3) AND text ILIKE $1
    OR trigrams(text) @> trigrams($4) AND text LIKE $2
-UNION SELECT message_id FROM message_media WHERE trigrams(transcript) @> trigrams($3)
-""",
+   OR trigrams(text) @> {_LONG} AND (text ILIKE $1 OR text LIKE $2)
+UNION SELECT message_id FROM message_media
+      WHERE trigrams(transcript) @> trigrams($3) OR trigrams(transcript) @> {_LONG}
+""",  # noqa: S608 - our own constants
     at_once=1_000,
 )
 
