@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,18 @@ class TestFaults:
             ("EOU_MIN_MS", "soon"),
             ("BARGE_IN_MIN_MS", "-1"),
             ("MAX_CALLS", "0"),
+            ("MAX_CALL_MINUTES", "241"),
+            ("CALLS_PER_CALLER_HOUR", "-1"),
+            ("CALLS_PER_CALLER_DAY", "many"),
+            ("MESSAGES_PER_WRITER_HOUR", "101"),
+            ("UNLIMITED_CALLERS", "0501234567"),
+            ("DAILY_BUDGET", "20"),
+            ("DAILY_BUDGET", "nothing"),
+            ("PRICE_CALL_MINUTE", "a penny"),
+            ("PRICE_CALL_MINUTE", "0.00000001"),
+            ("PRICE_MESSAGE", "nan"),
+            ("PRICE_LLM_IN_MILLION", "1000000000000000"),
+            ("BUDGET_CURRENCY", "dollars"),
             ("RETENTION_DAYS", "0"),
             ("RECORD_CALLS", "sometimes"),
             ("RECORDING_DAYS", "0"),
@@ -281,6 +294,27 @@ class TestFaults:
             told = error.faults
         assert told
         assert all("\n" not in fault for fault in told)
+
+
+class TestLimits:
+    def test_by_default_only_the_longest_call_is_limited(self) -> None:
+        settings = load_settings({})
+        assert settings.max_call_minutes == 60
+        assert (settings.calls_per_caller_hour, settings.calls_per_caller_day) == (0, 0)
+        assert (settings.messages_per_writer_hour, settings.daily_budget) == (0, 0)
+
+    def test_a_budget_needs_a_price(self) -> None:
+        (fault,) = faults(DAILY_BUDGET="20", PRICE_CALL_MINUTE="0.00")
+        assert "PRICE_CALL_MINUTE" in fault
+        settings = load_settings(
+            {"DAILY_BUDGET": "20", "PRICE_CALL_MINUTE": "0.0085", "BUDGET_CURRENCY": "ils"}
+        )
+        assert settings.price_call_minute == Decimal("0.0085")
+        assert settings.budget_currency == "ILS"
+
+    def test_callers_without_a_limit(self) -> None:
+        settings = load_settings({"UNLIMITED_CALLERS": "+972 50-123-4567, +97231234567"})
+        assert settings.unlimited_callers == ("+972501234567", "+97231234567")
 
 
 class TestWarnings:

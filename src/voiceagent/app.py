@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from typing import Final
 
 from fastapi import Depends, FastAPI
@@ -221,6 +222,7 @@ def _assemble(settings: Settings) -> FastAPI:
             eou_min_ms=settings.eou_min_ms,
             eou_max_ms=settings.eou_max_ms,
             barge_in_min_ms=settings.barge_in_min_ms,
+            call_max_ms=settings.max_call_minutes * 60_000 or inf,
             max_guesses=TurnPolicy().max_guesses if settings.llm_speculation else 0,
         ),
         language=settings.stt_language,

@@ -41,9 +41,9 @@ _CALL_BUCKETS_S: Final = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 36
 
 CALL_ENDS: Final = (
     *("agent_hangup", "caller_hangup", "idle", "transferred", "drain"),
-    *("staff_hangup", "socket_lost", "send_timeout", "error"),
+    *("staff_hangup", "time_limit", "socket_lost", "send_timeout", "error"),
 )
-REFUSALS: Final = ("warming_up", "draining", "full")
+REFUSALS: Final = ("warming_up", "draining", "full", "caller_limit", "budget")
 GAP_CAUSES: Final = ("late", "starved")
 ERROR_KINDS: Final = ("timeout", "unavailable", "refused", "fault")
 

@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,9 @@ from voiceagent.errors import SettingsError
 Engine = Literal["google", "local", "bench"]
 
 DEFAULT_BAILEYS_URL: Final = "http://127.0.0.1:3001"
+
+MAX_CALL_MINUTES: Final = 240
+"""Twilio ends a call after four hours."""
 
 _MAX_FILE_BYTES: Final = 64 * 1024
 _SECRETS: Final = (
@@ -50,6 +54,10 @@ _WORDING: Final = {
     "int_parsing": "must be a whole number",
     "float_parsing": "must be a number",
     "finite_number": "must be a finite number",
+    "decimal_parsing": "must be an amount such as 0.0085",
+    "decimal_max_places": "must be an amount with at most 6 decimal places",
+    "decimal_max_digits": "must be an amount of at most 12 digits",
+    "decimal_whole_digits": "must be less than 1000000",
     "string_pattern_mismatch": "must be printable ASCII without spaces",
 }
 """Pydantic's fault types whose own words say too little to an operator."""
@@ -161,6 +169,22 @@ def _e164(value: str) -> str:
 
 def _whatsapp_number(value: str) -> str:
     return _e164(value.removeprefix("whatsapp:"))
+
+
+def _listed(value: object) -> object:
+    """`a, b`, as a list."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{3}", value):
+        raise ValueError("must be a currency's code such as USD or ILS")
+    return value.upper()
+
+
+def _money(default: int) -> Any:
+    """A field that holds an amount of money in whole units, e.g. 0.0085."""
+    return Field(Decimal(default), ge=0, lt=1_000_000, max_digits=12, decimal_places=6)
 
 
 def _shared_token(value: SecretStr) -> SecretStr:
@@ -329,6 +353,33 @@ class Settings(BaseModel):
     eou_unsafe: Switch = False
     barge_in_min_ms: int = Field(120, ge=0, le=5_000)
     max_calls: int = Field(100, ge=1, le=100_000)
+    max_call_minutes: float = Field(60.0, ge=0, le=MAX_CALL_MINUTES, allow_inf_nan=False)
+    """The agent takes its leave then. 0: when Twilio ends the call."""
+    calls_per_caller_hour: int = Field(0, ge=0, le=1_000)
+    """Of one number, within any hour. 0: any number of them, as of the next two."""
+    calls_per_caller_day: int = Field(0, ge=0, le=1_000)
+    """Within any 24 hours."""
+    messages_per_writer_hour: int = Field(0, ge=0, le=100)
+    """That the agent answers. Loops are told apart from people whatever this is."""
+    unlimited_callers: Annotated[tuple[PhoneNumber, ...], BeforeValidator(_listed)] = ()
+    """Numbers that may call as often as they like."""
+
+    daily_budget: Decimal = _money(0)
+    """What the service may cost in a day of the business's, in the currency of the prices. 0: any
+    amount."""
+    budget_currency: Annotated[str, AfterValidator(_currency)] = "USD"
+    price_call_minute: Decimal = _money(0)
+    """Of a call's every begun minute at Twilio."""
+    price_stt_minute: Decimal = _money(0)
+    """Of listening."""
+    price_tts_million: Decimal = _money(0)
+    """Of a million characters spoken."""
+    price_llm_in_million: Decimal = _money(0)
+    """Of a million tokens read by the model."""
+    price_llm_out_million: Decimal = _money(0)
+    """Of a million tokens written by it."""
+    price_message: Decimal = _money(0)
+    """Of a message that leaves by Twilio."""
     drain_seconds: float = Field(600.0, ge=0, le=86_400, allow_inf_nan=False)
     log_format: Literal["logfmt", "json"] = "logfmt"
 
@@ -422,6 +473,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     _check_credentials(given, faults)
     _check_silences(given, faults)
     _check_llm(given, faults)
+    _check_budget(given, faults)
     if "AGENT_FILE" in given:
         _read("AGENT_FILE", Path(given["AGENT_FILE"]), faults)
     settings = _validate(given, faults)
@@ -555,6 +607,22 @@ def _check_llm(given: Mapping[str, str], faults: list[str]) -> None:
         faults.append("LLM_BASE_URL is set, but LLM_MODEL is not: name the model.")
     if not url and "LLM_MODEL" in given:
         faults.append("LLM_MODEL is set, but LLM_BASE_URL is not: name the server.")
+
+
+def _check_budget(given: Mapping[str, str], faults: list[str]) -> None:
+    prices = [name for name in given if name.startswith("PRICE_")]
+    if _is_positive(given.get("DAILY_BUDGET", "")) and not any(
+        _is_positive(given[name]) for name in prices
+    ):
+        faults.append(
+            "DAILY_BUDGET is set, but no price is: say what a minute of a call costs"
+            " (PRICE_CALL_MINUTE), and whatever else is paid for (docs/limits.md)."
+        )
+
+
+def _is_positive(amount: str) -> bool:
+    """Whether it is more than nothing; what is no number is told elsewhere."""
+    return any(digit in "123456789" for digit in amount.lower().partition("e")[0])
 
 
 def _check_silences(given: Mapping[str, str], faults: list[str]) -> None:

@@ -43,6 +43,7 @@ CALL, STREAM = "CA_WORLD", "MZ_WORLD"
 WORD_MS: Final = 200
 PHRASES: Final = FixedPhrases(
     reprompts=("still there", "anybody listening"),
+    nearly_over="nearly over",
     goodbye="goodbye now",
     apology="sorry about that",
     busy="all busy",

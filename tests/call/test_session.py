@@ -484,6 +484,19 @@ class TestEndings:
         assert c.agent_turns()[2] == ("goodbye", PHRASES.goodbye, PHRASES.goodbye, "complete")
 
     @on_warped_time
+    async def test_a_call_that_has_lasted_long_enough_is_ended_in_words(self) -> None:
+        policy = TurnPolicy(call_max_ms=40_000.0)
+        async with call([[Say("very well")]], policy=policy) as c:
+            await c.until_quiet()
+            await c.until(lambda: c.phone.now_ms > 29_800)
+            await c.say("one more thing")
+            await c.ends()
+        assert " ".join(c.played).endswith(f"very well {PHRASES.nearly_over} {PHRASES.goodbye}")
+        assert (c.ended.reason, c.ended.status) == ("time_limit", "completed")
+        assert [turn[0] for turn in c.agent_turns()[-3:]] == ["reply", "nearly_over", "goodbye"]
+        assert c.phone.closed == (1000, "")
+
+    @on_warped_time
     async def test_an_end_from_outside(self) -> None:
         async with call([[3600.0]]) as c:
             await c.until_quiet()

@@ -1,5 +1,7 @@
 """Turn-taking, by behaviour; and its promises under random events."""
 
+from math import inf
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,7 +41,9 @@ from voiceagent.call.turn_events import (
     UtterancePaused,
     UtteranceStarted,
 )
+from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turn_state import State
+from voiceagent.call.turns import Turns
 from voiceagent.speech.ports import Recognition
 
 
@@ -749,6 +753,121 @@ class TestTheEnd:
         assert not world.utter("hello?")
 
 
+class TestTheTimeOfACall:
+    """Ten minutes are allowed; the caller is warned a minute before their end."""
+
+    MINUTE = 60_000.0
+
+    def listening_at(self, minutes: float) -> World:
+        """At that time of the call; the caller has talked with the agent now and then."""
+        world = World(Turns(TurnPolicy(call_max_ms=10 * self.MINUTE)))
+        world.begin()
+        world.answer()
+        world.play_out()
+        while world.now_ms < minutes * self.MINUTE - 9_000:
+            world.utter("I want to buy a house")
+            world.answer(1000)
+            world.wait(1000)
+            world.play_out()
+            if self.said(world.wait(10)):
+                world.send(ReplyHeard(world.reply))
+                world.release(world.reply, 500)
+                world.play_out()
+            world.wait(2000)
+        world.wait(minutes * self.MINUTE - world.now_ms)
+        return world
+
+    def said(self, actions: list[Action]) -> list[Phrase]:
+        return [action.phrase for action in actions if isinstance(action, SpeakPhrase)]
+
+    def test_the_caller_is_warned_once_and_goes_on(self) -> None:
+        world = self.listening_at(8.99)
+        assert self.said(world.wait(2000)) == [Phrase.NEARLY_OVER]
+        world.send(ReplyHeard(world.reply))
+        world.release(world.reply, 1500)
+        world.play_out()
+        assert only(world.utter("then quickly"), Think).text == "then quickly"
+        world.answer(1000)
+        world.play_out()
+        assert Phrase.NEARLY_OVER not in self.said(world.wait(5000))
+
+    def test_not_while_they_speak(self) -> None:
+        world = self.listening_at(8.99)
+        actions = world.hear(60, voiced=True)
+        world.recognise("two rooms and a balcony", length_ms=1900)
+        actions += world.hear(16, voiced=False)
+        only(actions, UtteranceEnded)
+        assert not self.said(actions)
+        world.answer(2000)
+        assert not self.said(world.wait(1900)), "nor while they are answered"
+        world.play_out()
+        assert self.said(world.wait(100)) == [Phrase.NEARLY_OVER]
+
+    def test_nor_while_they_press_keys(self) -> None:
+        world = self.listening_at(8.99)
+        world.wait(500)
+        world.other(3, 0)
+        assert not self.said(world.wait(1000))
+
+    def test_a_warning_that_nobody_heard_is_given_again(self) -> None:
+        world = self.listening_at(8.99)
+        assert self.said(world.wait(1000)) == [Phrase.NEARLY_OVER]
+        world.utter("wait I have another question")
+        world.answer(1000)
+        world.play_out()
+        assert self.said(world.wait(100)) == [Phrase.NEARLY_OVER]
+
+    def test_at_the_end_the_agent_says_goodbye_and_hangs_up(self) -> None:
+        world = self.listening_at(9.99)
+        assert self.said(world.wait(1000)) == [Phrase.GOODBYE]
+        world.release(world.reply, 1500)
+        assert none_of(world.utter("but I was not finished"), Think, StopSpeaking)
+        assert only(world.play_out(), HangUp).reason == "time_limit"
+
+    def test_whoever_speaks_then_may_finish(self) -> None:
+        world = self.listening_at(9.99)
+        actions = world.hear(60, voiced=True)
+        world.recognise("two rooms and a balcony", length_ms=1900)
+        actions += world.hear(16, voiced=False)
+        only(actions, Think)
+        world.answer(2000)
+        assert not self.said([*actions, *world.wait(1900)])
+        world.play_out()
+        assert self.said(world.wait(100)) == [Phrase.GOODBYE]
+
+    def test_but_not_for_ever(self) -> None:
+        world = self.listening_at(9.99)
+        actions = world.hear(500, voiced=True)
+        assert Phrase.GOODBYE in self.said(actions)
+        assert world.now_ms < 10.5 * self.MINUTE
+        assert only(world.play_out(), HangUp).reason == "time_limit"
+
+    def test_a_caller_who_comes_back_has_what_was_left(self) -> None:
+        world = World(Turns(TurnPolicy(call_max_ms=10 * self.MINUTE)))
+        world.send(BackFromTransfer(9.5 * self.MINUTE))
+        world.release(world.reply, 1500)
+        world.play_out()
+        assert self.said(world.wait(100)) == [Phrase.NEARLY_OVER]
+
+    def test_one_who_is_being_connected_needs_no_farewell(self) -> None:
+        world = self.listening_at(9.99)
+        world.send(PutThrough("+97231234567"))
+        only(world.play_out(), Connect)
+        assert Phrase.GOODBYE not in self.said(world.wait(11_000))
+        actions = world.wait(2000)
+        assert self.said(actions) == [Phrase.TRANSFER_FAILED]
+        world.release(world.reply, 500)
+        world.play_out()
+        assert self.said(world.wait(100)) == [Phrase.GOODBYE]
+
+    @pytest.mark.parametrize(("seconds", "warned_at_s"), [(60, 45), (240, 180), (3600, 3540)])
+    def test_of_a_short_call_a_quarter_is_left(self, seconds: float, warned_at_s: float) -> None:
+        assert TurnPolicy(call_max_ms=seconds * 1000).warns_at_ms == warned_at_s * 1000
+
+    def test_without_a_limit_nobody_is_warned(self) -> None:
+        assert TurnPolicy().warns_at_ms == float("inf")
+
+
 TEXTS = st.sampled_from(
     ["yes", "I want to buy a house", "mm-hm", "", "stop", "כן", "רגע לא ככה", "two rooms and", "…"]
 )
@@ -801,9 +920,12 @@ def play(world: World, step: tuple) -> None:  # type: ignore[type-arg]
 @settings(
     max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
-@given(st.lists(STEPS, min_size=5, max_size=25))
-def test_the_promises_hold_whatever_happens(steps: list) -> None:  # type: ignore[type-arg]
-    world = World()
+@given(st.lists(STEPS, min_size=5, max_size=25), st.sampled_from([inf, 5_000.0, 60_000.0]))
+def test_the_promises_hold_whatever_happens(
+    steps: list,  # type: ignore[type-arg]
+    call_max_ms: float,
+) -> None:
+    world = World(Turns(TurnPolicy(call_max_ms=call_max_ms)))
     world.begin()
     for step in steps:
         play(world, step)

@@ -25,6 +25,7 @@ from voiceagent.call.turn_events import (
     GuessReady,
     HangUp,
     Introduce,
+    Phrase,
     PlayedOut,
     PutThrough,
     Recognised,
@@ -42,6 +43,7 @@ from voiceagent.call.turn_events import (
     TransferFailed,
     UtteranceDropped,
     UtteranceEnded,
+    UtteranceStarted,
     Voice,
 )
 from voiceagent.call.turn_state import State
@@ -71,6 +73,9 @@ class World:
     """The reply that stands for a transfer."""
     leaving: bool = False
     """The last words of the call are being spoken."""
+    caller_speaks: bool = False
+    """An utterance is under way."""
+    began_ms: float | None = None
     last_voice_ms: float = 0.0
     """Wall time of the last voiced window."""
 
@@ -196,6 +201,17 @@ class World:
         for index, action in enumerate(actions):
             self._check_action(index, action, actions)
         self._check_deadlines()
+        self._check_time()
+
+    def _check_time(self) -> None:
+        """Nobody talks longer than a call may last."""
+        turns, policy = self.turns, self.turns.policy
+        if self.introductions and self.began_ms is None:
+            self.began_ms = self.now_ms
+        if self.began_ms is None or turns.state is State.ENDED or turns._is_farewell():
+            return
+        over_ms = self.now_ms - self.began_ms - policy.call_max_ms - policy.overtime_ms
+        assert over_ms < 0 or (turns.next_deadline_ms or 0) <= self.now_ms, "a call without an end"
 
     def _check_action(self, index: int, action: Action, actions: list[Action]) -> None:
         self._check_guess(index, action, actions)
@@ -207,7 +223,12 @@ class World:
                 self.introductions += 1
                 assert self.introductions == 1, "a second introduction"
                 self._new_reply(action.reply)
+            case UtteranceStarted():
+                self.caller_speaks = True
+            case UtteranceDropped():
+                self.caller_speaks = False
             case UtteranceEnded():
+                self.caller_speaks = False
                 self._check_end_of_utterance(index, action, actions)
             case Think():
                 assert isinstance(actions[index - 1], UtteranceEnded), "an answer to nothing"
@@ -219,6 +240,8 @@ class World:
                 if action.reply != self.reply:
                     self._new_reply(action.reply)
                 assert self.stopped != action.reply, "the agent speaks while it is stopped"
+                if action.phrase is Phrase.NEARLY_OVER:
+                    assert not self.caller_speaks, "a warning into the caller's words"
             case Speak():
                 assert action.reply == self.reply
             case StopSpeaking():

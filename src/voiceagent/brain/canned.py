@@ -15,6 +15,7 @@ class CannedBrain:
     def phrases(self) -> FixedPhrases:
         return FixedPhrases(
             reprompts=("Bench reprompt one.", "Bench reprompt two."),
+            nearly_over="Bench time nearly over.",
             goodbye="Bench goodbye.",
             apology="Bench apology.",
             busy="All lines are busy. Please call again in a few minutes.",

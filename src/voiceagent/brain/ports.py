@@ -142,7 +142,8 @@ class FixedPhrases:
     reprompts: tuple[str, ...]
     """To an idle caller, one after the other ("Are you still there?")."""
     goodbye: str
-    """After the last reprompt went unanswered, and when the service drains."""
+    """After the last reprompt went unanswered, when the call's time is over, and when the service
+    drains."""
     apology: str
     """When a part failed and the answer could not be made."""
     busy: str
@@ -153,6 +154,8 @@ class FixedPhrases:
     """When the person to whom the caller was to be connected cannot be reached."""
     recording: str
     """The notice of a call that is recorded, before the introduction."""
+    nearly_over: str
+    """Some time before a call is ended because it has lasted as long as calls may."""
 
 
 class Brain(Protocol):

@@ -31,6 +31,8 @@ class Talk:
     """Of the call's record."""
     language: str = ""
     """What it has changed to (BCP 47); empty: it never has."""
+    talked_ms: float = 0.0
+    """How long the call has lasted."""
 
 
 class Parking:

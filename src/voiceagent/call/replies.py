@@ -295,6 +295,7 @@ class Replies:
             on.Phrase.REPROMPT: self._phrases.reprompts[
                 action.index % len(self._phrases.reprompts)
             ],
+            on.Phrase.NEARLY_OVER: self._phrases.nearly_over,
             on.Phrase.APOLOGY: self._phrases.apology,
             on.Phrase.GOODBYE: self._phrases.goodbye,
             on.Phrase.TRANSFER: self._phrases.transfer,

@@ -176,7 +176,9 @@ class CallSession:
                     tasks.create_task(self._send(), name="send"),
                     tasks.create_task(self._listen(), name="listen"),
                 ]
-                self.dispatch(on.BackFromTransfer() if self._is_back else on.Begin())
+                self.dispatch(
+                    on.BackFromTransfer(self._talk.talked_ms) if self._is_back else on.Begin()
+                )
                 await self._ended.wait()
                 self.dispatch(on.Closed())
                 self._replies.close()
@@ -223,7 +225,10 @@ class CallSession:
         self._vad.close()
         if self._reason == "transferred":
             talk = replace(
-                self._talk, next_seq=self._detail.next_seq, language=self._replies.language
+                self._talk,
+                next_seq=self._detail.next_seq,
+                language=self._replies.language,
+                talked_ms=self._talk.talked_ms + self._now_ms(),
             )
             self._services.parking.leave(self.call_sid, talk)
         self._detail.ended(

@@ -26,6 +26,9 @@ class Begin:
 class BackFromTransfer:
     """The media stream is open again: the person to be connected could not be reached."""
 
+    talked_ms: float = 0.0
+    """How long the call had lasted before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -260,6 +263,7 @@ class Phrase(Enum):
     """What the agent says without a brain."""
 
     REPROMPT = "reprompt"
+    NEARLY_OVER = "nearly_over"
     APOLOGY = "apology"
     GOODBYE = "goodbye"
     TRANSFER = "transfer"

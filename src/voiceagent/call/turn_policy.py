@@ -1,6 +1,7 @@
 """Every figure of turn-taking, in ms, with where it comes from."""
 
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,16 @@ class TurnPolicy:
     """Pause after a key that ends the keyed answer; `#` ends it at once."""
     max_digits: int = 32
     """Longer than any number that people key in."""
+    call_max_ms: float = inf
+    """How long a call may last; then the agent takes its leave."""
+    overtime_ms: float = 15_000.0
+    """How much longer whoever is speaking then may go on."""
+    warning_share: float = 0.25
+    """Of a short call, how much is left when the caller is warned of its end."""
+    warning_ms: float = 60_000.0
+    """Of a longer one."""
+
+    @property
+    def warns_at_ms(self) -> float:
+        """When the caller is to hear that the time is nearly over."""
+        return self.call_max_ms - min(self.warning_ms, self.warning_share * self.call_max_ms)

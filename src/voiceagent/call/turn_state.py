@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-_FAREWELLS: Final = ("drain", "error", "staff_hangup")
+_FAREWELLS: Final = ("drain", "error", "staff_hangup", "time_limit")
 """Reasons to hang up that nobody can talk the agent out of."""
 
 
@@ -30,6 +30,8 @@ class Reply:
     """The keys that it answers."""
     introduction: bool = False
     apology: bool = False
+    warning: bool = False
+    """That the call's time is nearly over."""
     sentences: int = 0
     brain_done: bool = False
     broken: bool = False

@@ -13,10 +13,12 @@ inbound audio; missing media is therefore not silence.
 
 Promises, kept under property tests: one answer per utterance; an utterance ends
 300-600 ms after its last voice; THINKING and SPEAKING always have a deadline;
-the introduction comes once; a stop is always settled; after the end, nothing.
+a call ends in words once its time is over; the introduction comes once; a stop
+is always settled; after the end, nothing.
 """
 
 from dataclasses import dataclass, field
+from math import inf
 
 from voiceagent.call import turn_events as on
 from voiceagent.call.floor_words import FloorWords
@@ -50,6 +52,10 @@ class Turns:
     _introduced: bool = False
     _idle_due_ms: float = 0.0
     _reprompts: int = 0
+    _warns_ms: float = inf
+    """When the caller is to be told that the time is nearly over; inf: they were, or never are."""
+    _ends_ms: float = inf
+    """When the time is over."""
 
     def __post_init__(self) -> None:
         self._caller = UtteranceTracker(self.policy)
@@ -84,6 +90,8 @@ class Turns:
             due.append(self._settle_due_ms)
         elif self.state is State.LISTENING:
             due.append(self._idle_due_ms)
+        if (time_due_ms := self._time_due_ms) < inf:
+            due.append(time_due_ms)
         return min(due)
 
     @property
@@ -122,8 +130,9 @@ class Turns:
                 self._on_tick(now_ms, actions)
             case on.Begin():
                 self._on_begin(now_ms, actions)
-            case on.BackFromTransfer():
+            case on.BackFromTransfer(talked_ms):
                 self._introduced = True
+                self._set_time(now_ms - talked_ms)
                 self._say_phrase(on.Phrase.TRANSFER_FAILED, now_ms, actions)
             case on.TransferFailed():
                 if (reply := self._current(event.reply)) and reply.connecting:
@@ -500,8 +509,10 @@ class Turns:
             return
         self._say_phrase(on.Phrase.TRANSFER_FAILED, now_ms, actions)
 
-    def _say_phrase(self, phrase: on.Phrase, now_ms: float, actions: list[on.Action]) -> None:
-        self._speak_phrase(self._new_reply(now_ms), phrase, 0, actions)
+    def _say_phrase(self, phrase: on.Phrase, now_ms: float, actions: list[on.Action]) -> Reply:
+        reply = self._new_reply(now_ms)
+        self._speak_phrase(reply, phrase, 0, actions)
+        return reply
 
     def _listen(self, now_ms: float) -> None:
         self.state = State.LISTENING
@@ -510,6 +521,8 @@ class Turns:
 
     def _give_up(self, actions: list[on.Action]) -> None:
         if self._reply is not None:
+            if self._reply.warning and not self._reply.heard:
+                self._warns_ms = -inf  # as soon as there is room for it
             actions.append(on.AbandonReply(self._reply.id))
         self._reply = None
         self._held = False
@@ -520,6 +533,7 @@ class Turns:
         if self._introduced:
             return
         self._introduced = True
+        self._set_time(now_ms)
         reply = self._new_reply(now_ms)
         reply.introduction = True
         actions.append(on.Introduce(reply.id))
@@ -545,6 +559,7 @@ class Turns:
             and now_ms >= self._reply.deadline_ms
         ):
             self._on_overdue(self._reply, now_ms, actions)
+        self._mind_the_time(now_ms, actions)
 
     def _on_overdue(self, reply: Reply, now_ms: float, actions: list[on.Action]) -> None:
         if self.state is State.SPEAKING and reply.brain_done:
@@ -563,6 +578,37 @@ class Turns:
         self._speak_phrase(reply, on.Phrase.REPROMPT, self._reprompts, actions)
         self._reprompts += 1
         self.counters.reprompts += 1
+
+    # --- the call's time ------------------------------------------------------------------
+
+    def _set_time(self, began_ms: float) -> None:
+        self._warns_ms = began_ms + self.policy.warns_at_ms
+        self._ends_ms = began_ms + self.policy.call_max_ms
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether neither side is saying anything or about to."""
+        speaks = self._caller.current is not None or self._keys.under_way
+        return self.state is State.LISTENING and not (self._held or speaks)
+
+    @property
+    def _time_due_ms(self) -> float:
+        """When the time has to be minded next; inf: not by itself."""
+        if self._is_farewell():
+            return inf
+        if self._is_quiet:
+            return min(self._warns_ms, self._ends_ms)
+        return self._ends_ms + self.policy.overtime_ms
+
+    def _mind_the_time(self, now_ms: float, actions: list[on.Action]) -> None:
+        """Warn of the end, or take leave: where nobody is speaking, or when it is high time."""
+        if self.state is State.ENDED or self._is_farewell() or now_ms < self._time_due_ms:
+            return
+        if now_ms >= self._ends_ms:
+            self._take_leave("time_limit", now_ms, actions)
+            return
+        self._warns_ms = inf
+        self._say_phrase(on.Phrase.NEARLY_OVER, now_ms, actions).warning = True
 
     def _is_farewell(self) -> bool:
         return self._reply is not None and self._reply.is_last_word

@@ -79,7 +79,10 @@ def fixed_lines(brain: Brain, profile: AgentProfile) -> Lines:
     """What is said word for word: synthesised ahead, so that it sounds at once, whatever fails."""
     phrases, own = brain.phrases, profile.phrases
     opening = [event.text for event in brain.open(Party()).opening() if isinstance(event, Say)]
-    fixed = (phrases.apology, phrases.goodbye, phrases.transfer_failed)
+    fixed = (
+        *(phrases.apology, phrases.goodbye, phrases.nearly_over),
+        phrases.transfer_failed,
+    )
     in_need = (own.one_moment, own.still_working, own.takeover, own.transfer)
     said = dict.fromkeys([*opening, *phrases.reprompts, *fixed, *in_need])
     return Lines(brain.language, tuple(said))

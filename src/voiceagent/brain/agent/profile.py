@@ -160,6 +160,10 @@ class PhraseTable(_Table):
     goodbye: Text
     apology: Text
     busy: Text
+    too_many_calls: Text
+    """To a number that has called too often; spoken by Twilio itself."""
+    nearly_over: Text
+    """Some time before the longest that a call may last."""
     not_understood: Annotated[Phrases, Field(min_length=2)]
     again: Annotated[Phrases, Field(min_length=2)]
     """Before a question that the caller asked to hear again."""
@@ -322,6 +326,7 @@ class AgentProfile(_Table):
         phrases = self.phrases_in(language)
         return FixedPhrases(
             reprompts=phrases.reprompts,
+            nearly_over=phrases.nearly_over,
             goodbye=phrases.goodbye,
             apology=phrases.apology,
             busy=phrases.busy,

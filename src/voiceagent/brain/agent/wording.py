@@ -19,6 +19,11 @@ _ENGLISH: Final[_Sentences] = {
     "goodbye": "Thank you for calling. Goodbye.",
     "apology": "I am sorry, something went wrong on our side. Please say that once more.",
     "busy": "Thank you for calling {business}. All our lines are busy. Please call again soon.",
+    "too_many_calls": (
+        "Thank you for calling {business}. You have called us several times already."
+        " Please call again later. Goodbye."
+    ),
+    "nearly_over": "Just so you know, this call has to end soon.",
     "not_understood": ["Sorry, I did not catch that.", "I am sorry, I did not understand."],
     "again": ["Of course.", "Sure, once more.", "No problem."],
     "wait": "Of course, take your time.",
@@ -49,6 +54,11 @@ _HEBREW: Final[_Sentences] = {
     "goodbye": "תודה שהתקשרתם, להתראות.",
     "apology": "סליחה, הייתה אצלנו תקלה. אפשר לומר את זה שוב?",
     "busy": "תודה שהתקשרתם אל {business}. כל הקווים תפוסים כרגע. נשמח אם תתקשרו שוב בעוד זמן קצר.",
+    "too_many_calls": (
+        "תודה שהתקשרתם אל {business}. כבר דיברנו כמה פעמים בזמן האחרון."
+        " נשמח אם תתקשרו שוב מאוחר יותר. להתראות."
+    ),
+    "nearly_over": "רק שתדעו, השיחה צריכה להסתיים בקרוב.",
     "not_understood": ["סליחה, לא שמענו היטב.", "מצטערים, זה לא היה ברור."],
     "again": ["כמובן.", "בשמחה, שוב.", "אין בעיה."],
     "wait": "כמובן, קחו את הזמן.",
@@ -75,6 +85,11 @@ _RUSSIAN: Final[_Sentences] = {
     "goodbye": "Спасибо за звонок. До свидания.",
     "apology": "Извините, у нас произошёл сбой. Повторите, пожалуйста.",
     "busy": "Здравствуйте, это {business}. Сейчас все линии заняты. Позвоните, пожалуйста, позже.",
+    "too_many_calls": (
+        "Здравствуйте, это {business}. Вы уже звонили нам несколько раз."
+        " Пожалуйста, позвоните позже. До свидания."
+    ),
+    "nearly_over": "Обращаем внимание: разговор скоро придётся закончить.",
     "not_understood": ["Извините, не удалось расслышать.", "Простите, это было неясно."],
     "again": ["Конечно.", "Хорошо, ещё раз.", "Без проблем."],
     "wait": "Конечно, не торопитесь.",
@@ -103,6 +118,11 @@ _ARABIC: Final[_Sentences] = {
     "goodbye": "شكرًا لاتصالكم. مع السلامة.",
     "apology": "عذرًا، حدث خلل لدينا. هل يمكنكم إعادة ما قلتم؟",
     "busy": "أهلًا بكم، هنا {business}. جميع الخطوط مشغولة الآن. نرجو أن تتصلوا بعد قليل.",
+    "too_many_calls": (
+        "أهلًا بكم، هنا {business}. لقد اتصلتم بنا عدة مرات."
+        " نرجو أن تعاودوا الاتصال لاحقًا. مع السلامة."
+    ),
+    "nearly_over": "للعلم، يجب أن تنتهي هذه المكالمة قريبًا.",
     "not_understood": ["عذرًا، لم نسمع جيدًا.", "نعتذر، لم يكن ذلك واضحًا."],
     "again": ["بالطبع.", "بكل سرور، مرة أخرى.", "لا مشكلة."],
     "wait": "بالطبع، خذوا وقتكم.",
@@ -127,6 +147,7 @@ _ARABIC: Final[_Sentences] = {
 _DEFAULTS: Final = {"ar": _ARABIC, "en": _ENGLISH, "he": _HEBREW, "ru": _RUSSIAN}
 
 _STAND_INS: Final = {
+    "too_many_calls": "busy",
     "one_moment": "wait",
     "still_working": "one_moment",
     "takeover": "apology",
@@ -153,7 +174,7 @@ def completed(phrases: Mapping[str, Any], language: str) -> dict[str, Any]:
             case str(spoken) | [str(spoken), *_]:
                 whole.setdefault(key, spoken)
     # Nothing else says it: better in another language than not at all.
-    for key in ("robot", "recording"):
+    for key in ("robot", "recording", "nearly_over"):
         whole.setdefault(key, _ENGLISH[key])
     return whole
 

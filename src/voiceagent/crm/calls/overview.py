@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
-from uuid import UUID
 
+from voiceagent.crm.people.meant import people_meant
 from voiceagent.crm.people.views import TimelineItem
-from voiceagent.crm.postgres.database import Connection, Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.paging import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -31,7 +31,7 @@ OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 TALKED: Final = ("agent_hangup", "caller_hangup", "idle", "drain", "staff_hangup")
 MISSED: Final = (
-    *("busy", "never_connected", "service_away"),
+    *("busy", "caller_limit", "budget", "never_connected", "service_away"),
     *("line_busy", "no_answer", "not_connected"),
 )
 BROKEN: Final = ("error", "socket_lost", "send_timeout", "process_lost")
@@ -42,13 +42,14 @@ def _reasons(reasons: Sequence[str]) -> str:
     return ", ".join(f"'{reason}'" for reason in reasons)
 
 
-# As the index `calls_not_talked` has it: whatever is rare is found among few.
-_NOT_TALKED: Final = f"(c.end_reason IS NULL OR c.end_reason NOT IN ({_reasons(TALKED)}))"
+# As the indexes `calls_live`, `calls_transferred`, `calls_broken` and `calls_not_talked` have it:
+# whatever is rare is found among few.
 _ENDED_SO: Final[Mapping[Outcome, str]] = {
-    "live": f"{_NOT_TALKED} AND c.ended_at IS NULL",
-    "transferred": f"{_NOT_TALKED} AND c.end_reason = 'transferred'",
-    "missed": f"{_NOT_TALKED} AND c.end_reason IN ({_reasons(MISSED)})",
-    "broken": f"{_NOT_TALKED} AND c.end_reason IN ({_reasons(BROKEN)})",
+    "live": "c.ended_at IS NULL",
+    "transferred": "c.end_reason = 'transferred'",
+    "missed": f"(c.end_reason IS NULL OR c.end_reason NOT IN ({_reasons(TALKED)}))"
+    f" AND c.end_reason IN ({_reasons(MISSED)})",
+    "broken": f"c.end_reason IN ({_reasons(BROKEN)})",
     "talked": f"c.end_reason NOT IN ({_reasons(('transferred', *MISSED, *BROKEN))})",
 }
 _OUTCOME: Final = f"""
@@ -59,13 +60,7 @@ CASE WHEN c.ended_at IS NULL THEN 'live'
      ELSE 'talked' END
 """
 
-# Those merged into another one have kept their numbers; their calls are the other one's.
-_PEOPLE: Final = """
-SELECT COALESCE(merged_into, id) FROM contacts
-WHERE erasing IS NULL AND (name ILIKE $1 OR phone LIKE $1 OR phone LIKE $2)
-LIMIT $3
-"""
-# The same, asked of each call: where many are meant a page is full after a few calls.
+# Of many people each call is asked whether it is of one: a page is full after a few calls.
 _IS_OF_THEM: Final = """
 EXISTS (SELECT FROM contacts p
         WHERE (p.id = c.contact_id OR p.merged_into = c.contact_id) AND p.erasing IS NULL
@@ -82,8 +77,6 @@ SELECT c.call_sid, c.contact_id, k.name,
                WHERE r.call_sid = c.call_sid AND r.kept_at IS NOT NULL) AS is_recorded
 FROM calls c LEFT JOIN contacts k ON k.id = c.contact_id AND k.erasing IS NULL
 """  # noqa: S608 - our own constants
-_MOST_PEOPLE: Final = 2_000
-"""Whose calls are fetched by their ids."""
 
 _CAME_OF: Final = """
 SELECT 'callback' AS kind, id::text, created_at AS at, NULL AS direction, status, about AS text,
@@ -133,23 +126,23 @@ class CallsOverview:
         wanted = wanted or LineFilter()
         after = from_cursor("calls", cursor)
         limit = min(limit, MAX_LIMIT)
-        async with self._database.connection() as connection:
-            q = wanted.q or ""
-            people = await _people(connection, q) if q else None
+        conditions = _Conditions()
+        if q := wanted.q or "":
+            people = await people_meant(self._database, q)
             if people == []:
                 return CallLinePage(items=[], next_cursor=None)
-            conditions = _Conditions()
-            if people is not None and len(people) > _MOST_PEOPLE:
+            if people is None:
                 words = contains_pattern(q)
                 conditions.add(_IS_OF_THEM, words, number_pattern(q) or words)
             else:
                 conditions.add("c.contact_id = ANY({}::uuid[])", people)
-            conditions.add("c.started_at >= {}", wanted.since)
-            conditions.add("c.started_at < {}", wanted.until)
-            if wanted.outcome is not None:
-                conditions.always(_ENDED_SO[wanted.outcome])
-            if after is not None:
-                conditions.add("(c.started_at, c.call_sid) < ({}, {})", after.at, after.id)
+        conditions.add("c.started_at >= {}", wanted.since)
+        conditions.add("c.started_at < {}", wanted.until)
+        if wanted.outcome is not None:
+            conditions.always(_ENDED_SO[wanted.outcome])
+        if after is not None:
+            conditions.add("(c.started_at, c.call_sid) < ({}, {})", after.at, after.id)
+        async with self._database.connection() as connection:
             rows = await connection.fetch(
                 f"{_LINES} {conditions.where}"
                 f" ORDER BY c.started_at DESC, c.call_sid DESC LIMIT {limit + 1}",
@@ -197,10 +190,3 @@ class _Conditions:
 
     def always(self, text: str) -> None:
         self._texts.append(text)
-
-
-async def _people(connection: Connection, q: str) -> list[UUID]:
-    """One more than are fetched by their ids: there are many."""
-    values = (contains_pattern(q), number_pattern(q), _MOST_PEOPLE + 1)
-    rows = await connection.fetch(_PEOPLE, *values)
-    return [row[0] for row in rows]

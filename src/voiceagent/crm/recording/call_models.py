@@ -73,8 +73,8 @@ class TurnSpoken(_Record):
     """What the other side heard of it: the whole text, or its beginning."""
     status: Literal["speaking", "complete", "interrupted", "abandoned"] = "complete"
     source: str = ""
-    """caller: `final`, `interim` or `dtmf`; agent: `opening`, `reply`, `reprompt`, `apology`,
-    `goodbye`."""
+    """caller: `final`, `interim` or `dtmf`; agent: `opening`, `reply`, `reprompt`,
+    `nearly_over`, `apology`, `goodbye`."""
     timings: dict[str, float] = Field(default_factory=dict)
     """ms since the call's start (`…_at_ms`) or durations (`…_ms`); see docs/timings.md."""
 
@@ -125,12 +125,14 @@ class CallEnded(_Record):
     status: Literal["completed", "failed"]
     reason: str
     """`agent_hangup`, `caller_hangup`, `staff_hangup` (somebody of the business ended it, on the
-    live page), `idle`, `drain`, `socket_lost`, `send_timeout`, `error`,
-    `busy` (told to call again: it never came to a stream), `process_lost` (concluded later:
-    the process that held it was killed), `never_connected` (concluded later: it was announced and
-    no stream came), `service_away` (concluded later: the provider lists it, and it never came to
-    this service), `transferred` (to a person; it gives way to the end of a call that came back);
-    of outbound calls `line_busy`, `no_answer`, `not_connected`."""
+    live page), `idle`, `time_limit` (it had lasted as long as a call may), `drain`, `socket_lost`,
+    `send_timeout`, `error`, `busy` (told to call again: it never came to a stream), `caller_limit`
+    (the same, since its number has called too often), `budget` (the same, or a message was taken,
+    or the caller was sent to a person, since the day's budget is spent), `process_lost` (concluded
+    later: the process that held it was killed), `never_connected` (concluded later: it was
+    announced and no stream came), `service_away` (concluded later: the provider lists it, and it
+    never came to this service), `transferred` (to a person; it gives way to the end of a call that
+    came back); of outbound calls `line_busy`, `no_answer`, `not_connected`."""
     counters: dict[str, int] = Field(default_factory=dict)
     """`utterances`, `answers`, `barge_ins`, `false_interruptions`, `reprompts`, `frames_in`,
     `frames_out`, `malformed`."""

@@ -161,6 +161,7 @@ CALL_HE: Final = CallTexts(
     sources={
         "opening": "פתיחה",
         "reprompt": "שאלה חוזרת",
+        "nearly_over": "הזמן עומד להסתיים",
         "apology": "התנצלות על תקלה",
         "goodbye": "פרידה",
     },
@@ -280,6 +281,7 @@ CALL_EN: Final = CallTexts(
     sources={
         "opening": "greeting",
         "reprompt": "asked again",
+        "nearly_over": "time nearly over",
         "apology": "apology for a fault",
         "goodbye": "goodbye",
     },
