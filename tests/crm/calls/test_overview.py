@@ -3,7 +3,6 @@
 import pytest
 
 from crm.records import CALLER, after, announced, callback, ended, learnt, started, whole_call
-from voiceagent.crm.calls import overview as module
 from voiceagent.crm.calls.overview import (
     BROKEN,
     MISSED,
@@ -12,6 +11,7 @@ from voiceagent.crm.calls.overview import (
     CallsOverview,
     LineFilter,
 )
+from voiceagent.crm.people import meant
 from voiceagent.crm.people.merging import Merging
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.recording.records import RecordsRepository
@@ -51,23 +51,29 @@ async def test_every_ending_is_of_one_kind_and_found_by_it(
     assert {line.outcome for line in everything if line.call_sid[3:] in MISSED} == {"missed"}
 
 
-@pytest.mark.parametrize("fetched_by_ids", [2_000, 0], ids=["few", "many"])
+@pytest.mark.parametrize("people", ["few", "few, by rows", "many", "many of the newest"])
 async def test_the_calls_of_somebody_are_found_by_each_of_their_numbers(
     overview: CallsOverview,
     records: RecordsRepository,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
-    fetched_by_ids: int,
+    people: str,
 ) -> None:
-    """However many people are meant by it."""
-    monkeypatch.setattr(module, "_MOST_PEOPLE", fetched_by_ids)
+    """However many people are meant by it, and however they are found."""
+    match people:
+        case "few, by rows":
+            await database.pool.execute("DROP INDEX contacts_trigrams")
+        case "many":
+            monkeypatch.setattr(meant, "MOST_PEOPLE", 0)
+        case "many of the newest":
+            monkeypatch.setattr(meant, "OFTEN", 0)
     await records.apply(
         [announced("CA1"), announced("CA2", OTHER, at=5), learnt("CA1", name="Dana Levi")]
     )
     find = "SELECT id FROM contacts WHERE phone = $1"
     kept, other = [await database.pool.fetchval(find, phone) for phone in (CALLER, OTHER)]
     await Merging(database).merge(other, kept)
-    for q in ("4999", "054-123-4567", "LEVI"):
+    for q in ("4999", "054-123-4567", "LEVI", "vi"):
         assert await sids(overview, q=q) == ["CA2", "CA1"]
     assert await sids(overview, q="nobody") == []
     assert await sids(overview, q="\x00") == []

@@ -51,31 +51,32 @@ FROM contacts k WHERE k.id = surviving_contact($1)
 
 _SWITCH = "SELECT agent FROM contacts WHERE id = surviving_contact($1) FOR NO KEY UPDATE"
 
-# Of each contact the newest message behind all that was answered, and behind all that a person
-# wrote.
+# Of each contact the newest message, unless an answer or a person has seen it: then nothing older
+# waits either. The OFFSETs keep the planner from joining all messages to all others. Of an answer
+# the process, and its clock, may be another one than that of what it answers.
 _UNANSWERED = """
-SELECT contact_id, id FROM (
-    SELECT DISTINCT ON (m.contact_id) m.contact_id, m.id, m.created_at
-    FROM messages m JOIN contacts k ON k.id = m.contact_id
-    WHERE m.direction = 'in' AND m.channel = 'whatsapp' AND k.agent = 'on'
-      AND NOT COALESCE(
-          k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false)
-      AND NOT EXISTS (
-          SELECT 1 FROM contact_identities i
-          WHERE i.contact_id = k.id AND i.kind = 'phone' AND i.value = $3)
-      AND m.created_at > now() - interval '24 hours'
-      AND m.created_at <= now() - $1 * interval '1 second'
-      AND NOT EXISTS (
-          SELECT 1 FROM messages a
-          WHERE a.contact_id = m.contact_id AND a.author = 'person'
-            AND (a.created_at, a.id) > (m.created_at, m.id))
-      AND NOT EXISTS (
-          SELECT 1 FROM messages a JOIN messages n ON n.id::text = a.answers
-          WHERE a.contact_id = m.contact_id AND n.contact_id = m.contact_id
-            AND (n.created_at, n.id) >= (m.created_at, m.id))
-    ORDER BY m.contact_id, m.created_at DESC, m.id DESC
-) waiting
-ORDER BY created_at DESC
+SELECT m.contact_id, m.id FROM (
+    SELECT DISTINCT ON (contact_id) contact_id, id, created_at FROM messages
+    WHERE direction = 'in' AND channel = 'whatsapp'
+      AND created_at > now() - interval '24 hours'
+      AND created_at <= now() - $1 * interval '1 second'
+    ORDER BY contact_id, created_at DESC, id DESC
+) m JOIN contacts k ON k.id = m.contact_id
+WHERE k.agent = 'on'
+  AND NOT COALESCE(k.whatsapp_stop_at > COALESCE(k.whatsapp_start_at, '-infinity'), false)
+  AND NOT EXISTS (
+      SELECT 1 FROM contact_identities i
+      WHERE i.contact_id = k.id AND i.kind = 'phone' AND i.value = $3)
+  AND NOT EXISTS (
+      SELECT 1 FROM messages a
+      WHERE a.contact_id = m.contact_id AND a.author = 'person'
+        AND (a.created_at, a.id) > (m.created_at, m.id) OFFSET 0)
+  AND NOT EXISTS (
+      SELECT 1 FROM messages a JOIN messages n ON n.id::text = a.answers
+      WHERE a.contact_id = m.contact_id AND n.contact_id = m.contact_id
+        AND a.created_at > m.created_at - interval '1 hour'
+        AND (n.created_at, n.id) >= (m.created_at, m.id) OFFSET 0)
+ORDER BY m.created_at DESC
 LIMIT $2
 """
 

@@ -15,7 +15,12 @@ from typing import Any, Final
 import asyncpg
 
 from voiceagent.crm.people.search_indexes import unfinished
-from voiceagent.crm.people.search_streams import CONTACTS, PHASES, Stream
+from voiceagent.crm.people.search_streams import (
+    CONTACTS,
+    MIN_INDEXED_CHARACTERS,
+    PHASES,
+    Stream,
+)
 from voiceagent.crm.people.views import SearchHit, SearchPage
 from voiceagent.crm.postgres.database import QUERY_DEADLINE_S, Connection, Database
 from voiceagent.crm.postgres.paging import (
@@ -34,8 +39,6 @@ BUDGET_S: Final = 1.0
 INDEX_S: Final = 0.75
 """A statement by the indexes may take so long: words that are not so rare are found sooner by
 rows."""
-MIN_INDEXED_CHARACTERS: Final = 3
-"""Fewer have no trigram."""
 STRETCHES_TO_FILL: Final = 10
 """Words that fill a page in so many stretches of rows are not rare: no index is asked."""
 SNIPPET_CHARACTERS: Final = 160

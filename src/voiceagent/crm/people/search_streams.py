@@ -10,8 +10,10 @@ from typing import Final
 CONTACT_WORDS: Final = "contact_words(name, phone, fields)"
 CALL_WORDS: Final = "(COALESCE(summary, '') || E'\\n' || from_number || E'\\n' || to_number)"
 """Texts that indexes are made of."""
-_LONG: Final = "'{-1}'::bigint[]"
+LONG: Final = "'{-1}'::bigint[]"
 """Has each text that is longer than what of it is indexed: any words may stand in the rest."""
+MIN_INDEXED_CHARACTERS: Final = 3
+"""Fewer have no trigram."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,12 @@ AND (k.name ILIKE $1 OR k.phone LIKE $1 OR k.phone LIKE $2
      OR EXISTS (SELECT FROM contacts m
                 WHERE m.merged_into = k.id AND (m.phone LIKE $1 OR m.phone LIKE $2))
      OR EXISTS (SELECT FROM contact_identities i
-                WHERE i.contact_id = k.id AND (i.value LIKE $1 OR i.value LIKE $2)))
+                WHERE i.contact_id = k.id AND (i.value LIKE $1 OR i.value LIKE $2) OFFSET 0))
 """,
     candidates=f"""
 SELECT COALESCE(merged_into, id) FROM contacts
 WHERE trigrams({CONTACT_WORDS}) @> trigrams($3) OR trigrams({CONTACT_WORDS}) @> trigrams($4)
-UNION SELECT COALESCE(merged_into, id) FROM contacts WHERE trigrams({CONTACT_WORDS}) @> {_LONG}
+UNION SELECT COALESCE(merged_into, id) FROM contacts WHERE trigrams({CONTACT_WORDS}) @> {LONG}
 UNION SELECT contact_id FROM contact_identities
       WHERE trigrams(value) @> trigrams($3) OR trigrams(value) @> trigrams($4)
 """,  # noqa: S608 - our own constants
@@ -115,12 +117,12 @@ LEFT JOIN LATERAL (SELECT f.value FROM call_fields f
 """,
     candidates=f"""
 SELECT call_sid FROM turns
-WHERE (trigrams(text) @> trigrams($3) OR trigrams(text) @> {_LONG}) AND text ILIKE $1
+WHERE (trigrams(text) @> trigrams($3) OR trigrams(text) @> {LONG}) AND text ILIKE $1
 UNION SELECT call_sid FROM call_fields
-      WHERE trigrams(value) @> trigrams($3) OR trigrams(value) @> {_LONG}
+      WHERE trigrams(value) @> trigrams($3) OR trigrams(value) @> {LONG}
 UNION SELECT call_sid FROM calls
       WHERE trigrams({CALL_WORDS}) @> trigrams($3) OR trigrams({CALL_WORDS}) @> trigrams($4)
-UNION SELECT call_sid FROM calls WHERE trigrams({CALL_WORDS}) @> {_LONG}
+UNION SELECT call_sid FROM calls WHERE trigrams({CALL_WORDS}) @> {LONG}
 """,  # noqa: S608 - our own constants
     at_once=100,
 )
@@ -145,9 +147,9 @@ LEFT JOIN LATERAL (SELECT f.transcript FROM message_media f
 SELECT id FROM messages
 WHERE trigrams(text) @> trigrams($3) AND text ILIKE $1
    OR trigrams(text) @> trigrams($4) AND text LIKE $2
-   OR trigrams(text) @> {_LONG} AND (text ILIKE $1 OR text LIKE $2)
+   OR trigrams(text) @> {LONG} AND (text ILIKE $1 OR text LIKE $2)
 UNION SELECT message_id FROM message_media
-      WHERE trigrams(transcript) @> trigrams($3) OR trigrams(transcript) @> {_LONG}
+      WHERE trigrams(transcript) @> trigrams($3) OR trigrams(transcript) @> {LONG}
 """,  # noqa: S608 - our own constants
     at_once=1_000,
 )
