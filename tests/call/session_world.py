@@ -22,6 +22,7 @@ from voiceagent.call.activity import WINDOW_MS, Window
 from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, frame_levels_dbfs
 from voiceagent.call.control import CallControl
 from voiceagent.call.parking import Parking
+from voiceagent.call.sending import TakeMessage
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.tape import Tape
@@ -301,8 +302,9 @@ class Phone:
 
     # The session's side.
 
-    async def receive(self) -> str | bytes | None:
-        return await self._inbound.get()
+    async def deliver(self, take: TakeMessage) -> None:
+        while (message := await self._inbound.get()) is not None:  # noqa: ASYNC110 - no poll
+            await asyncio.sleep(take(message))
 
     async def send(self, text: str) -> None:
         assert self.closed is None, "sent after the close"

@@ -11,7 +11,7 @@ from warped_time import on_warped_time
 
 from voiceagent.call import sending
 from voiceagent.call.playout import Playout
-from voiceagent.call.sending import Sender
+from voiceagent.call.sending import Sender, TakeMessage
 from voiceagent.recordings.events import AgentSent, Cleared
 from voiceagent.recordings.tape import CallTape
 from voiceagent.twilio.media_stream import Encoder
@@ -56,7 +56,7 @@ class Line:
 
     # The socket.
 
-    async def receive(self) -> str | bytes | None:
+    async def deliver(self, take: TakeMessage) -> None:
         raise NotImplementedError
 
     async def send(self, text: str) -> None:

@@ -1,8 +1,9 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from voiceagent.call.audio import FRAME_BYTES, FRAME_MS
 from voiceagent.evals import caller_voice
@@ -44,11 +45,30 @@ async def until_quiet(line: TextLine) -> None:
         await asyncio.sleep(FRAME_MS / 1000)
 
 
+async def taken(line: TextLine, enough: Callable[[list[dict[str, Any]]], bool]) -> list[Any]:
+    """The messages that a service takes until there are enough of them, or no more."""
+    messages: list[dict[str, Any]] = []
+    enough_came = asyncio.Event()
+
+    def take(message: str | bytes) -> float:
+        messages.append(json.loads(message))
+        if not enough(messages):
+            return 0.0
+        enough_came.set()
+        return 60.0
+
+    delivering = asyncio.create_task(line.deliver(take))
+    waiting = asyncio.create_task(enough_came.wait())
+    await asyncio.wait([delivering, waiting], return_when=asyncio.FIRST_COMPLETED)
+    for task in (delivering, waiting):
+        task.cancel()
+    await asyncio.wait([delivering, waiting])
+    return messages
+
+
 async def next_mark(line: TextLine) -> str:
-    while True:
-        message = json.loads(await line.receive() or "{}")
-        if message.get("event") == "mark":
-            return str(message["mark"]["name"])
+    messages = await taken(line, lambda came: came[-1]["event"] == "mark")
+    return str(messages[-1]["mark"]["name"])
 
 
 class TestHeard:
@@ -141,8 +161,7 @@ class TestCaller:
             assert line.recognitions(0.0, 10_000.0)[0].text == "go"
             assert line.audio_ms == 0.0, "nothing was taken yet"
 
-            for _ in range(5):
-                await line.receive()
+            await taken(line, lambda came: len(came) == 5)
             assert line.audio_ms == 5 * FRAME_MS
 
     async def test_does_not_go_on_when_the_call_is_over(self) -> None:
@@ -157,7 +176,5 @@ class TestCaller:
             line.press("1")
             line.put_down()
 
-            events = []
-            while (message := await line.receive()) is not None:
-                events.append(json.loads(message)["event"])
-            assert events[-2:] == ["dtmf", "stop"]
+            messages = await taken(line, lambda _: False)
+            assert [message["event"] for message in messages[-2:]] == ["dtmf", "stop"]

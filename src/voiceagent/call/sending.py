@@ -14,13 +14,21 @@ from voiceagent.twilio.media_stream import Encoder
 
 _SEND_S: Final = 5.0
 """A burst that hangs longer means a half-dead socket."""
+_STANDSTILL_MS: Final = 500.0
+"""Woken so much too late, the process stood still: what came meanwhile is read before anything is
+sent, or a socket that was given up would take the caller's hanging up with it, unread."""
+
+
+TakeMessage = Callable[[str | bytes], float]
+"""Takes a message that came; tells for how many seconds no other should be read, nearly always 0.
+Never raises."""
 
 
 class MediaSocket(Protocol):
     """The WebSocket of a call, after its handshake."""
 
-    async def receive(self) -> str | bytes | None:
-        """The next message; None once the peer has gone."""
+    async def deliver(self, take: TakeMessage) -> None:
+        """Have every message taken, in order, until the peer has gone."""
 
     async def send(self, text: str) -> None:
         """Raises `ConnectionError` once the peer has gone."""
@@ -97,6 +105,8 @@ class Sender:
         finally:
             if alarm is not None:
                 alarm.cancel()
+        if due_ms is not None and self._now_ms() - due_ms > _STANDSTILL_MS:
+            await asyncio.sleep(0)  # the loop reads before it comes back
 
     async def _send_due(self) -> None:
         if self._clear_due:

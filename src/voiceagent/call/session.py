@@ -43,8 +43,8 @@ _MEDIA_SILENCE_MS: Final = 60_000.0
 """Twilio sends a frame each 20 ms, silence included; a minute without one is a dead stream."""
 _MAX_MALFORMED: Final = 1000
 """So many broken messages are no phone: the socket is closed."""
-_MESSAGES_AT_ONCE: Final = 32
-"""Messages that are there already are taken without a wait: after so many, others have a turn."""
+_MESSAGES_COUNTED: Final = 32
+"""So many are counted in one go."""
 _MESSAGES_A_SECOND: Final = 1000.0
 """Twilio sends some 55; whoever sends more than this is read no faster, and the socket pushes
 back."""
@@ -156,6 +156,8 @@ class CallSession:
         self._frames_in = 0
         self._malformed = 0
         self._media_at_ms = 0.0
+        self._taken = 0
+        self._allowed, self._counted_at_s = _MESSAGES_SAVED_UP, self._born
 
     # --- life -------------------------------------------------------------------------------
 
@@ -349,22 +351,29 @@ class CallSession:
     # --- the socket -------------------------------------------------------------------------
 
     async def _receive(self) -> None:
-        taken, allowed, counted_at_s = 0, _MESSAGES_SAVED_UP, self._clock()
-        while (message := await self._socket.receive()) is not None:
-            try:
-                self._on_message(_decode(message))
-            except ProtocolError as error:
-                self._on_malformed(error)
-            if self._ended.is_set():
-                return
-            taken += 1
-            if taken % _MESSAGES_AT_ONCE == 0:
-                now_s = self._clock()
-                earned = (now_s - counted_at_s) * _MESSAGES_A_SECOND
-                allowed = min(_MESSAGES_SAVED_UP, allowed + earned) - _MESSAGES_AT_ONCE
-                counted_at_s = now_s
-                await asyncio.sleep(max(0.0, -allowed / _MESSAGES_A_SECOND))
+        await self._socket.deliver(self._take)
         self._on_gone()
+
+    def _take(self, message: str | bytes) -> float:
+        """Take a message; tells for how many seconds no other should be read."""
+        if self._ended.is_set():
+            return 0.0
+        try:
+            self._on_message(_decode(message))
+        except ProtocolError as error:
+            self._on_malformed(error)
+        except Exception:
+            _log.exception("the call failed", extra={"call_sid": self.call_sid})
+            self.end("error")
+        self._taken += 1
+        return 0.0 if self._taken % _MESSAGES_COUNTED else self._too_fast_by_s()
+
+    def _too_fast_by_s(self) -> float:
+        now_s = self._clock()
+        earned = (now_s - self._counted_at_s) * _MESSAGES_A_SECOND
+        self._allowed = min(_MESSAGES_SAVED_UP, self._allowed + earned) - _MESSAGES_COUNTED
+        self._counted_at_s = now_s
+        return max(0.0, -self._allowed / _MESSAGES_A_SECOND)
 
     def _on_gone(self) -> None:
         """The peer has gone and did not say that the caller hung up."""

@@ -29,6 +29,16 @@ _REPLACE_PAUSE_S: Final = 1.0
 
 _TO_FLOAT: Final[Floats] = ulaw_to_pcm16(bytes(range(256))).astype(np.float32) / np.float32(32768)
 
+_OPEN_LINE_DBFS: Final = -55.0
+"""Below it nothing is speech, whatever the model says (`ActivityPolicy.quietest_speech_dbfs`)."""
+_LISTENED_WINDOWS: Final = 10
+"""Windows below it that the model hears nonetheless, first and now and then: a gap within a word
+is shorter, its state comes to rest in them, and they tell whether the background is a crowd."""
+_OPEN_LINE_WINDOWS: Final = 80
+"""So often it listens again: what is known of a background lasts 2.5 s (`ActivityPolicy`)."""
+_BACKGROUND_SHARE: Final = np.float32(1 / 8)
+"""By which a window changes what is known of the background."""
+
 # Without a working model the level stands in for it: certainly none, certainly speech.
 _STAND_IN_NONE_DBFS: Final = -50.0
 _STAND_IN_SPEECH_DBFS: Final = -30.0
@@ -44,6 +54,10 @@ class SileroBatches:
         self._free: list[int] = []
         self._state = np.zeros((2, 0, _STATE_SIZE), dtype=np.float32)
         self._context = np.zeros((0, _CONTEXT_SAMPLES), dtype=np.float32)
+        self._open_windows = np.zeros(0, dtype=np.int64)
+        """Of each slot, how many lay below `_OPEN_LINE_DBFS` in a row."""
+        self._background = np.zeros(0, dtype=np.float32)
+        """Of each slot, the mean probability of such windows lately."""
 
     def load(self) -> None:
         """Load the model and run it once. Raises whatever the runtime raises."""
@@ -72,6 +86,8 @@ class SileroBatches:
         slot = self._free.pop()
         self._state[:, slot] = 0
         self._context[slot] = 0
+        self._open_windows[slot] = 0
+        self._background[slot] = 0
         return slot
 
     def release(self, slot: int) -> None:
@@ -83,6 +99,8 @@ class SileroBatches:
     ) -> tuple[list[float], list[float]]:
         """Probability (0 to 1) and level (dBFS) of one window (256 bytes) of each of these slots.
 
+        A line that has been open for a while is what it was, without asking the model each time:
+        callers listen for half of a call, and the model is the dearest of it.
         Never raises on behalf of the model: where it fails, the probability is made from the
         level, so that a call never goes deaf, and the model is loaded again for a later batch.
         """
@@ -92,12 +110,26 @@ class SileroBatches:
         rows = np.array(slots)
         samples = np.concatenate((self._context[rows], windows), axis=1)
         self._context[rows] = windows[:, -_CONTEXT_SAMPLES:]
+        open_windows = np.where(levels < _OPEN_LINE_DBFS, self._open_windows[rows] + 1, 0)
+        self._open_windows[rows] = open_windows
+        asked = open_windows % _OPEN_LINE_WINDOWS <= _LISTENED_WINDOWS
+        probabilities = self._background[rows]
+        if asked.any():
+            probabilities[asked] = self._ask(rows[asked], samples[asked], levels[asked])
+        learnt = asked & (open_windows > 0)
+        self._background[rows[learnt]] += _BACKGROUND_SHARE * (
+            probabilities[learnt] - self._background[rows[learnt]]
+        )
+        return probabilities.tolist(), levels.tolist()
+
+    def _ask(self, rows: npt.NDArray[np.int64], samples: Floats, levels: Floats) -> Floats:
+        """The model's probabilities, or a stand-in where it has none."""
         try:
             probabilities, state = self._infer(samples, self._state[:, rows])
             self._state[:, rows] = state
         except Exception as error:
             self._replace_model(error)
-            probabilities = np.full(len(audio), np.nan, dtype=np.float32)
+            probabilities = np.full(len(rows), np.nan, dtype=np.float32)
         broken = ~np.isfinite(probabilities)
         if broken.any():
             self.failed_windows += int(broken.sum())
@@ -106,7 +138,7 @@ class SileroBatches:
                 _STAND_IN_SPEECH_DBFS - _STAND_IN_NONE_DBFS
             )
             probabilities = np.where(broken, np.clip(stand_in, 0, 1), probabilities)
-        return probabilities.tolist(), levels.tolist()
+        return probabilities
 
     def _replace_model(self, error: Exception) -> None:
         """A fresh model with fresh states for the next batch, at most once a second."""
@@ -136,6 +168,8 @@ class SileroBatches:
         self._context = np.concatenate(
             (self._context, np.zeros((added, _CONTEXT_SAMPLES), dtype=np.float32))
         )
+        self._open_windows = np.concatenate((self._open_windows, np.zeros(added, dtype=np.int64)))
+        self._background = np.concatenate((self._background, np.zeros(added, dtype=np.float32)))
         self._free.extend(range(old, old + added))
 
 

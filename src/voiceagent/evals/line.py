@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from voiceagent.call.audio import FRAME_BYTES, FRAME_MS
+from voiceagent.call.sending import TakeMessage
 from voiceagent.evals.agent_voice import CodedWord
 from voiceagent.evals.caller_voice import LINE_NOISE, Uttered
 from voiceagent.evals.evidence import HeardWord
@@ -67,11 +68,11 @@ class TextLine:
 
     # --- the service's side -----------------------------------------------------------------
 
-    async def receive(self) -> str | bytes | None:
-        message = await self._inbound.get()
-        if message is not None and message.startswith(_MEDIA):
-            self._frames_taken += 1
-        return message
+    async def deliver(self, take: TakeMessage) -> None:
+        while (message := await self._inbound.get()) is not None:
+            if message.startswith(_MEDIA):
+                self._frames_taken += 1
+            await asyncio.sleep(take(message))
 
     async def send(self, text: str) -> None:
         if self.closed.is_set():

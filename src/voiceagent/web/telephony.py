@@ -18,6 +18,7 @@ from fastapi import APIRouter, WebSocket, WebSocketException
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from voiceagent.call.registry import CallRegistry
+from voiceagent.call.sending import TakeMessage
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.recording.call_models import CallAnnounced, WebhookAnswered
@@ -28,7 +29,11 @@ from voiceagent.twilio import media_stream as twilio
 from voiceagent.twilio.twiml import MEDIA_PATH
 from voiceagent.web.security import websocket_signature_ok
 from voiceagent.web.tickets import BROWSER_CALLER, Admitted, Tickets, from_own_page, ticket_in
-from voiceagent.web.websocket_protocol import CALL_SID_STATE
+from voiceagent.web.websocket_protocol import (
+    CALL_SID_STATE,
+    CONNECTION_STATE,
+    TwilioWebSocketProtocol,
+)
 from voiceagent.word_record import LOG_WORDS, WordRecord
 
 SUBPROTOCOL: Final = "audio.twilio.com"
@@ -47,6 +52,9 @@ class _Socket:
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
+        connection = websocket.scope.get("state", {}).get(CONNECTION_STATE)
+        self._connection: TwilioWebSocketProtocol | None = connection
+        """None: another protocol than ours has the socket."""
         self.close_code: int | None = None
         """How the socket was closed, by whichever side was first."""
 
@@ -58,7 +66,19 @@ class _Socket:
         text: str | None = message.get("text")
         return text if text is not None else message.get("bytes") or b""
 
+    async def deliver(self, take: TakeMessage) -> None:
+        if self._connection is not None:
+            code = await self._connection.hand_over(take)
+            self.close_code = self.close_code or code
+            return
+        while (message := await self.receive()) is not None:  # noqa: ASYNC110 - no poll
+            # Messages that are there already come without a wait: others have a turn too.
+            await asyncio.sleep(take(message))
+
     async def send(self, text: str) -> None:
+        if self._connection is not None:
+            await self._connection.send_text(text)
+            return
         try:
             await self._websocket.send({"type": "websocket.send", "text": text})
         except (WebSocketDisconnect, RuntimeError, OSError) as error:
