@@ -16,7 +16,10 @@ from crm.records import CALLER, announced, started, turn, webhook, whole_call
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.migrate import migrate
-from voiceagent.crm.recording.recorder import CallRecorder
+from voiceagent.crm.recording import recorder as recorder_module
+from voiceagent.crm.recording.dead_letters import DeadLetters
+from voiceagent.crm.recording.giving_up import GivingUp
+from voiceagent.crm.recording.recorder import BATCH_LIMIT, CallRecorder
 from voiceagent.errors import ProviderError
 
 DEADLINE_S = 30.0
@@ -296,7 +299,10 @@ PROGRAM = """
 import asyncio, pathlib, sys
 from crm.records import turn
 from voiceagent.crm.postgres.database import Database
-from voiceagent.crm.recording.recorder import CallRecorder
+from voiceagent.crm.recording import recorder as recorder_module
+from voiceagent.crm.recording.dead_letters import DeadLetters
+from voiceagent.crm.recording.giving_up import GivingUp
+from voiceagent.crm.recording.recorder import BATCH_LIMIT, CallRecorder
 
 async def main():
     data_dir = pathlib.Path(sys.argv[1])
@@ -347,7 +353,10 @@ CUT_OFF = """
 import asyncio, os, pathlib, signal, sys
 from crm.records import announced, ended, started
 from voiceagent.crm.postgres.database import Database
-from voiceagent.crm.recording.recorder import CallRecorder
+from voiceagent.crm.recording import recorder as recorder_module
+from voiceagent.crm.recording.dead_letters import DeadLetters
+from voiceagent.crm.recording.giving_up import GivingUp
+from voiceagent.crm.recording.recorder import BATCH_LIMIT, CallRecorder
 
 async def main():
     data_dir = pathlib.Path(sys.argv[1])
@@ -498,3 +507,69 @@ class TestDurably:
         await recorder.start()
         await waiting
         await recorder.close(DEADLINE_S)
+
+
+async def test_turns_wait_for_each_other_and_nobody_else_waits_for_them(
+    database: Database, tmp_path: Path
+) -> None:
+    recorder = CallRecorder(database, tmp_path, gather_s=DEADLINE_S)
+    await recorder.start()
+    await until(lambda: recorder.healthy)
+    recorder.record(turn("CA1", 0))
+    recorder.record(webhook("CA1"))
+    await asyncio.sleep(0.2)
+    assert (recorder.written, recorder.queued) == (0, 2)
+    # Whatever somebody reads at once takes them along.
+    recorder.record(announced("CA1"))
+    await until(lambda: recorder.written == 3)
+    recorder.record(turn("CA1", 1))
+    async with asyncio.timeout(5):
+        await recorder.record_durably(received("M1"))
+    assert await turns_of(database, "CA1") == [0, 1]
+    # So does a full batch, and the end.
+    for seq in range(BATCH_LIMIT):
+        recorder.record(turn("CA2", seq))
+    await until(lambda: recorder.queued == 0)
+    recorder.record(turn("CA1", 2))
+    await recorder.close(DEADLINE_S)
+    assert await turns_of(database, "CA1") == [0, 1, 2]
+
+
+async def test_a_record_that_is_always_too_slow_becomes_a_dead_letter_and_stops_no_other(
+    database: Database,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorder_module, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(recorder_module, "RETRY_MAX_S", 0.05)
+    await database.pool.execute(
+        """
+        CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF NEW.text = 'endless' THEN PERFORM pg_sleep(2); END IF; RETURN NEW; END $$;
+        CREATE TRIGGER hangs BEFORE INSERT ON turns FOR EACH ROW EXECUTE FUNCTION hang();
+        """
+    )
+    recorder = CallRecorder(
+        database,
+        tmp_path,
+        ping_interval_s=0.05,
+        write_deadline_s=0.2,
+        giving_up=GivingUp(attempts=3, least_s=0.5),
+    )
+    await recorder.start()
+    recorder.record(turn("CA1", 0, "endless"))
+    others = 0
+    async with asyncio.timeout(DEADLINE_S):
+        while recorder.failed == 0:
+            others += 1
+            recorder.record(turn("CA2", others))
+            await asyncio.sleep(0.1)
+    await recorder.settle(DEADLINE_S)
+    assert await turns_of(database, "CA2") == list(range(1, others + 1))
+    assert await turns_of(database, "CA1") == []
+    assert recorder.failed == 1
+    [letter] = DeadLetters(tmp_path / "journal").read()
+    assert "endless" in letter.record
+    assert "endless" not in caplog.text
+    await recorder.close(DEADLINE_S)

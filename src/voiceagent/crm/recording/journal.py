@@ -56,6 +56,11 @@ class Entry:
     raw: bytes
     end: Place
 
+    @property
+    def line(self) -> str:
+        """The text; of a damaged line what can be read of it."""
+        return self.raw.decode(errors="replace") if self.text is None else self.text
+
 
 class JournalTaken(OSError):
     """Another process owns this journal."""

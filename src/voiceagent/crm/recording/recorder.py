@@ -23,8 +23,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from voiceagent.crm.postgres.database import ContentRejected, Database
 from voiceagent.crm.privacy.tombstones import Tombstones
-from voiceagent.crm.recording.call_models import CallEnded, CallStarted
+from voiceagent.crm.recording.call_models import (
+    CallEnded,
+    CallStarted,
+    TurnSpoken,
+    WebhookAnswered,
+)
 from voiceagent.crm.recording.dead_letters import DeadLetter, DeadLetters
+from voiceagent.crm.recording.giving_up import GivingUp
 from voiceagent.crm.recording.journal import Entry, Journal, abandoned_journals, free_journal
 from voiceagent.crm.recording.live_calls import LiveCalls
 from voiceagent.crm.recording.message_records import OnNew
@@ -37,6 +43,9 @@ QUEUE_LIMIT = 10_000
 JOURNAL_FROM = 2_000
 """Queued records from which the journal is used though the database works: it is faster."""
 BATCH_LIMIT = 100
+GATHER_S = 0.25
+"""So long the writer waits for more, while all that it has are turns and answers to webhooks: a
+transaction and a wait for the disk serve them together. Nobody reads them sooner."""
 WRITE_DEADLINE_S = 5.0
 DURABLE_S = 1.5
 """How long somebody who must know that a record is safe waits for it."""
@@ -83,6 +92,8 @@ class CallRecorder:
         queue_limit: int = QUEUE_LIMIT,
         write_deadline_s: float = WRITE_DEADLINE_S,
         ping_interval_s: float = PING_INTERVAL_S,
+        gather_s: float = GATHER_S,
+        giving_up: GivingUp | None = None,
     ) -> None:
         """`revive` brings a dead database back, or raises `ProviderError`; by default that is
         `database.start`. Give one that also migrates if the database may be away at start.
@@ -97,6 +108,8 @@ class CallRecorder:
         self._queue_limit = queue_limit
         self._write_deadline_s = write_deadline_s
         self._ping_interval_s = ping_interval_s
+        self._gather_s = gather_s
+        self._giving_up = giving_up or GivingUp()
         self._queue: deque[_Queued] = deque()
         self._taken: list[_Queued] = []  # by the writer, not safe anywhere yet
         self._journals: list[Journal] = []  # our own last, those of dead processes before
@@ -108,6 +121,7 @@ class CallRecorder:
         self._failed = 0
         self._full = False
         self._work = asyncio.Event()
+        self._urgent = asyncio.Event()  # something in the queue is to be written at once
         self._sick = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -148,6 +162,9 @@ class CallRecorder:
         self._queue.append(queued)
         self._settled.clear()
         self._work.set()
+        can_wait = isinstance(queued.record, TurnSpoken | WebhookAnswered) and queued.safe is None
+        if not can_wait or len(self._queue) >= BATCH_LIMIT:
+            self._urgent.set()
         return True
 
     # -- for the metrics and /readyz ---------------------------------------------------------
@@ -205,6 +222,7 @@ class CallRecorder:
 
         Raises `ProviderError` when the deadline comes first.
         """
+        self._urgent.set()
         try:
             async with asyncio.timeout(deadline_s):
                 await self._settled.wait()
@@ -293,7 +311,10 @@ class CallRecorder:
     async def _step(self) -> None:
         """Bring one batch forward: to the database, or to the journal, or out of it."""
         if not self._taken:
+            await self._gather()
             self._taken = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+            if not self._queue:
+                self._urgent.clear()
         await self._note_begun()
         # Behind older records that wait in the journal, newer ones wait there too.
         direct = self._healthy and not self._pending and len(self._queue) < JOURNAL_FROM
@@ -304,6 +325,13 @@ class CallRecorder:
             await asyncio.sleep(DISK_RETRY_S)
         if self._pending and self._healthy and len(self._queue) < JOURNAL_FROM:
             await self._replay()
+
+    async def _gather(self) -> None:
+        """Let records come together that nobody waits for."""
+        if self._queue and not self._pending and not self._closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._gather_s):
+                    await self._urgent.wait()
 
     async def _write_directly(self) -> None:
         waited_for = any(queued.safe is not None for queued in self._taken)
@@ -365,22 +393,41 @@ class CallRecorder:
 
     async def _replay(self) -> None:
         journal = next(journal for journal in self._journals if journal.pending)
-        limit = self._replayed_at_once
         try:
-            entries, records, unreadable = await self._on_disk(_read, journal, limit)
-            await self._write(records, self._write_deadline_s)
-            self._replayed_at_once = min(BATCH_LIMIT, limit + 1)
-            for raw, reason in unreadable:
-                await self._bury(raw, reason)
-            await self._on_disk(journal.checkpoint, entries)
-        except ProviderError as error:
-            # Too much for the deadline would be so again, and nothing behind it would ever come.
-            self._replayed_at_once = max(1, limit // 2)
-            self._mark(healthy=False, why=str(error))
+            await self._replay_some(journal)
         except OSError as error:
             logger.error("the journal cannot be read error=%s", type(error).__name__)  # noqa: TRY400 - the traceback says no more
             await asyncio.sleep(DISK_RETRY_S)
         self._count_pending()
+
+    async def _replay_some(self, journal: Journal) -> None:
+        limit = self._replayed_at_once
+        entries = await self._on_disk(_read, journal, limit, self._giving_up)
+        records, unreadable = await self._on_disk(_records_in, entries)
+        try:
+            await self._write(records, self._write_deadline_s)
+        except ProviderError as error:
+            # Too much for the deadline would be so again, and nothing behind it would ever come.
+            self._replayed_at_once = max(1, limit // 2)
+            self._mark(healthy=False, why=str(error))
+            if len(entries) == 1:
+                await self._let_others_pass(journal, entries[0])
+            return
+        self._replayed_at_once = min(BATCH_LIMIT, limit + 1)
+        for raw, reason in unreadable:
+            await self._bury(raw, reason)
+        self._giving_up.settled([entry.line for entry in entries])
+        await self._on_disk(journal.checkpoint, entries)
+
+    async def _let_others_pass(self, journal: Journal, entry: Entry) -> None:
+        """A record that failed by itself goes behind the others, and in the end to the dead."""
+        now_s = asyncio.get_running_loop().time()
+        if self._giving_up.failed(entry.line, self._written, now_s):
+            await self._bury(entry.line, "the database took others, and not this one in time")
+            self._giving_up.settled([entry.line])
+            await self._on_disk(journal.checkpoint, [entry])
+        elif journal.pending > 1:
+            await self._on_disk(_put_last, journal, entry)
 
     async def _write(self, records: Sequence[Record], deadline_s: float) -> None:
         """Write to the database; what it rejects for good is buried.
@@ -467,17 +514,27 @@ def _end_lost_calls(journal: Journal) -> None:
     live.save(())
 
 
-def _read(journal: Journal, limit: int) -> tuple[list[Entry], list[Record], list[tuple[str, str]]]:
-    """The next lines of a journal, their records, and the lines that hold none with the reason."""
+def _put_last(journal: Journal, entry: Entry) -> None:
+    journal.append([entry.line])
+    journal.checkpoint([entry])
+
+
+def _read(journal: Journal, limit: int, giving_up: GivingUp) -> list[Entry]:
+    """The next lines of a journal that go together."""
     entries = journal.read(limit)
+    return entries[: giving_up.together([entry.line for entry in entries])]
+
+
+def _records_in(entries: Sequence[Entry]) -> tuple[list[Record], list[tuple[str, str]]]:
+    """The records of these lines, and the lines that hold none with the reason."""
     records: list[Record] = []
     unreadable: list[tuple[str, str]] = []
     for entry in entries:
         if entry.text is None:
-            unreadable.append((entry.raw.decode(errors="replace"), "damaged on the disk"))
+            unreadable.append((entry.line, "damaged on the disk"))
             continue
         try:
             records.append(_RECORD.validate_json(entry.text))
         except ValidationError:
-            unreadable.append((entry.text, "not a record of this version"))
-    return entries, records, unreadable
+            unreadable.append((entry.line, "not a record of this version"))
+    return records, unreadable
