@@ -119,10 +119,12 @@ LEFT JOIN LATERAL (SELECT f.value FROM call_fields f
 SELECT call_sid FROM turns
 WHERE (trigrams(text) @> trigrams($3) OR trigrams(text) @> {LONG}) AND text ILIKE $1
 UNION SELECT call_sid FROM call_fields
-      WHERE trigrams(value) @> trigrams($3) OR trigrams(value) @> {LONG}
+      WHERE (trigrams(value) @> trigrams($3) OR trigrams(value) @> {LONG}) AND value ILIKE $1
 UNION SELECT call_sid FROM calls
-      WHERE trigrams({CALL_WORDS}) @> trigrams($3) OR trigrams({CALL_WORDS}) @> trigrams($4)
-UNION SELECT call_sid FROM calls WHERE trigrams({CALL_WORDS}) @> {LONG}
+      WHERE (trigrams({CALL_WORDS}) @> trigrams($3) OR trigrams({CALL_WORDS}) @> trigrams($4))
+        AND ({CALL_WORDS} ILIKE $1 OR {CALL_WORDS} LIKE $2)
+UNION SELECT call_sid FROM calls
+      WHERE trigrams({CALL_WORDS}) @> {LONG} AND ({CALL_WORDS} ILIKE $1 OR {CALL_WORDS} LIKE $2)
 """,  # noqa: S608 - our own constants
     at_once=100,
 )
