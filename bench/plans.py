@@ -81,7 +81,7 @@ async def pages(shown: Console, database: Database) -> Sequence[Asked]:
 
 
 async def tenth_ms(asked: Asked) -> float:
-    """How long it takes as a whole, in ms, once PostgreSQL may have chosen a plan for any values."""
+    """How long it takes as a whole, in ms, when PostgreSQL may have one plan for all values."""
     for _ in range(9):
         await asked.do()
     began = time.perf_counter()
@@ -119,9 +119,7 @@ async def run(url: str, place: Path, size: Size) -> int:
     await database.look()
     agents = await agents_with_versions(database)
     good = True
-    print(
-        f"{'path':32} {'n':>4} {'ms':>9} {'slowest':>9} {'tenth':>9} {'buffers':>9} read from end to end"
-    )
+    print(f"{'path':32} {'n':>4} {'ms':>9} {'slowest':>9} {'tenth':>9} {'buffers':>9} read whole")
     async with console(
         database, place, pages=lambda office: parts(office, database, agents, place)
     ) as shown:

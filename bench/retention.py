@@ -20,8 +20,9 @@ from typing import Final
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from crm.message_records import received  # noqa: E402
 from plans import SETTINGS  # noqa: E402
+
+from crm.message_records import received  # noqa: E402
 from voiceagent.crm.identity import uuid7  # noqa: E402
 from voiceagent.crm.postgres.database import Database  # noqa: E402
 from voiceagent.crm.postgres.embedded import EmbeddedServer  # noqa: E402
