@@ -66,6 +66,8 @@ def test_it_may_be_written_in_another_way(same: dict[str, Any]) -> None:
         ({"index": None}, NotYet),
         ({"index": "x"}, NotYet),
         ({"index": True}, NotYet),
+        ({"index": "9" * 5000}, NotYet),
+        ({"index": "²"}, NotYet),
         ({"processor_response_code": "004"}, Declined),
         ({"processor_response_code": 0}, Declined),
         ({"processor_response_code": None}, Declined),

@@ -185,7 +185,11 @@ class PayPal:
 
     def _is_own(self, link: str) -> bool:
         """Whether a link for a payer leads to PayPal, or to its emulator."""
-        url, api = urlsplit(link), urlsplit(self._account.base_url)
+        api = urlsplit(self._account.base_url)
+        try:
+            url = urlsplit(link)
+        except ValueError:
+            return False
         if (api.hostname or "").endswith(_DOMAIN):
             return url.scheme == "https" and (url.hostname or "").endswith(_DOMAIN)
         return (url.scheme, url.netloc) == (api.scheme, api.netloc)

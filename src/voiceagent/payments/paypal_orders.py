@@ -57,7 +57,7 @@ def order_body(payment: Payment, addresses: Addresses, brand: str) -> dict[str, 
 def payer_link(order: Mapping[str, Any]) -> str:
     """Where the payer agrees to an order; empty when there is no such place."""
     links = {
-        link.get("rel"): link.get("href")
+        _text(link.get("rel")): link.get("href")
         for link in _maps(order.get("links"))
         if isinstance(link.get("href"), str)
     }
@@ -80,16 +80,16 @@ def finding_of(order: Mapping[str, Any], payment: Payment) -> Finding:
         for unit in _maps(order.get("purchase_units"))
         for capture in _maps(_map(unit.get("payments")).get("captures"))
     ]
-    taken = [capture for capture in captures if capture.get("status") in _TAKEN]
+    taken = [capture for capture in captures if _text(capture.get("status")) in _TAKEN]
     if taken:
         return _taken(taken, order, payment)
     for capture in captures:
-        reference, status = str(capture.get("id", "")), capture.get("status")
+        reference, status = str(capture.get("id", "")), _text(capture.get("status"))
         reason = str(_map(capture.get("status_details")).get("reason", ""))
         if status == "PENDING":
             return Agreed(reason)
         if status in _NOTHING:
-            return Declined(reference, reason or str(status))
+            return Declined(reference, reason or status)
     match order.get("status"):
         case "APPROVED":
             return Agreed()
@@ -125,6 +125,10 @@ def _money(amount: object) -> Money | None:
         return money_of(str(fields.get("value")), str(fields.get("currency_code")))
     except ValueError:
         return None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _map(value: object) -> Mapping[str, Any]:

@@ -208,7 +208,7 @@ class Tranzila:
         body = handshake_body(self._terminal.name, payment)
         answer = await self._api(API_HOST, "/v2/handshake/create", body)
         handshake = answer.get("thtk")
-        if answer.get("error_code") not in {0, None} or not isinstance(handshake, str):
+        if answer.get("error_code") not in (0, None) or not isinstance(handshake, str):
             code = str(answer.get("error_code"))[:20]
             raise ProviderError(f"handshake: Tranzila answered error {code}", retryable=False)
         return handshake
@@ -243,7 +243,7 @@ class Tranzila:
         answer = await self._api(REPORT_HOST, "/v1/transaction", body)
         rows = answer.get("transactions")
         # Keys without access to the report are told so with status 200: that is not "no rows".
-        if answer.get("error_code") not in {0, "0", None} or not isinstance(rows, list):
+        if answer.get("error_code") not in (0, "0", None) or not isinstance(rows, list):
             code = str(answer.get("error_code"))[:20]
             raise ProviderError(f"Tranzila's report answered error {code}", retryable=False)
         return [row for row in rows if isinstance(row, dict)]

@@ -6,6 +6,7 @@ change the page's address, so that a hold, a check of the card or instalments co
 approved as well. Source: docs.tranzila.com, "Transaction Reports API".
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,7 @@ _CURRENCIES: Final[dict[str, Currency]] = {
     "978": "EUR", "EUR": "EUR",
     "826": "GBP", "GBP": "GBP",
 }  # fmt: skip
+_INDEX: Final = re.compile(r"[0-9]{1,20}")
 _IN_ONE_PIECE: Final = frozenset({"", "1", "3"})
 """Regular, or a debit card; 6 and 8 are credit and instalments."""
 _MONEY_BACK: Final = frozenset({"CREDIT", "REFUND"})
@@ -42,7 +44,7 @@ def finding_of(rows: Sequence[Mapping[str, Any]], payment: Payment, terminal: st
     refused: Finding | None = None
     for row in own:
         index = _text(row.get("index"))
-        if not index.isdecimal():
+        if _INDEX.fullmatch(index) is None:
             continue
         if _text(row.get("processor_response_code")) != APPROVED:
             code = _text(row.get("processor_response_code"))[:10]
@@ -74,7 +76,7 @@ def charge_of(row: Mapping[str, Any]) -> Charge | None:
     """What a refund needs of a row; None when it is not there."""
     index = _text(row.get("index"))
     authorization = _text(row.get("authorization_number"))
-    if not index.isdecimal() or not authorization:
+    if _INDEX.fullmatch(index) is None or not authorization:
         return None
     return Charge(int(index), authorization)
 
