@@ -24,6 +24,7 @@ from voiceagent.errors import (
     ProviderError,
     VoiceAgentError,
 )
+from voiceagent.web.allowed_methods import allowed_methods
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -94,11 +95,14 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 async def _http(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
     return problem_response(
         request,
         error.status_code,
         str(error.detail) if error.detail else None,
-        headers=dict(error.headers) if error.headers else None,
+        headers=headers or None,
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Response
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from voiceagent.web.allowed_methods import METHODS, allowed_methods
 from voiceagent.web.console.door import PATH
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.console.static_files import PREFIX
@@ -31,9 +32,14 @@ def console_router(pages: Pages, routers: Sequence[APIRouter]) -> APIRouter:
 
     rest = pages.router()
 
-    @rest.api_route(f"{PATH}/{{path:path}}", methods=["GET", "POST"], include_in_schema=False)
+    @rest.api_route(f"{PATH}/{{path:path}}", methods=[*METHODS], include_in_schema=False)
     async def nothing(request: Request, path: str) -> Response:  # noqa: ARG001
-        return pages.problem(request, 404)
+        known = [route for part in (files, *routers) for route in part.routes]
+        if allowed := allowed_methods(known, request.scope):
+            answer = pages.problem(request, HTTPStatus.METHOD_NOT_ALLOWED)
+            answer.headers["Allow"] = ", ".join(allowed)
+            return answer
+        return pages.problem(request, HTTPStatus.NOT_FOUND)
 
     for part in (files, *routers, rest):
         router.include_router(part)
