@@ -160,6 +160,8 @@ async def test_what_is_not_there_is_404(client: httpx.AsyncClient, path: str) ->
         "/api/crm/calls?direction=up",
         "/api/crm/calls?contact_id=7",
         "/api/crm/calls?since=2026-03-01T12:00:00",
+        "/api/crm/calls?since=0.5",
+        "/api/crm/calls?until=1772366400",
         "/api/crm/calls?since=0001-01-01T00:00:00%2B14:00",
         "/api/crm/calls?until=9999-12-31T23:59:59-14:00",
         f"/api/crm/calls?q={'a' * 101}",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from voiceagent.crm.calls.repository import CallFilter, CallsRepository
 from voiceagent.crm.people.contacts import ContactsRepository
@@ -57,6 +57,13 @@ def cursor_of(name: ListName) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _written(moment: object) -> object:
+    """A number is no moment: seconds, milliseconds and years look alike."""
+    if isinstance(moment, str) and ":" in moment:
+        return moment
+    raise ValueError("must be a time such as 2026-03-01T10:00:00+02:00")
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -64,7 +71,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("the time is too far away") from error
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 CallsCursor = Annotated[str | None, _CURSOR, cursor_of("calls")]
 ContactsCursor = Annotated[str | None, _CURSOR, cursor_of("contacts")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Records on a page.")]
