@@ -44,15 +44,19 @@ _VIEWS: Final[dict[Status, View]] = {
     "expired": "expired",
     "cancelled": "cancelled",
 }
+_HTML: Final[dict[str, Any]] = {"text/html": {"schema": {"type": "string"}}}
 _PAGES: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The page.", "content": {"text/html": {}}},
-    404: {"description": "There is no such payment: a page that says so."},
-    503: {"description": "The database is away: a page that says so."},
+    200: {"description": "The page.", "content": _HTML},
+    404: {"description": "There is no such payment: a page that says so.", "content": _HTML},
+    503: {"description": "The database is away: a page that says so.", "content": _HTML},
 }
 _LEADS_ON: Final[dict[int | str, dict[str, Any]]] = {
     303: {"description": "To the provider, or to the page when it cannot be paid any more."},
     404: _PAGES[404],
-    503: {"description": "The provider or the database is away: a page that says so."},
+    503: {
+        "description": "The provider or the database is away: a page that says so.",
+        "content": _HTML,
+    },
 }
 _BACK: Final[dict[int | str, dict[str, Any]]] = {
     303: {"description": "To the page."},
