@@ -95,6 +95,7 @@ export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}"
 
 guard_sidecar "$$" &
 exec "$python" -m uvicorn asgi:app --host "${HOST:-0.0.0.0}" --port "${PORT:-8000}" \
-    --timeout-keep-alive 75 --access-log --log-level info --loop uvloop --http httptools \
+    --timeout-keep-alive 75 --access-log --log-level info --loop uvloop \
+    --http voiceagent.web.http_protocol:BoundedHttpProtocol \
     --ws voiceagent.web.websocket_protocol:TwilioWebSocketProtocol \
     --ws-ping-interval 10 --ws-ping-timeout 20 --ws-max-size 65536 --ws-per-message-deflate false

@@ -105,7 +105,8 @@ def _serve(port: int, data_dir: str, arguments: argparse.Namespace) -> subproces
     environ = os.environ | engines | {"DATA_DIR": data_dir, "MAX_CALLS": "1000"}
     command = [
         *("taskset", "-c", str(SERVICE_CORE), sys.executable, "-m", "uvicorn", "asgi:app"),
-        *("--port", str(port), "--log-level", "info", "--loop", "uvloop", "--http", "httptools"),
+        *("--port", str(port), "--log-level", "info", "--loop", "uvloop"),
+        *("--http", "voiceagent.web.http_protocol:BoundedHttpProtocol"),
         *("--ws", "voiceagent.web.websocket_protocol:TwilioWebSocketProtocol"),
         *("--ws-ping-interval", "10", "--ws-ping-timeout", "20", "--ws-max-size", "65536"),
         *("--ws-per-message-deflate", "false"),

@@ -111,6 +111,7 @@ class TestRunLines:
             "--timeout-keep-alive 75",
             "--access-log",
             "--log-level info",
+            "--http voiceagent.web.http_protocol:BoundedHttpProtocol",
             "--ws voiceagent.web.websocket_protocol:TwilioWebSocketProtocol",
             "--ws-max-size 65536",
             "--ws-per-message-deflate false",

@@ -195,7 +195,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http="voiceagent.web.http_protocol:BoundedHttpProtocol",
         ws="voiceagent.web.websocket_protocol:TwilioWebSocketProtocol",
         ws_max_size=65536,
         ws_per_message_deflate=False,

@@ -7,12 +7,11 @@ refused, so that nothing from a header is ever printed into TwiML.
 """
 
 import re
-from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from voiceagent.errors import ProtocolError
 from voiceagent.settings import Settings
+from voiceagent.web.networks import is_one_of
 
 _HOST: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
@@ -106,15 +105,4 @@ def _came_through_trusted_proxy(scope: Scope, trusted: str) -> bool:
     if not client:
         return False
     address, port = client
-    return port == 0 or _is_one_of(address, trusted.split(","))
-
-
-def _is_one_of(address: str, trusted: Iterable[str]) -> bool:
-    for entry in (part.strip() for part in trusted):
-        try:
-            if ip_address(address) in ip_network(entry, strict=False):
-                return True
-        except ValueError:
-            if entry == address:
-                return True
-    return False
+    return port == 0 or is_one_of(address, trusted.split(","))
