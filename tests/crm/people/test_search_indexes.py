@@ -58,6 +58,7 @@ async def test_all_are_made_while_others_read_and_write(database: Database) -> N
         made = asyncio.create_task(indexes.make())
         written = 0
         while not made.done():
+            assert database.connections.busy <= 1
             await records.apply([received(f"M{written}", "a garden", at=written)])
             written += 1
         assert await made

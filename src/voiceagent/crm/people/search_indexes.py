@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from voiceagent.crm.people.search_streams import CALL_WORDS, CONTACT_WORDS
-from voiceagent.crm.postgres.database import Connection, Database
+from voiceagent.crm.postgres.database import Connection, Database, LoneConnection
 from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import ProviderError
 
@@ -49,7 +49,7 @@ WHERE found.indisvalid IS NOT TRUE ORDER BY place
 _log = logging.getLogger(__name__)
 
 
-async def unfinished(connection: Connection) -> dict[str, bool]:
+async def unfinished(connection: "Connection | LoneConnection") -> dict[str, bool]:
     """Which indexes are not there, and whether half of one is."""
     rows = await connection.fetch(_UNFINISHED, list(INDEXES))
     return {row["name"]: row["begun"] for row in rows}
@@ -83,14 +83,15 @@ class SearchIndexes:
         async with self._database.connection() as connection:
             if not await unfinished(connection):
                 return True
-        # A transaction of its own holds the lock, also through a pooler.
-        async with self._database.transaction(MAKING_DEADLINE_S) as guard:
+        async with self._database.beside_the_pool(MAKING_DEADLINE_S) as guard:
+            # A transaction of its own holds the lock, also through a pooler.
+            await guard.execute("BEGIN")
             if not await guard.fetchval(_TRY_LOCK, _LOCK_KEY):
                 return False
             # Lets go of the snapshot that the answer was read in: making an index waits for all
             # who have one.
             await guard.execute("SELECT")
-            async with self._database.connection(MAKING_DEADLINE_S) as connection:
+            async with self._database.beside_the_pool(MAKING_DEADLINE_S) as connection:
                 for name, begun in (await unfinished(connection)).items():
                     if begun:
                         await connection.execute(f"DROP INDEX CONCURRENTLY {name}")
@@ -98,7 +99,7 @@ class SearchIndexes:
         return True
 
 
-async def _create(connection: Connection, name: str) -> None:
+async def _create(connection: LoneConnection, name: str) -> None:
     began_s = asyncio.get_running_loop().time()
     await connection.execute(
         f"CREATE INDEX CONCURRENTLY {name} ON {INDEXES[name]}"

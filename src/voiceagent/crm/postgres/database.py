@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+LoneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+"""One beside the pool."""
 
 EMBEDDED_START_DEADLINE_S = 25.0
 EMBEDDED_STOP_DEADLINE_S = 10.0
@@ -112,7 +114,7 @@ class Database:
                 with _driver_errors("connecting"):
                     async with asyncio.timeout(CONNECT_DEADLINE_S):
                         self._pool = await asyncpg.create_pool(
-                            self._server.url() if self._server is not None else self._url,
+                            self._address(),
                             min_size=1,
                             max_size=POOL_MAX,
                             timeout=CONNECT_DEADLINE_S,
@@ -120,6 +122,9 @@ class Database:
                             server_settings={"application_name": "voiceagent"},
                         )
             await self.ping()
+
+    def _address(self) -> str | None:
+        return self._server.url() if self._server is not None else self._url
 
     async def ping(self) -> None:
         """One real round trip within 2 s. Raises `ProviderError`."""
@@ -146,6 +151,26 @@ class Database:
                 finally:
                     with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                         await self.pool.release(connection, timeout=PING_DEADLINE_S)
+
+    @asynccontextmanager
+    async def beside_the_pool(self, deadline_s: float) -> AsyncIterator[LoneConnection]:
+        """Open a connection for work that takes minutes: nobody waits for one of the pool's
+        meanwhile. It is closed at the end, and what it had not committed is undone.
+
+        Raises as `connection` does.
+        """
+        with _driver_errors("querying"):
+            async with asyncio.timeout(deadline_s):
+                connection = await asyncpg.connect(
+                    self._address(),
+                    timeout=CONNECT_DEADLINE_S,
+                    server_settings={"application_name": "voiceagent"},
+                )
+                try:
+                    yield connection
+                finally:
+                    # Without a farewell, which a server that hangs would not take.
+                    connection.terminate()
 
     @asynccontextmanager
     async def statement(self, deadline_s: float = QUERY_DEADLINE_S) -> AsyncIterator[Connection]:
