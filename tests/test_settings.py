@@ -237,7 +237,7 @@ class TestFaults:
             ("MAX_CALL_MINUTES", "241"),
             ("CALLS_PER_CALLER_HOUR", "-1"),
             ("CALLS_PER_CALLER_DAY", "many"),
-            ("MESSAGES_PER_WRITER_HOUR", "101"),
+            ("MESSAGES_PER_WRITER_HOUR", "61"),
             ("UNLIMITED_CALLERS", "0501234567"),
             ("DAILY_BUDGET", "20"),
             ("DAILY_BUDGET", "nothing"),

@@ -340,6 +340,7 @@ def _assemble(settings: Settings) -> FastAPI:
             admission,
             metrics,
             busy_phrase=office.busy_phrase,
+            turned_away=business.limits.front_door.turned_away,
             seen_at=rest.reached_at if rest else _nobody,
         )
     )
@@ -382,7 +383,8 @@ def _assemble(settings: Settings) -> FastAPI:
     app.include_router(
         console.router(business.outbox, business.switched, [phone, live.router(), *setup])
     )
-    for router in (calls_router(settings, rest, admission, recorder), *business.routers()):
+    placing = calls_router(settings, rest, admission, recorder, is_spent=business.limits.is_spent)
+    for router in (placing, *business.routers()):
         app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
     return app
 

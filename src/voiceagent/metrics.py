@@ -216,6 +216,11 @@ class Metrics:
             _VOICE_BUCKETS_S,
             "use",
         )
+        self.llm_tokens = self._counter(
+            "llm_tokens",
+            "Tokens that the language model read and wrote, about: three characters each.",
+            *("use", "direction"),
+        )
         self.tool_seconds = self._histogram(
             "tool_seconds", "How long a tool of the brain took.", _VOICE_BUCKETS_S, "tool"
         )
@@ -284,6 +289,14 @@ class Metrics:
         )
         self.payments_watched = self._gauge(
             "payments_watched", "Payments whose provider is still to be asked."
+        )
+        self.spent_today = self._gauge(
+            "spent_today",
+            "What today has cost in all processes, about, in the currency of the prices, by part.",
+            "part",
+        )
+        self.daily_budget = self._gauge(
+            "daily_budget", "What a day may cost, in the same currency; 0: any amount."
         )
         self.callbacks_open = self._gauge("callbacks_open", "Call-backs that people wait for.")
         self.backlog_read = self._gauge(

@@ -359,7 +359,7 @@ class Settings(BaseModel):
     """Of one number, within any hour. 0: any number of them, as of the next two."""
     calls_per_caller_day: int = Field(0, ge=0, le=1_000)
     """Within any 24 hours."""
-    messages_per_writer_hour: int = Field(0, ge=0, le=100)
+    messages_per_writer_hour: int = Field(0, ge=0, le=60)
     """That the agent answers. Loops are told apart from people whatever this is."""
     unlimited_callers: Annotated[tuple[PhoneNumber, ...], BeforeValidator(_listed)] = ()
     """Numbers that may call as often as they like."""

@@ -68,6 +68,7 @@ class Summariser:
         public_base_url: Callable[[], str | None] = lambda: None,
         tell_of_simulated: bool = False,
         heard_within_s: float = 0.0,
+        may_ask: Callable[[], bool] = lambda: True,
         llm_deadline_s: float = LLM_DEADLINE_S,
         lease_s: float = LEASE_S,
         poll_s: float = POLL_S,
@@ -76,7 +77,7 @@ class Summariser:
         tell. `public_base_url` tells where this service is reached, as far as it is known by then.
         Calls of the simulated phone are nothing to tell, unless `tell_of_simulated`.
         `heard_within_s`: so long a message that was left is awaited to be put into words; 0 where
-        nobody listens to them."""
+        nobody listens to them. `may_ask`: whether the model may be asked now."""
         self._database = database
         self._calls = CallsRepository(database)
         self._contacts = ContactsRepository(database)
@@ -89,6 +90,7 @@ class Summariser:
         self._public_base_url = public_base_url
         self._tell_of_simulated = tell_of_simulated
         self._heard_within_s = heard_within_s
+        self._may_ask = may_ask
         self._llm_deadline_s = llm_deadline_s
         self._lease_s = lease_s
         self._poll_s = poll_s
@@ -191,7 +193,7 @@ class Summariser:
 
     async def _keep(self, claim: Claim, facts: CallFacts, summary: Summary) -> None:
         """The summary and the notice, both or none."""
-        targets = self._targets if self._tell_of_simulated or not facts.call.simulated else ()
+        targets = self._targets if self._is_told_of(facts) else ()
         async with self._database.transaction() as connection:
             if not await keep_summary(connection, claim, summary.text, summary.source):
                 return
@@ -202,6 +204,11 @@ class Summariser:
         if targets:
             self._on_queued()
 
+    def _is_told_of(self, facts: CallFacts) -> bool:
+        # Whoever calls too often would have the owner told each time.
+        is_news = facts.missed != "caller_limit"
+        return is_news and (self._tell_of_simulated or not facts.call.simulated)
+
     async def _summary(self, facts: CallFacts) -> Summary:
         if facts.missed is None and (text := await self._ask_llm(facts)):
             return Summary(text, "llm")
@@ -210,7 +217,7 @@ class Summariser:
     async def _ask_llm(self, facts: CallFacts) -> str | None:
         """A model's summary; None without a model, and when it failed lately or now."""
         now_s = asyncio.get_running_loop().time
-        if self._summarise is None or now_s() < self._llm_rests_until_s:
+        if self._summarise is None or not self._may_ask() or now_s() < self._llm_rests_until_s:
             return None
         try:
             async with asyncio.timeout(self._llm_deadline_s):

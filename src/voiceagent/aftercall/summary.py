@@ -83,7 +83,11 @@ class CallFacts:
             return "unanswered"
         if call.end_reason == "service_away":
             return "away"
-        return "busy" if call.end_reason == "busy" else "never_connected"
+        match call.end_reason:
+            case "busy" | "caller_limit" | "budget" as reason:
+                return reason
+            case _:
+                return "never_connected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,8 @@ class SummaryWriter:
         if facts.missed is not None:
             form = words.missed_in if incoming else words.missed_out
             if facts.call.voicemails:
-                form = words.voicemail
+                is_instead = call.end_reason == "budget"
+                form = words.voicemail_instead if is_instead else words.voicemail
             return form.format(who=party, when=moment)
         form = words.spoke_in if incoming else words.spoke_out
         lasted = length(words, facts.ended_at - call.started_at)

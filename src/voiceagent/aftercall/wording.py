@@ -10,7 +10,9 @@ from typing import Final, Literal
 
 import phonenumbers
 
-Missed = Literal["never_connected", "away", "busy", "silent", "cut_off", "unanswered"]
+Missed = Literal[
+    "never_connected", "away", "busy", "caller_limit", "budget", "silent", "cut_off", "unanswered"
+]
 """Why nobody spoke; `away`: the service could not be reached; `unanswered`: an outbound call that
 nobody took."""
 
@@ -39,6 +41,8 @@ class Wording:
     missed_out: str
     voicemail: str
     """Of a call in which a message was left: `{who}`, `{when}`."""
+    voicemail_instead: str
+    """The same, of one that the agent did not take since the day's budget was spent."""
     also_left: str
     """Of one in which something was said before."""
     left: str
@@ -73,12 +77,15 @@ _ENGLISH: Final = Wording(
     missed_in="Missed call from {who} {when}.",
     missed_out="Our call to {who} {when} was not answered.",
     voicemail="Message from {who}, left while the service was away, {when}.",
+    voicemail_instead="Message from {who}, left since the day's budget was spent, {when}.",
     also_left="A message was left after that, while the service was away.",
     left="Said in it: “{}”.",
     why_missed={
         "never_connected": "The call never connected.",
         "away": "The service was away, and no message was left.",
         "busy": "All lines were busy.",
+        "caller_limit": "This number has called too often.",
+        "budget": "The day's budget was spent, and no message was left.",
         "silent": "The line was open, but nothing was said.",
         "cut_off": "The call was cut off before anything was said.",
         "unanswered": "",
@@ -112,12 +119,15 @@ _HEBREW: Final = Wording(
     missed_in="שיחה שהוחמצה: {who}, {when}.",
     missed_out="התקשרנו ולא נענינו: {who}, {when}.",
     voicemail="הודעה שהושארה כשהשירות לא היה זמין: {who}, {when}.",
+    voicemail_instead="הודעה שהושארה כי תקציב היום נוצל: {who}, {when}.",
     also_left="אחר כך הושארה הודעה, כשהשירות לא היה זמין.",
     left="נאמר בהודעה: ״{}״.",
     why_missed={
         "never_connected": "השיחה לא חוברה.",
         "away": "השירות לא היה זמין, ולא הושארה הודעה.",
         "busy": "כל הקווים היו תפוסים.",
+        "caller_limit": "המספר הזה התקשר יותר מדי פעמים.",
+        "budget": "תקציב היום נוצל, ולא הושארה הודעה.",
         "silent": "הקו היה פתוח, אבל לא נאמר דבר.",
         "cut_off": "השיחה נותקה לפני שנאמר בה דבר.",
         "unanswered": "",

@@ -20,11 +20,15 @@ _ENGLISH: Final[dict[Reason, str]] = {
     "asked": "WhatsApp: {who} asks for a person. The agent is silent until you switch it on.",
     "failed": "WhatsApp: a message of {who} was not answered. Please answer it yourself.",
     "loop": "WhatsApp: a machine seems to write as {who}. The agent does not answer it.",
+    "too_many": "WhatsApp: {who} writes more than the agent may answer. It is silent for an hour.",
+    "budget": "WhatsApp: today's budget is spent. Please answer {who} yourself.",
 }
 _HEBREW: Final[dict[Reason, str]] = {
     "asked": "WhatsApp: {who} – ביקשו לדבר עם אדם. הסוכן שותק עד שיופעל שוב.",
     "failed": "WhatsApp: הודעה של {who} נשארה בלי תשובה. כדאי לענות לה בעצמך.",
     "loop": "WhatsApp: נראה שמכונה כותבת בשם {who}. הסוכן אינו עונה לה.",
+    "too_many": "WhatsApp: {who} – נכתבו יותר הודעות ממה שהסוכן רשאי לענות עליהן. הוא שותק לשעה.",
+    "budget": "WhatsApp: תקציב היום נוצל. כדאי לענות בעצמך: {who}.",
 }
 
 

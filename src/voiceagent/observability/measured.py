@@ -1,7 +1,7 @@
 """Engines behind their ports, with a watch beside them.
 
 A voice, a language model or a box of tools flows in, the same port flows out; how long it
-took and how it failed is counted. It changes nothing of what passes through.
+took, how much it was and how it failed is counted. It changes nothing of what passes through.
 """
 
 import time
@@ -9,7 +9,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from typing import Final, cast
 
-from voiceagent.brain.chat import ChatEvent, ChatModel, ChatRequest, Finished
+from voiceagent.brain.chat import (
+    ChatEvent,
+    ChatModel,
+    ChatRequest,
+    Finished,
+    TextDelta,
+    ToolCalls,
+)
+from voiceagent.brain.tokens import tokens_asked, tokens_of_chars
 from voiceagent.brain.toolbox import Toolbox, ToolResult
 from voiceagent.metrics import ERROR_KINDS, Metrics, error_kind
 from voiceagent.speech.ports import SpeechChunk, SpeechSynthesizer
@@ -56,6 +64,8 @@ class MeasuredChat:
         self._use = use
         self._first_token = metrics.llm_first_token_seconds.labels(use)
         self._whole = metrics.llm_seconds.labels(use)
+        self._read = metrics.llm_tokens.labels(use, "in")
+        self._written = metrics.llm_tokens.labels(use, "out")
         self._errors = metrics.llm_errors
         for kind in ERROR_KINDS:
             self._errors.labels(use, kind)
@@ -64,10 +74,12 @@ class MeasuredChat:
         await self._model.warm_up()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        asked_s, silent = time.monotonic(), True
+        asked_s, silent, chars = time.monotonic(), True, 0
+        self._read.inc(tokens_asked(request))
         try:
             async with aclosing(self._model.stream(request)) as events:
                 async for event in events:
+                    chars += _chars_of(event)
                     if silent:
                         silent = False
                         self._first_token.observe(time.monotonic() - asked_s)
@@ -77,6 +89,9 @@ class MeasuredChat:
         except Exception as error:
             self._errors.labels(self._use, error_kind(error)).inc()
             raise
+        finally:
+            # Also of an answer that nobody wanted to the end.
+            self._written.inc(tokens_of_chars(chars))
 
     async def close(self) -> None:
         await self._model.close()
@@ -115,6 +130,16 @@ class MeasuredToolbox:
 def measured_model(model: ChatModel | None, use: str, metrics: Metrics) -> ChatModel | None:
     """The model with a watch beside it, where there is one."""
     return None if model is None else MeasuredChat(model, use, metrics)
+
+
+def _chars_of(event: ChatEvent) -> int:
+    match event:
+        case TextDelta(text):
+            return len(text)
+        case ToolCalls(calls):
+            return sum(len(call.name) + len(call.arguments) for call in calls)
+        case _:
+            return 0
 
 
 def _name_of(spec: Mapping[str, object]) -> str:

@@ -66,13 +66,18 @@ def wanted(base_url: str, language: str) -> VoiceSetup:
     """For the service at `base_url` (`https://host`, no slash behind it). `language`, a BCP 47
     tag, is what the fallback speaks."""
     ask, thank = _AWAY["he" if language.startswith("he") else "en"]
-    thanks_url = _echo(say_and_hang_up(thank, language))
     return VoiceSetup(
         url=base_url + INCOMING_CALL_PATH + RETRIES,
         method="POST",
-        fallback_url=_echo(take_message(ask, thank, thanks_url, language, MOST_SECONDS)),
+        fallback_url=_echo(message_document(ask, thank, language)),
         fallback_method="GET",
     )
+
+
+def message_document(ask: str, thank: str, language: str) -> str:
+    """Ask for a message and thank for it, without any service of ours."""
+    thanks_url = _echo(say_and_hang_up(thank, language))
+    return take_message(ask, thank, thanks_url, language, MOST_SECONDS)
 
 
 def _echo(document: str) -> str:

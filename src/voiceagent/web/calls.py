@@ -6,7 +6,7 @@ outcome is not known, it is said so. Who may ask is decided where this router is
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -101,11 +101,13 @@ def calls_router(
     *,
     allowed_regions: Collection[str] | None = None,
     calls_per_hour: int = CALLS_PER_HOUR,
+    is_spent: Callable[[], bool] = lambda: False,
 ) -> APIRouter:
     """The route; the includer adds the check of the API key.
 
     `dialler` is None without Twilio's account. `allowed_regions` are the countries that may be
-    called (ISO 3166-1 alpha-2); `None`: only that of the business's own number.
+    called (ISO 3166-1 alpha-2); `None`: only that of the business's own number. `is_spent`:
+    whether the day's budget is.
     """
     router = APIRouter(prefix="/api", tags=["calls"])
     own_number = settings.twilio_phone_number
@@ -179,6 +181,11 @@ def calls_router(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "There is no room for another call now.",
                 headers={"Retry-After": str(_RETRY_S)},
+            )
+        if is_spent():
+            raise HTTPException(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "The day's budget (DAILY_BUDGET) is spent: no call is placed before tomorrow.",
             )
         wait_s = limit.wait_s(_now_s())
         if wait_s > 0:

@@ -2,19 +2,21 @@
 
 Forms flow in; TwiML or an empty answer flows out at once, and a record of each
 answer goes to the recorder, which never blocks. Nothing here looks anything up,
-writes to a database or waits for an engine.
+writes to a database or waits for an engine, but for whoever is at the door: where
+calls are limited, it is asked who comes in, and answers within a moment.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Protocol
+from typing import Literal, Protocol
 
 from fastapi import APIRouter, Request
 
 from voiceagent.crm.recording.call_models import CallAnnounced, CallEnded
 from voiceagent.crm.recording.ports import Recorder
+from voiceagent.limits.front_door import Ringing, TurnedAway
 from voiceagent.metrics import Metrics
 from voiceagent.settings import Settings
 from voiceagent.twilio.twiml import (
@@ -25,7 +27,7 @@ from voiceagent.twilio.twiml import (
     say_and_hang_up,
 )
 from voiceagent.web.base_url import public_base_url
-from voiceagent.web.forms import read_form
+from voiceagent.web.forms import TwilioForm, read_form
 from voiceagent.web.security import signed_form
 from voiceagent.web.webhook_answers import (
     NoContentResponse,
@@ -50,6 +52,10 @@ def _nobody(_base_url: str) -> None:
     """Nobody wants to know."""
 
 
+async def _all_come_in(_call: Ringing) -> None:
+    """Nobody is turned away."""
+
+
 def telephony_router(
     settings: Settings,
     recorder: Recorder,
@@ -57,10 +63,12 @@ def telephony_router(
     metrics: Metrics,
     *,
     busy_phrase: Callable[[], tuple[str, str]],
+    turned_away: Callable[[Ringing], Awaitable[TurnedAway | None]] = _all_come_in,
     seen_at: Callable[[str], None] = _nobody,
 ) -> APIRouter:
     """The three routes. `busy_phrase`, of a text and its language, tells what Twilio says when
-    there is no room.
+    there is no room; `turned_away` what becomes of whoever is not to come to the agent, though
+    there is room. It must answer within a moment.
 
     `seen_at` is told the address at which a signed webhook came in: Twilio reaches the service
     there. It must answer at once.
@@ -70,12 +78,22 @@ def telephony_router(
     form_of_twilio = signed_form(settings)
     records = WebhookRecords(recorder, metrics)
 
+    async def answered(form: TwilioForm, connected: str) -> tuple[str, str]:
+        """The TwiML, and why the call does not come to the agent; empty: it does."""
+        if not admission.open_for_calls():
+            return say_and_hang_up(*busy_phrase()), "busy"
+        call_sid = call_sid_of(form)
+        if call_sid is None or _direction(form) == "outbound":
+            return connected, ""
+        away = await turned_away(Ringing(call_sid, plain(form.get("From"))))
+        return (connected, "") if away is None else (away.twiml, away.reason)
+
     @router.post(
         INCOMING_CALL_PATH,
         summary="A call rings: connect it to the media socket",
         response_class=XmlResponse,
         responses={
-            200: {"description": "TwiML: the stream to open, or a spoken word that all is busy."},
+            200: {"description": "TwiML: the stream to open, or a spoken word why not."},
             403: {"description": "X-Twilio-Signature is missing or not right."},
             413: {"description": "The form is beyond the limits."},
         },
@@ -83,9 +101,8 @@ def telephony_router(
     )
     async def incoming_call(request: Request) -> XmlResponse:
         form = await form_of_twilio(request)
-        is_open = admission.open_for_calls()
         base_url = public_base_url(request.scope, settings)
-        twiml = connect_stream(base_url, form.get("CallSid"))
+        twiml, why_not = await answered(form, connect_stream(base_url, form.get("CallSid")))
         if settings.checks_signatures:
             seen_at(base_url)
         call_sid = call_sid_of(form)
@@ -96,19 +113,17 @@ def telephony_router(
                     at=datetime.now(UTC),
                     caller=plain(form.get("From")),
                     called=plain(form.get("To")),
-                    direction=(
-                        "outbound" if form.get("Direction").startswith("outbound") else "inbound"
-                    ),
+                    direction=_direction(form),
                 )
             )
-            if not is_open:
+            if why_not:
                 recorder.record(
                     CallEnded(
-                        call_sid=call_sid, at=datetime.now(UTC), status="failed", reason="busy"
+                        call_sid=call_sid, at=datetime.now(UTC), status="failed", reason=why_not
                     )
                 )
-        records.keep(INCOMING_CALL_PATH, 200, form, detail="" if is_open else "busy")
-        return XmlResponse(twiml if is_open else say_and_hang_up(*busy_phrase()))
+        records.keep(INCOMING_CALL_PATH, 200, form, detail=why_not)
+        return XmlResponse(twiml)
 
     @router.post(
         STREAM_STATUS_PATH,
@@ -144,3 +159,7 @@ def telephony_router(
         return NoContentResponse()
 
     return router
+
+
+def _direction(form: TwilioForm) -> Literal["inbound", "outbound"]:
+    return "outbound" if form.get("Direction").startswith("outbound") else "inbound"

@@ -77,9 +77,11 @@ class BackOffice:
         profile: AgentProfile | None,
         model: Summarise | None,
         heard_within_s: float = 0.0,
+        *,
+        may_ask: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Calls that are over are told of in the words of this agent. `heard_within_s` as of
-        `Summariser`."""
+        """Calls that are over are told of in the words of this agent. `heard_within_s` and
+        `may_ask` as of `Summariser`."""
         self._summariser = Summariser(
             self._database,
             self._recorder,
@@ -89,6 +91,7 @@ class BackOffice:
             on_queued=self.wake_senders,
             public_base_url=lambda: self.public_base_url,
             heard_within_s=heard_within_s,
+            may_ask=may_ask,
         )
 
     def tell_as(self, profile: AgentProfile) -> None:

@@ -37,6 +37,7 @@ from voiceagent.wiring.cashier import CashDesk
 from voiceagent.wiring.correspondence import Correspondence
 from voiceagent.wiring.keep_running import keep_running
 from voiceagent.wiring.kept_secrets import ensure_erasure_key
+from voiceagent.wiring.limits_office import LimitsOffice
 from voiceagent.wiring.people_office import PeopleOffice
 from voiceagent.wiring.recording_office import RecordingOffice
 from voiceagent.wiring.voicemail_office import VoicemailOffice
@@ -129,16 +130,33 @@ class Business:
             can_transfer=self.rest is not None,
         )
         """What the brain's tools have to work with."""
+        self.limits = LimitsOffice(
+            settings,
+            database,
+            tombstones,
+            profile,
+            recorder=self.recorder,
+            metrics=metrics,
+            targets=self._office.targets,
+            on_queued=self._office.wake_senders,
+        )
+        """What a number and a day may use of all this."""
         self._writing = self._make_writing() if settings.whatsapp_agent else None
 
     def think_with(self, model: ChatModel | None) -> None:
         """Calls that are over are summed up by this model, or else by the script's answers."""
         summarise = summarise_with(model) if model else None
-        self._office.summarise(self._profile, summarise, self._post.heard_within_s)
+        self._office.summarise(
+            self._profile,
+            summarise,
+            self._post.heard_within_s,
+            may_ask=lambda: not self.limits.is_spent(),
+        )
 
     async def become(self, profile: AgentProfile) -> None:
         """Whatever is answered or summed up from now on is this agent's."""
         self._office.tell_as(profile)
+        await self.limits.become(profile)
         if self._writing is not None:
             await self._writing.answer_as(profile)
 
@@ -184,6 +202,7 @@ class Business:
             "people": self._people.run,
             "recordings": self._recordings.run,
             "missed calls": self._voicemail.run,
+            "limits": self.limits.run,
         }
         if self._sweep is not None:
             parts["messages at Twilio"] = self._sweep.run
@@ -196,6 +215,7 @@ class Business:
     def close_with(self, stack: AsyncExitStack) -> None:
         """Have the stack close everything."""
         self._office.close_with(stack)
+        self.limits.close_with(stack)
         self._post.close_with(stack)
         self._cash.close_with(stack)
         self._recordings.close_with(stack)
@@ -212,6 +232,7 @@ class Business:
             self._post.threads,
             told=self._office.targets,
             on_told=self._office.wake_senders,
+            allowance=self.limits.allowance,
         )
 
     def _somebody_wrote(self, contact_id: UUID | None) -> None:

@@ -6,6 +6,7 @@ out, with its background work and what it has to close. It decides nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from uuid import UUID
 
 from voiceagent.brain.agent.profile import AgentProfile
@@ -19,7 +20,9 @@ from voiceagent.observability.measured import measured_model
 from voiceagent.settings import Settings
 from voiceagent.wiring.brains import WRITTEN_DEADLINES, House, choose_model, written_brain
 from voiceagent.written.agent import WrittenAgent
+from voiceagent.written.allowance import Allowance
 from voiceagent.written.answerer import Answerer
+from voiceagent.written.answering import UNLIMITED
 from voiceagent.written.minds import ScriptedMind, ThinkingMind
 from voiceagent.written.ports import Threads, WrittenHouse
 from voiceagent.written.script_answers import ScriptAnswers
@@ -38,12 +41,15 @@ class WrittenOffice:
         *,
         told: Collection[Target] = (),
         on_told: Callable[[], None] = lambda: None,
+        allowance: Callable[[str], Allowance] = lambda _language: UNLIMITED,
     ) -> None:
         """`told`: by what the owner hears that a person is wanted; `on_told` is called when
-        there is something to tell."""
+        there is something to tell. `allowance`: how much is answered now, in an agent's language.
+        """
         model = choose_model(settings, WRITTEN_DEADLINES)
         self._model = measured_model(model, "written", house.metrics)
         self._house = house
+        self._allowance = allowance
         dialogues = WrittenDialogues(database)
 
         def ports(language: str) -> WrittenHouse:
@@ -69,7 +75,8 @@ class WrittenOffice:
             if self._model is None
             else ThinkingMind(written_brain(profile, self._house, self._model), script)
         )
-        return Answerer(mind, script, self._ports(profile.language))
+        allowance = partial(self._allowance, profile.language)
+        return Answerer(mind, script, self._ports(profile.language), allowance=allowance)
 
     def message_came(self, contact_id: UUID | None) -> None:
         """This contact has written; None: it is not known who."""

@@ -16,8 +16,10 @@ from typing import Final
 from uuid import UUID
 
 from voiceagent.errors import ProviderError
+from voiceagent.written.allowance import Allowance
 from voiceagent.written.answering import (
     THREAD,
+    UNLIMITED,
     Acknowledge,
     Answer,
     Burst,
@@ -78,12 +80,14 @@ class Answerer:
         script: ScriptAnswers,
         house: WrittenHouse,
         *,
+        allowance: Callable[[], Allowance] = lambda: UNLIMITED,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         deadline_s: float = DEADLINE_S,
         lease_s: float = LEASE_S,
     ) -> None:
-        """`now` is aware of its zone."""
+        """`allowance`: how much is answered now; `now` is aware of its zone."""
         self._mind = mind
+        self._allowance = allowance
         self._profile = script.profile
         self._file_reply = file_reply(script.profile.language)
         self._house = house
@@ -120,9 +124,8 @@ class Answerer:
             return await self._leave(claim.contact_id, verdict, newest)
         memory = recalled(claim.state, claim.decided_at, self._now(), self._profile)
         if isinstance(verdict, Acknowledge):
-            return await self._decide(
-                attended, claim, verdict, Draft((self._file_reply,), memory, {})
-            )
+            reply = self._set_reply(verdict)
+            return await self._decide(attended, claim, verdict, Draft((reply,), memory, {}))
         try:
             draft = await self._draft(attended, claim.contact_id, verdict, memory)
         except _NoAnswer as error:
@@ -139,9 +142,25 @@ class Answerer:
         switch = await self._house.switch.of(contact_id)
         silence = await self._house.threads.silence(contact_id)
         thread = await self._house.threads.last(contact_id, THREAD)
-        verdict = judge(thread, switch, silence, self._now(), file_reply=self._file_reply)
+        verdict = judge(
+            thread,
+            switch,
+            silence,
+            self._now(),
+            file_reply=self._file_reply,
+            allowance=self._allowance(),
+        )
         theirs = (message.id for message in reversed(thread) if message.who == "contact")
         return verdict, next(theirs, "")
+
+    def _set_reply(self, verdict: Acknowledge) -> str:
+        match verdict.why:
+            case "file":
+                return self._file_reply
+            case "too_many":
+                return self._allowance().too_many_reply
+            case "budget":
+                return self._allowance().budget_reply
 
     # --- an answer is made ------------------------------------------------------------------------
 
@@ -220,6 +239,9 @@ class Answerer:
         draft.commit()
         if not await self._hand_over(claim, reply):
             return await self._refused(claim.contact_id, reply)
+        if isinstance(asked, Acknowledge) and asked.why != "file":
+            _log.info("the agent holds back contact_id=%s why=%s", claim.contact_id, asked.why)
+            await self._want_person(claim.contact_id, asked.why, asked.key)
         return Done(again=not is_the_same)
 
     async def _finish(self, claim: Claim) -> None:
@@ -291,8 +313,9 @@ class Answerer:
         await _unless_refused(self._house.people.wanted(contact_id, reason, key))
 
 
-def _words(verdict: Answer | Acknowledge) -> str | None:
-    return verdict.text if isinstance(verdict, Answer) else None
+def _words(verdict: Answer | Acknowledge) -> tuple[str, str]:
+    """What is answered, or why not."""
+    return ("", verdict.text) if isinstance(verdict, Answer) else (verdict.why, "")
 
 
 async def _unless_refused(work: Awaitable[None]) -> None:

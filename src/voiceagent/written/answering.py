@@ -1,11 +1,11 @@
 """What of a thread is to be answered now, and what had better be left alone.
 
 A contact's messages, the switch and the time flow in; a verdict flows out: answer these
-words, acknowledge a file, or leave it and why. Pure: it reads no clock and sends nothing.
+words, say a set sentence once, or leave it and why. Pure: it reads no clock and sends nothing.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from voiceagent.brain.plain_text import lines
 from voiceagent.brain.ports import Exchange
+from voiceagent.written.allowance import Allowance, Why, held
 from voiceagent.written.loops import is_loop
 from voiceagent.written.ports import Silence, SwitchState, WrittenMessage
 
@@ -38,6 +39,8 @@ PAST_CHARS: Final = 12_000
 THREAD: Final = 200
 """How many messages a verdict needs to see: a day's answers and what they answered."""
 
+UNLIMITED: Final = Allowance()
+
 _FILE: Final = "(a file)"
 _WORDS: Final = re.compile(r"[^\W_]|\?|؟")
 """What makes a text more than a thumb or a heart, which are answers themselves."""
@@ -53,6 +56,8 @@ Left = Literal[
     "wordless",
     "file",
     "loop",
+    "too_many",
+    "budget",
 ]
 
 
@@ -74,10 +79,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """A file without words came: say once that only words can be answered."""
+    """Say once, in a set sentence, why there is no answer: only words can be answered, and a file
+    without words came; or the agent holds back."""
 
     key: str
     at: datetime
+    why: Literal["file"] | Why = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,8 @@ class Leave:
     `answered`: nothing waits; `opted_out`: the contact wants no messages, or this is a wish to be
     written to no more, or again; `awaited`: a voice note is being put into words; `wordless`: only
     a reaction or nothing; `file`: it was said already that files cannot be answered; `loop`: the
-    other side looks like a machine."""
+    other side looks like a machine; `too_many`: it has written more than is answered and was told
+    so; `budget`: the day's is spent, and it was told that a person will answer."""
 
 
 Verdict = Answer | Acknowledge | Leave
@@ -122,10 +130,11 @@ def judge(
     now: datetime,
     *,
     file_reply: str,
+    allowance: Allowance = UNLIMITED,
 ) -> Verdict:
     """What to do about a thread, of which the last `THREAD` messages are known, newest last.
 
-    `file_reply` is what an `Acknowledge` says.
+    `file_reply` is what an `Acknowledge` of a file says; the others are in the `allowance`.
     """
     if switch.agent != "on":
         return Leave(switch.agent)
@@ -150,16 +159,20 @@ def judge(
     files = [message for message in pending if message.kind == "media"]
     if not readable and not files:
         return Leave("wordless")
+    key = pending[-1].id
+    if (hold := held(thread, now, allowance, switch.changed_at)) is not None:
+        return Leave(hold.why) if hold.is_told else Acknowledge(key, pending[-1].at, hold.why)
     if is_loop(thread, pending, now):
         return Leave("loop")
-    key = pending[-1].id
     if readable:
         text = _together(pending)
         return Answer(
             text=text,
             key=key,
             at=pending[-1].at,
-            fresh=not _spoke_since(thread, pending[0].at - CONVERSATION, file_reply),
+            fresh=not _spoke_since(
+                thread, pending[0].at - CONVERSATION, allowance.replies | {file_reply}
+            ),
             history=(*_past(thread, pending, now), Exchange("caller", text)),
         )
     said = (m for m in thread if m.who == "agent" and now - m.at < CONVERSATION)
@@ -206,13 +219,15 @@ def _shown(message: WrittenMessage) -> str:
     return lines(text) or (_FILE if message.kind == "media" else "")
 
 
-def _spoke_since(thread: Sequence[WrittenMessage], since: datetime, file_reply: str) -> bool:
-    """Whether the agent answered or a person wrote after that time; the sentence about files
-    introduces nobody."""
+def _spoke_since(
+    thread: Sequence[WrittenMessage], since: datetime, set_replies: Collection[str]
+) -> bool:
+    """Whether the agent answered or a person wrote after that time; a set sentence introduces
+    nobody."""
     return any(
         message.at > since and (message.who == "person" or message.answers)
         for message in thread
-        if message.text != file_reply
+        if message.text not in set_replies
     )
 
 

@@ -13,9 +13,9 @@ from uuid import UUID
 
 AgentMode = Literal["on", "off", "person"]
 """Who answers: the agent, nobody, or a person who has taken over."""
-Reason = Literal["asked", "failed", "loop"]
+Reason = Literal["asked", "failed", "loop", "too_many", "budget"]
 """Why a person is wanted: somebody asked for one, no answer could be made, the other side looks
-like a machine."""
+like a machine, it writes more than is answered, the day's budget is spent."""
 Kind = Literal["text", "media", "voice", "reaction", "wish"]
 """`voice`: a voice note that is being put into words, as long as that is worth waiting for; `wish`:
 to be written to no more, or again; whoever keeps the wishes confirms it."""

@@ -43,6 +43,8 @@ _REASONS: Final[Mapping[Reason, str]] = {
     "asked": "a person was asked for",
     "failed": "no answer could be made",
     "loop": "this looks like a machine's messages",
+    "too_many": "more was written than is answered",
+    "budget": "the day's budget is spent",
 }
 _SILENT: Final[Mapping[Left, str]] = {
     "person": f"a person answers; {GIVE_BACK} gives it back",

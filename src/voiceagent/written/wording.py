@@ -31,6 +31,10 @@ class _Written:
 
     file: str
     """To a file without words."""
+    too_many: str
+    """To whoever has written more than is answered."""
+    budget: str
+    """When the day's budget is spent."""
     hand_over: str
     not_understood: tuple[str, str]
     no_person: str
@@ -48,6 +52,14 @@ _ENGLISH: Final = _Written(
         "Thank you, we have received it. Only words can be answered here: could you write what it"
         " is about?"
     ),
+    too_many=(
+        "Thank you, all of your messages have arrived, and somebody of our team will read them."
+        " The next automatic answer comes in an hour at the earliest."
+    ),
+    budget=(
+        "Thank you, your message has arrived. Somebody of our team will answer you here as soon"
+        " as possible."
+    ),
     hand_over="Of course. Somebody of our team will answer you here.",
     not_understood=("Sorry, that was not clear to us.", "Sorry, we did not understand that."),
     no_person="We will note everything, and somebody will get back to you.",
@@ -59,6 +71,11 @@ _ENGLISH: Final = _Written(
 )
 _HEBREW: Final = _Written(
     file="קיבלנו, תודה. כאן אפשר לענות רק על מילים: אפשר לכתוב לנו במה מדובר?",
+    too_many=(
+        "תודה, כל ההודעות שלכם הגיעו, ומישהו מהצוות שלנו יקרא אותן."
+        " המענה האוטומטי ישוב לא לפני שתעבור שעה."
+    ),
+    budget="תודה, ההודעה שלכם הגיעה. מישהו מהצוות שלנו יענה לכם כאן בהקדם האפשרי.",
     hand_over="בשמחה. מישהו מהצוות שלנו יענה לכם כאן.",
     not_understood=("סליחה, זה לא היה ברור לנו.", "סליחה, לא הבנו."),
     no_person="נרשום הכול, ומישהו מאיתנו יחזור אליכם.",
@@ -70,6 +87,11 @@ _HEBREW: Final = _Written(
 )
 _RUSSIAN: Final = _Written(
     file="Спасибо, мы это получили. Здесь можно ответить только на слова: напишите, о чём речь?",
+    too_many=(
+        "Спасибо, все ваши сообщения получены, и наш сотрудник их прочитает."
+        " Следующий автоматический ответ придёт не раньше чем через час."
+    ),
+    budget="Спасибо, ваше сообщение получено. Наш сотрудник ответит вам здесь как можно скорее.",
     hand_over="Конечно. Вам ответит здесь наш сотрудник.",
     not_understood=("Извините, это было нам неясно.", "Извините, мы не поняли."),
     no_person="Мы всё запишем и ответим вам позже.",
@@ -81,6 +103,10 @@ _RUSSIAN: Final = _Written(
 )
 _ARABIC: Final = _Written(
     file="شكرًا، وصلنا ما أرسلتم. هنا يمكن الرد على الكلمات فقط: هل يمكنكم كتابة الموضوع؟",
+    too_many=(
+        "شكرًا، وصلتنا كل رسائلكم، وسيقرؤها أحد أفراد فريقنا. لن يأتي الرد الآلي التالي قبل ساعة."
+    ),
+    budget="شكرًا، وصلتنا رسالتكم. سيرد عليكم هنا أحد أفراد فريقنا في أقرب وقت ممكن.",
     hand_over="بكل سرور. سيرد عليكم هنا أحد أفراد فريقنا.",
     not_understood=("عذرًا، لم يكن ذلك واضحًا لنا.", "عذرًا، لم نفهم."),
     no_person="سنسجل كل شيء ونعود إليكم.",
@@ -101,6 +127,17 @@ _LANGUAGES: Final[Mapping[str, _Written]] = {
 def file_reply(language: str) -> str:
     """To a file without words; in English for a language that has no such sentence."""
     return _LANGUAGES.get(primary_of(language), _ENGLISH).file
+
+
+def too_many_reply(language: str) -> str:
+    """To whoever has written more than is answered; in English for a language that has no such
+    sentence."""
+    return _LANGUAGES.get(primary_of(language), _ENGLISH).too_many
+
+
+def budget_reply(language: str) -> str:
+    """When the day's budget is spent; in English for a language that has no such sentence."""
+    return _LANGUAGES.get(primary_of(language), _ENGLISH).budget
 
 
 def hand_over(language: str) -> str:

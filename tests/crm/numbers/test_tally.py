@@ -110,6 +110,9 @@ async def test_what_a_call_counted_is_added_up(database: Database) -> None:
         false_interruptions=2,
         guesses=6,
         guesses_used=4,
+        # A minute and a half each, and one of whoever was turned away.
+        call_minutes=5,
+        heard_seconds=180,
     )
     assert figures.responses.p50_ms is None
 

@@ -17,6 +17,7 @@ TABLES = {
     *("outbox", "tombstones", "payments", "payment_events"),
     *("recordings", "recording_pieces"),
     *("engine_failures", "quarter_hours", "response_times", "tally_rounds"),
+    *("caller_calls", "model_usage"),
     *("agent_versions", "agent_live"),
     "sweeps",
 }

@@ -55,6 +55,7 @@ from voiceagent.notices.notices import Notice, queue_notice
 DEADLINE_S = 30.0
 OF_NOBODY = {
     *("tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"),
+    *("caller_calls", "model_usage"),
     "sweeps",
     *("agent_versions", "agent_live"),
 }

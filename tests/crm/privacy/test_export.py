@@ -28,6 +28,7 @@ IN_ANOTHER = {"recording_pieces"}
 """Told within `recordings`."""
 OF_NOBODY = {
     *("tombstones", "engine_failures", "quarter_hours", "response_times", "tally_rounds"),
+    *("caller_calls", "model_usage"),
     "sweeps",
     *("agent_versions", "agent_live"),
 }

@@ -164,6 +164,10 @@ class PhraseTable(_Table):
     """To a number that has called too often; spoken by Twilio itself."""
     nearly_over: Text
     """Some time before the longest that a call may last."""
+    leave_message: Text
+    """When the day's budget is spent, before the tone; spoken by Twilio itself."""
+    not_today: Text
+    """When it is spent and no message can be taken; spoken by Twilio itself."""
     not_understood: Annotated[Phrases, Field(min_length=2)]
     again: Annotated[Phrases, Field(min_length=2)]
     """Before a question that the caller asked to hear again."""

@@ -24,6 +24,14 @@ _ENGLISH: Final[_Sentences] = {
         " Please call again later. Goodbye."
     ),
     "nearly_over": "Just so you know, this call has to end soon.",
+    "leave_message": (
+        "Thank you for calling {business}. We cannot talk just now."
+        " Please leave a message after the tone, and we will call you back."
+    ),
+    "not_today": (
+        "Thank you for calling {business}. We cannot take any more calls today."
+        " Please call again tomorrow. Goodbye."
+    ),
     "not_understood": ["Sorry, I did not catch that.", "I am sorry, I did not understand."],
     "again": ["Of course.", "Sure, once more.", "No problem."],
     "wait": "Of course, take your time.",
@@ -59,6 +67,14 @@ _HEBREW: Final[_Sentences] = {
         " נשמח אם תתקשרו שוב מאוחר יותר. להתראות."
     ),
     "nearly_over": "רק שתדעו, השיחה צריכה להסתיים בקרוב.",
+    "leave_message": (
+        "תודה שהתקשרתם אל {business}. איננו יכולים לשוחח כרגע."
+        " אפשר להשאיר הודעה אחרי הצפצוף, ונחזור אליכם."
+    ),
+    "not_today": (
+        "תודה שהתקשרתם אל {business}. לא נוכל לענות היום על שיחות נוספות."
+        " נשמח אם תתקשרו שוב מחר. להתראות."
+    ),
     "not_understood": ["סליחה, לא שמענו היטב.", "מצטערים, זה לא היה ברור."],
     "again": ["כמובן.", "בשמחה, שוב.", "אין בעיה."],
     "wait": "כמובן, קחו את הזמן.",
@@ -90,6 +106,14 @@ _RUSSIAN: Final[_Sentences] = {
         " Пожалуйста, позвоните позже. До свидания."
     ),
     "nearly_over": "Обращаем внимание: разговор скоро придётся закончить.",
+    "leave_message": (
+        "Здравствуйте, это {business}. Сейчас мы не можем говорить."
+        " Оставьте, пожалуйста, сообщение после сигнала, и мы вам перезвоним."
+    ),
+    "not_today": (
+        "Здравствуйте, это {business}. Сегодня мы больше не можем принимать звонки."
+        " Пожалуйста, позвоните завтра. До свидания."
+    ),
     "not_understood": ["Извините, не удалось расслышать.", "Простите, это было неясно."],
     "again": ["Конечно.", "Хорошо, ещё раз.", "Без проблем."],
     "wait": "Конечно, не торопитесь.",
@@ -123,6 +147,14 @@ _ARABIC: Final[_Sentences] = {
         " نرجو أن تعاودوا الاتصال لاحقًا. مع السلامة."
     ),
     "nearly_over": "للعلم، يجب أن تنتهي هذه المكالمة قريبًا.",
+    "leave_message": (
+        "أهلًا بكم، هنا {business}. لا يمكننا التحدث الآن."
+        " يمكنكم ترك رسالة بعد الصافرة، وسنعاود الاتصال بكم."
+    ),
+    "not_today": (
+        "أهلًا بكم، هنا {business}. لا يمكننا استقبال المزيد من المكالمات اليوم."
+        " نرجو أن تعاودوا الاتصال غدًا. مع السلامة."
+    ),
     "not_understood": ["عذرًا، لم نسمع جيدًا.", "نعتذر، لم يكن ذلك واضحًا."],
     "again": ["بالطبع.", "بكل سرور، مرة أخرى.", "لا مشكلة."],
     "wait": "بالطبع، خذوا وقتكم.",
@@ -148,6 +180,7 @@ _DEFAULTS: Final = {"ar": _ARABIC, "en": _ENGLISH, "he": _HEBREW, "ru": _RUSSIAN
 
 _STAND_INS: Final = {
     "too_many_calls": "busy",
+    "not_today": "busy",
     "one_moment": "wait",
     "still_working": "one_moment",
     "takeover": "apology",
@@ -174,7 +207,7 @@ def completed(phrases: Mapping[str, Any], language: str) -> dict[str, Any]:
             case str(spoken) | [str(spoken), *_]:
                 whole.setdefault(key, spoken)
     # Nothing else says it: better in another language than not at all.
-    for key in ("robot", "recording", "nearly_over"):
+    for key in ("robot", "recording", "nearly_over", "leave_message"):
         whole.setdefault(key, _ENGLISH[key])
     return whole
 

@@ -27,6 +27,9 @@ PAUSE_S: Final = 0.05
 SHOWN: Final = timedelta(days=62)
 """Thirty days and the thirty before, whatever the zone."""
 
+LONGEST_CALL_S: Final = 4 * 3600
+"""Twilio ends a call then; a record that says more lacks its end."""
+
 _DEADLINE_S: Final = 30.0
 _STRETCH: Final = timedelta(days=1)
 
@@ -76,12 +79,22 @@ def _quarter(moment: str) -> str:
     return f"to_timestamp(floor(extract(epoch FROM {moment}) / 900) * 900)"
 
 
+# A call that goes on costs already. Whoever was connected to a person is no longer heard here.
+_LASTED_S: Final = f"""
+CASE WHEN streamed_at IS NULL THEN 0
+     ELSE LEAST(GREATEST(extract(epoch FROM COALESCE(ended_at, now()) - streamed_at), 0),
+                {LONGEST_CALL_S}) END
+"""
+_TURNED_AWAY: Final = "'busy', 'caller_limit', 'budget'"
+"""Reasons of calls that were answered, and paid for, without a stream."""
+
 # Trials by this package's own phones are nobody's calls. One that still rings is not decided.
 _CALLS: Final = f"""
 UPDATE quarter_hours q
 SET calls_in = s.calls_in, calls_answered = s.calls_answered, calls_out = s.calls_out,
     answers = s.answers, barge_ins = s.barge_ins, false_interruptions = s.false_interruptions,
-    guesses = s.guesses, guesses_used = s.guesses_used
+    guesses = s.guesses, guesses_used = s.guesses_used,
+    call_minutes = s.call_minutes, heard_seconds = s.heard_seconds
 FROM (
     SELECT {_quarter("started_at")} AS starts_at,
         count(*) FILTER (WHERE direction = 'inbound'
@@ -93,7 +106,11 @@ FROM (
         COALESCE(sum((counters->>'barge_ins')::bigint), 0) AS barge_ins,
         COALESCE(sum((counters->>'false_interruptions')::bigint), 0) AS false_interruptions,
         COALESCE(sum((counters->>'guesses')::bigint), 0) AS guesses,
-        COALESCE(sum((counters->>'guesses_used')::bigint), 0) AS guesses_used
+        COALESCE(sum((counters->>'guesses_used')::bigint), 0) AS guesses_used,
+        COALESCE(sum(GREATEST(1, ceil({_LASTED_S} / 60)))
+            FILTER (WHERE streamed_at IS NOT NULL OR end_reason IN ({_TURNED_AWAY})), 0)
+            AS call_minutes,
+        COALESCE(sum({_LASTED_S}), 0) AS heard_seconds
     FROM calls WHERE started_at >= $1 AND started_at < $2 AND NOT simulated GROUP BY 1
 ) s
 WHERE q.starts_at = s.starts_at
@@ -114,13 +131,39 @@ WHERE q.starts_at = s.starts_at
 """  # noqa: S608 - our own text
 _MESSAGES: Final = f"""
 UPDATE quarter_hours q
-SET messages_in = s.come, messages_out = s.gone, messages_failed = s.failed
+SET messages_in = s.come, messages_out = s.gone, messages_failed = s.failed,
+    messages_billed = s.billed
 FROM (
     SELECT {_quarter("created_at")} AS starts_at,
         count(*) FILTER (WHERE direction = 'in') AS come,
         count(*) FILTER (WHERE status IN ('sent', 'delivered', 'read')) AS gone,
-        count(*) FILTER (WHERE status = 'failed') AS failed
+        count(*) FILTER (WHERE status = 'failed') AS failed,
+        count(*) FILTER (WHERE status IN ('sent', 'delivered', 'read') AND provider = 'twilio')
+            AS billed
     FROM messages WHERE created_at >= $1 AND created_at < $2 AND channel = 'whatsapp' GROUP BY 1
+) s
+WHERE q.starts_at = s.starts_at
+"""  # noqa: S608 - our own text
+
+
+_SPOKEN: Final = f"""
+UPDATE quarter_hours q SET spoken_chars = s.n
+FROM (
+    SELECT {_quarter("c.started_at")} AS starts_at, sum(length(t.text)) AS n
+    FROM calls c JOIN turns t ON t.call_sid = c.call_sid
+    WHERE c.started_at >= $1 AND c.started_at < $2 AND NOT c.simulated
+      AND t.who = 'agent' AND t.source = 'reply'
+    GROUP BY 1
+) s
+WHERE q.starts_at = s.starts_at
+"""  # noqa: S608 - our own text
+"""What is not a reply has been spoken before, and is kept."""
+_USED: Final = f"""
+UPDATE quarter_hours q SET tokens_in = s.tokens_in, tokens_out = s.tokens_out
+FROM (
+    SELECT {_quarter("at")} AS starts_at, sum(tokens_in) AS tokens_in,
+        sum(tokens_out) AS tokens_out
+    FROM model_usage WHERE at >= $1 AND at < $2 GROUP BY 1
 ) s
 WHERE q.starts_at = s.starts_at
 """  # noqa: S608 - our own text
@@ -158,6 +201,8 @@ _COUNTS: Final = (
     _CALLS,
     _FAILURES,
     _MESSAGES,
+    _SPOKEN,
+    _USED,
     _counted("notices_dead", "notices", "created_at", "AND status = 'dead'"),
     _counted("callbacks_asked", "callbacks", "created_at"),
     _counted("payments_asked", "payments", "created_at"),

@@ -36,6 +36,16 @@ class Totals:
     callbacks_asked: int = 0
     payments_asked: int = 0
     payments_paid: int = 0
+    call_minutes: int = 0
+    """Begun ones, of calls that were answered; of those that go on as well."""
+    heard_seconds: int = 0
+    """That somebody was listened to."""
+    spoken_chars: int = 0
+    """Of replies."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    messages_billed: int = 0
+    """That left by Twilio."""
 
     def __add__(self, other: Self) -> "Totals":
         return Totals(*(getattr(self, name) + getattr(other, name) for name in TOTALS))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from voiceagent.crm.calls.caller_calls import forget_old_callers
 from voiceagent.crm.postgres.database import (
     CONFLICT_ATTEMPTS,
     Connection,
@@ -115,6 +116,10 @@ _OLD_ROWS: Final = (
     """
     DELETE FROM engine_failures WHERE id IN (
         SELECT id FROM engine_failures WHERE at < $1 LIMIT 500)
+    """,
+    """
+    DELETE FROM model_usage WHERE id IN (
+        SELECT id FROM model_usage WHERE at < $1 LIMIT 500)
     """,
     """
     UPDATE contacts SET last_summary = NULL, last_summary_at = NULL WHERE id IN (
@@ -236,6 +241,7 @@ def until_night_s(now: datetime, zone: tzinfo) -> float:
 
 async def _forget(connection: Connection) -> int:
     await forget_old(connection)
+    await forget_old_callers(connection)
     return 0
 
 

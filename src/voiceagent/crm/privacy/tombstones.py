@@ -54,6 +54,9 @@ UPDATE tombstones SET stopped_at = NULL, until = erased_at + $3::interval
 WHERE digest = ANY($1::bytea[]) AND stopped_at <= $2
 """
 
+# How often it has called lately is under the same hash.
+_UNCOUNTED = "DELETE FROM caller_calls WHERE digest = ANY($1::bytea[])"
+
 _FORGET = "DELETE FROM tombstones WHERE until <= now()"
 
 
@@ -82,6 +85,7 @@ class Tombstones:
         digests = await asyncio.to_thread(lambda: [self._digest(subject) for subject in subjects])
         stops = [stopped_at if kind in PEOPLE else None for kind, _ in subjects]
         await connection.execute(_PUT, digests, stops, erased_at, erased_at + KEPT)
+        await connection.execute(_UNCOUNTED, digests)
 
     async def among(
         self, connection: Connection, subjects: Collection[Subject]
@@ -106,6 +110,10 @@ class Tombstones:
     def hash_of_key(self, key: str) -> bytes:
         """What stays of an `Idempotency-Key` when its person is erased."""
         return hmac.digest(self._key, f"key {storable(key)}".encode(), hashlib.sha256)
+
+    def hash_of_number(self, number: str) -> bytes:
+        """Under which it is kept how often this E.164 number has called lately."""
+        return self._digest(("phone", number))
 
     async def _known(
         self, connection: Connection, subjects: Collection[Subject]

@@ -26,8 +26,9 @@ from voiceagent.crm.recording.message_models import (
     MessageRecord,
     Sender,
 )
+from voiceagent.crm.recording.model_usage import ModelUsed
 
-AnyRecord = CallRecord | MessageRecord | EngineFailed
+AnyRecord = CallRecord | MessageRecord | EngineFailed | ModelUsed
 Kind = Literal["call", "message", "contact", "phone", "lid"]
 Subject = tuple[Kind, str]
 """What a record is about: a call's sid, a message's or a contact's id, an E.164 number, a LID."""
@@ -70,7 +71,7 @@ def subjects_of(record: AnyRecord) -> list[Subject]:
             return [("message", str(record.id)), *identities_of(record.sender)]
         case MessageFateKnown() | MessageChanged():
             return [("message", str(record.message_id))]
-        case EngineFailed():
+        case EngineFailed() | ModelUsed():
             return []
         case _:
             return [("call", record.call_sid)]

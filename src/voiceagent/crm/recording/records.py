@@ -1,4 +1,4 @@
-"""Applies records of any kind: of calls, messages and engines, in one transaction.
+"""Applies records of any kind: of calls, messages, engines and their use, in one transaction.
 
 What the recorder keeps flows in, rows come out, all or none. Records of what was erased
 meanwhile come to nothing, however late they come; what the erased wished goes on.
@@ -32,8 +32,11 @@ from voiceagent.crm.recording.message_models import (
     MessageRecord,
 )
 from voiceagent.crm.recording.message_records import OnNew, apply_message_records
+from voiceagent.crm.recording.model_usage import ModelUsed, apply_model_usage
 
-Record = Annotated[CallRecord | MessageRecord | EngineFailed, Field(discriminator="kind")]
+Record = Annotated[
+    CallRecord | MessageRecord | EngineFailed | ModelUsed, Field(discriminator="kind")
+]
 
 
 class RecordsRepository:
@@ -89,12 +92,15 @@ class RecordsRepository:
     async def _write(self, connection: Connection, records: Sequence[Record]) -> None:
         messages: list[MessageRecord] = []
         failures: list[EngineFailed] = []
+        usage: list[ModelUsed] = []
         calls: list[CallRecord] = []
         for record in records:
             if isinstance(record, MessageReceived | MessageFateKnown | MessageChanged):
                 messages.append(record)
             elif isinstance(record, EngineFailed):
                 failures.append(record)
+            elif isinstance(record, ModelUsed):
+                usage.append(record)
             else:
                 calls.append(record)
         if calls:
@@ -103,6 +109,8 @@ class RecordsRepository:
             await apply_message_records(connection, messages, self._on_new_messages)
         if failures:
             await apply_engine_failures(connection, failures)
+        if usage:
+            await apply_model_usage(connection, usage)
 
     async def _erase(self, late: Sifted, deadline_s: float) -> None:
         assert self._tombstones is not None  # noqa: S101 - it has found them
