@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from voiceagent.crm.recording.message_models import (
     MessageChanged,
@@ -189,6 +190,23 @@ class TestSidecar:
     def test_what_a_file_cannot_be_is_not_believed(self, told: dict[str, float]) -> None:
         [note] = baileys(kind="image", media={"id": "m1"} | told).media
         assert (note.size_bytes, note.seconds) == (None, None)
+
+    @pytest.mark.parametrize(
+        "told", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", -62135596800000]
+    )
+    def test_a_clock_that_cannot_be_costs_no_message(self, told: str | int) -> None:
+        told_change = event("message.changed", message_id="A", change="deleted", at=told)
+        changed = from_sidecar(told_change, AT)
+        assert isinstance(changed, MessageChanged)
+        for moment in (baileys(sent_at=told).sent_at, changed.at):
+            assert moment is None or moment.utcoffset() == timedelta(0)
+
+    def test_an_event_itself_has_a_time_and_an_id_that_can_be_kept(self) -> None:
+        fields: dict[str, Any] = {"id": "e\0", "type": "session.state", "created_at": AT}
+        assert SidecarEvent.model_validate(fields).id == "e\ufffd"
+        for wrong in ({"created_at": "0001-01-01T00:00:00+14:00"}, {"id": "e" * 501}):
+            with pytest.raises(ValidationError):
+                SidecarEvent.model_validate(fields | wrong)
 
     def test_the_owners_own_words_end_nothing(self) -> None:
         assert baileys(text="stop").wish == "stop"

@@ -61,3 +61,8 @@ def test_the_owner_must_know_when_only_a_person_can_help(
     told: SessionChange, wants_owner: bool
 ) -> None:
     assert told.wants_owner is wants_owner
+
+
+def test_nothing_of_it_is_more_than_the_database_can_hold() -> None:
+    odd = SessionChange.of({"state": "fai\0led", "reason": {"code": "a\0b", "text": "\0"}})
+    assert odd == SessionChange("fai\ufffdled", "a\ufffdb", "\ufffd", "")

@@ -6,11 +6,11 @@ the time comes in. Source of the fields: Twilio's "Receive messages" and
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Final, Literal, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.postgres.paging import storable
@@ -143,12 +143,18 @@ def _content_of(mime_type: str) -> str:
 # --- the sidecar --------------------------------------------------------------------------------
 
 
+def _possible(moment: datetime) -> datetime:
+    if _in_utc(moment) is None:
+        raise ValueError("there is no such time")
+    return moment
+
+
 class SidecarEvent(BaseModel):
     """An event as the sidecar posts it; what is in `data` depends on its type."""
 
-    id: str
+    id: Annotated[str, Field(max_length=_MAX_SHORT_CHARS), AfterValidator(storable)]
     type: str
-    created_at: AwareDatetime
+    created_at: Annotated[AwareDatetime, AfterValidator(_possible)]
     data: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -210,7 +216,7 @@ def from_sidecar(event: SidecarEvent, at: datetime) -> MessageRecord | None:
             case "message.changed":
                 changed = _Changed.model_validate(event.data)
                 return MessageChanged(
-                    at=changed.at,
+                    at=_in_utc(changed.at) or at,
                     message_id=received_id("baileys", changed.message_id),
                     change=changed.change,
                     text=_cut(changed.text or "", MAX_TEXT_CHARS),
@@ -248,7 +254,7 @@ def _received(message: _Received, at: datetime) -> MessageReceived:
         details=details,
         media=() if message.media is None else (_note(message.media),),
         wish=None if message.from_me or message.kind != "text" else wish_of(text),
-        sent_at=message.sent_at,
+        sent_at=_in_utc(message.sent_at),
     )
 
 
@@ -274,6 +280,14 @@ def _believable(told: _Number | None, most: float) -> _Number | None:
     """What a phone tells of a file, unless it cannot be: a column that cannot hold it must not
     cost the message."""
     return told if told is not None and 0 <= told <= most else None
+
+
+def _in_utc(told: datetime | None) -> datetime | None:
+    """The same for a time: one before the first year is none."""
+    try:
+        return None if told is None else told.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _fate(status: _Status, at: datetime) -> MessageFateKnown | None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from voiceagent.crm.postgres.paging import storable
+
 _PAIR: Final = "run script/voiceagent whatsapp pair"
 _NOBODY_SCANNED: Final = 408
 """Of a session that has stopped: nobody paired a phone. That is no loss."""
@@ -83,4 +85,4 @@ class SessionChange:
 
 
 def _short(value: object, limit: int) -> str:
-    return value.strip()[:limit] if isinstance(value, str) else ""
+    return storable(value.strip()[:limit]) if isinstance(value, str) else ""
