@@ -321,12 +321,12 @@ class TestFailures:
     @pytest.mark.parametrize(
         "failures",
         [
-            [BROKEN] * 3,
+            [BROKEN] * 60,
             [ProviderError("broken for good", retryable=False)],
-            [None] * 3,
-            [ZeroDivisionError()] * 3,
+            [None] * 60,
+            [ZeroDivisionError()] * 60,
         ],
-        ids=["three times", "for good", "by ending", "by a fault"],
+        ids=["for half a minute", "for good", "by ending", "by a fault"],
     )
     @on_warped_time
     async def test_ears_that_fail_for_good_are_apologised_for(
@@ -337,6 +337,24 @@ class TestFailures:
         assert " ".join(c.played).endswith(PHRASES.apology)
         assert c.ended.reason == "error"
         assert c.failures[0][0] == "stt"
+
+    @on_warped_time
+    async def test_ears_that_are_away_for_a_while_cost_no_call(self) -> None:
+        async with call(
+            [[Say("again please")], [Say("one")]],
+            prepare=lambda c: c.ears.failures.extend([BROKEN] * 20),
+        ) as c:
+            await c.until_quiet()
+            await c.say("nobody hears this")
+            await c.until_quiet()
+            assert c.phone.closed is None
+            c.ears.failures.clear()
+            await asyncio.sleep(2.0)
+            await c.say("first thing")
+            await c.until_quiet()
+            c.phone.stop()
+        assert c.played[-1] == "one"
+        assert c.ended.reason == "caller_hangup"
 
     @on_warped_time
     async def test_ears_that_do_not_even_close_do_no_harm(self) -> None:

@@ -17,6 +17,7 @@ from voiceagent.call.turn_events import (
     CompleteReply,
     Connect,
     DropGuess,
+    EarsFailed,
     EarsLost,
     Farewell,
     Guess,
@@ -738,6 +739,21 @@ class TestTheEnd:
         assert only(actions, SpeakPhrase).phrase is Phrase.GOODBYE
         world.release(world.reply, 1500)
         assert only(world.play_out(), HangUp).reason == "drain"
+
+    def test_failed_ears_are_said_to_whoever_waits_for_an_answer(self) -> None:
+        world = listening()
+        world.hear(6, voiced=True)
+        world.hear(20, voiced=False)
+        world.wait(2_000)
+        assert only(world.send(EarsFailed()), SpeakPhrase).phrase is Phrase.APOLOGY
+        world.release(world.reply, 1500)
+        assert none_of(world.play_out(), HangUp)
+        assert none_of(world.send(EarsFailed()), SpeakPhrase)
+
+    def test_failed_ears_are_not_said_to_whoever_has_said_nothing(self) -> None:
+        world = listening()
+        world.hear(30, voiced=False)
+        assert not world.send(EarsFailed())
 
     def test_lost_ears_are_said(self) -> None:
         world = listening()

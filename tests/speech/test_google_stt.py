@@ -17,6 +17,7 @@ from emulators.google import serving, until_no_stream_opens
 from emulators.google_speech import Fault, SpeechEmulator
 from emulators.spoken_tones import VOCABULARY
 from emulators.tone_caller import ToneCaller
+from emulators.way import OPEN, Condition, Way
 from voiceagent.errors import ProviderError
 from voiceagent.speech.google_stt import GoogleRecognizer
 from voiceagent.speech.google_stt_policy import StreamPolicy
@@ -384,6 +385,26 @@ async def test_google_that_hangs_for_ever_is_given_up(google: tuple[SpeechEmulat
         await caller.until(lambda: caller.error, within_ms=20_000)
     assert caller.error is not None
     assert "answers nothing" in str(caller.error)
+
+
+async def test_a_connection_that_died_without_a_word_is_left(
+    google: tuple[SpeechEmulator, str],
+) -> None:
+    _, endpoint = google
+    policy = replace(FAST, words_due_ms=300, drain_ms=500)
+    async with Way(endpoint.removeprefix("insecure://")) as way:
+        there = f"insecure://127.0.0.1:{way.port}"
+        async with recognizing(there, policy=policy) as recognizer:
+            await recognizer.warm_up()
+            await way.become(Condition("silent"))
+            await way.become(OPEN)  # new connections work, the old one never will
+            async with ToneCaller(recognizer.open("he-IL"), SPEED) as caller:
+                await caller.say(HEBREW)
+                await caller.until(lambda: caller.error, within_ms=40_000)
+            async with ToneCaller(recognizer.open("he-IL"), SPEED) as caller:
+                await caller.say(HEBREW)
+                await caller.until_heard()
+            assert way.connections == 2
 
 
 async def test_a_slow_server_is_waited_for_and_not_asked_twice(

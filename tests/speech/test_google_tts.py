@@ -22,6 +22,7 @@ from emulators.google_texttospeech import (
     wave_plain,
     wave_unsized,
 )
+from emulators.way import OPEN, Condition, Way
 from voiceagent.errors import EngineTimeout, ProviderError
 from voiceagent.speech.google_channel import GoogleHost, host_of
 from voiceagent.speech.google_tts import SERVICE, Deadlines, GoogleSynthesizer
@@ -373,6 +374,20 @@ async def test_a_dead_address_fails_and_comes_back(emulator: TextToSpeechEmulato
                     except ProviderError:
                         await asyncio.sleep(0.1)
             assert text_of(await ulaw_of(synthesizer)) == SENTENCE
+
+
+async def test_a_warm_up_leaves_a_connection_that_died_without_a_word(endpoint: str) -> None:
+    async with (
+        Way(endpoint.removeprefix("insecure://")) as way,
+        voice_of(f"insecure://127.0.0.1:{way.port}", WHOLE, deadlines=HASTY) as voice,
+    ):
+        await voice.warm_up()
+        await way.become(Condition("silent"))
+        await way.become(OPEN)  # new connections work, the old one never will
+        with pytest.raises(EngineTimeout):
+            await ulaw_of(voice)
+        await voice.warm_up()
+        assert text_of(await ulaw_of(voice)) == SENTENCE
 
 
 async def test_a_tenth_dropped_never_sounds_wrong(

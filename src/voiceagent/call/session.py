@@ -50,7 +50,10 @@ _MESSAGES_A_SECOND: Final = 1000.0
 back."""
 _MESSAGES_SAVED_UP: Final = 5000.0
 """A line that stalled delivers what was held up at once: this is a minute and a half of it."""
-_EARS_TRIES: Final = 3
+_EARS_AWAY_S: Final = 30.0
+"""So long the caller is asked to say again what nobody understands. Then it is no use."""
+_EARS_PAUSE_S: Final = 0.1
+_EARS_LONGEST_PAUSE_S: Final = 1.0
 _CLOSE_S: Final = 3.0
 _UNREAD_S: Final = 1.0
 """A socket to which nothing can be sent any more may hold messages that were not read yet, the
@@ -437,9 +440,9 @@ class CallSession:
             self.dispatch(on.Voice(window.end_ms, heard))
 
     async def _listen(self) -> None:
-        """Keep ears open; after three failures in a row, say that it is no use."""
-        failures = 0
-        while failures < _EARS_TRIES:
+        """Keep ears open; say so when they have been away for long, or are for good."""
+        failures, away_since_s = 0, 0.0
+        while True:
             language = self._language
             try:
                 self._ears = self._services.recognizer.open(language)
@@ -456,12 +459,17 @@ class CallSession:
             except Exception:
                 _log.exception("the recogniser failed", extra={"call_sid": self.call_sid})
                 error = ProviderError("a fault of the recogniser's own", retryable=True)
-            failures += 1 if error.retryable else _EARS_TRIES
+            now_s = self._clock()
+            away_since_s = away_since_s if failures else now_s
+            failures += 1
             self._detail.ears_failed(self._services.recognizer.name, error)
             self._services.report_failure("stt", str(error))
             await self._close_ears()
-            await asyncio.sleep(0.1 * failures)
-        self.dispatch(on.EarsLost())
+            if not error.retryable or now_s - away_since_s >= _EARS_AWAY_S:
+                self.dispatch(on.EarsLost())
+                return
+            self.dispatch(on.EarsFailed())
+            await asyncio.sleep(min(_EARS_PAUSE_S * failures, _EARS_LONGEST_PAUSE_S))
 
     async def _close_ears(self) -> None:
         ears, self._ears = self._ears, None

@@ -120,6 +120,11 @@ class PlayedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class EarsFailed:
+    """The recogniser failed; another one listens in a moment. What was said to it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class EarsLost:
     """The recogniser failed for good: nothing more can be understood in this call."""
 
@@ -164,6 +169,7 @@ Event = (
     | PlayedOut
     | GuessReady
     | TransferFailed
+    | EarsFailed
     | EarsLost
     | Farewell
     | PutThrough

@@ -141,6 +141,10 @@ class Turns:
                 self._take_leave(reason, now_ms, actions)
             case on.PutThrough(number):
                 self._put_through(number, now_ms, actions)
+            case on.EarsFailed():
+                if self.state is State.LISTENING and self._caller.waits_unheard(now_ms):
+                    self._settle_caller(actions)
+                    self._apologise(now_ms, actions)
             case on.EarsLost():
                 self._take_leave("error", now_ms, actions)
             case on.Closed():

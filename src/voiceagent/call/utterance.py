@@ -117,6 +117,16 @@ class UtteranceTracker:
             and not self._transcript.covers(utterance.last_voiced_ms)
         )
 
+    def waits_unheard(self, now_ms: float) -> bool:
+        """Whether something was said a moment ago that was let pass for want of words."""
+        passed = self._passed
+        return (
+            self.current is None
+            and passed is not None
+            and passed.over is not None
+            and now_ms <= passed.over.at_ms + self.policy.belated_ms
+        )
+
     @property
     def due_ms(self) -> float | None:
         """Wall time at which `tick` has something to say about the utterance."""

@@ -158,11 +158,15 @@ class GoogleRecognizer:
     async def _exchange(self, wishes: Wishes) -> Failure | None:
         try:
             async with asyncio.timeout(_WARM_UP_S), self.connections.stream() as call:
-                await call.begin(self.wire.first_request(wishes))
-                await call.write(self.wire.audio_request(silence(_WARM_UP_MS)))
-                await call.half_close()
-                while (response := await call.read()) is not None:
-                    self.wire.results(response)
+                try:
+                    await call.begin(self.wire.first_request(wishes))
+                    await call.write(self.wire.audio_request(silence(_WARM_UP_MS)))
+                    await call.half_close()
+                    while (response := await call.read()) is not None:
+                        self.wire.results(response)
+                except asyncio.CancelledError:
+                    call.hung()
+                    raise
         except TimeoutError:
             raise EngineTimeout(f"Google did not answer within {_WARM_UP_S:.0f} s") from None
         except StreamFailed as failed:
@@ -196,6 +200,7 @@ class GoogleRecognitionStream:
         self._expected: tuple[str, ...] = ()
         self._legs: dict[int, asyncio.Task[None]] = {}
         self._wakes: dict[int, asyncio.Event] = {}
+        self._hung: set[int] = set()
         self._ticking: asyncio.TimerHandle | None = None
         self._ticked = 0.0
         self._out = RecognitionQueue(_UNREAD_RECOGNITIONS)
@@ -278,8 +283,10 @@ class GoogleRecognitionStream:
                 case Open(leg):
                     self._wakes[leg] = asyncio.Event()
                     self._legs[leg] = asyncio.create_task(self._run(leg), name=f"google leg {leg}")
-                case Drop(leg):
+                case Drop(leg, hung):
                     if leg in self._legs:
+                        if hung:
+                            self._hung.add(leg)
                         self._legs[leg].cancel()
                 case Tell(recognition):
                     self._out.put(recognition)
@@ -302,6 +309,8 @@ class GoogleRecognitionStream:
                         answered = True
                         self._do(self._machine.heard(leg, results, self._now_ms()))
                 finally:
+                    if leg in self._hung:
+                        call.hung()
                     writing.cancel()
                     await asyncio.wait([writing])
         except StreamFailed as failed:
@@ -316,6 +325,7 @@ class GoogleRecognitionStream:
         finally:
             self._legs.pop(leg, None)
             self._wakes.pop(leg, None)
+            self._hung.discard(leg)
         if self._closed:
             return
         if failure is not None:

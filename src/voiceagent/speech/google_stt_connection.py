@@ -62,9 +62,12 @@ class Connections:
             with ended_with(call) as opening:
                 with _statuses():
                     opened = await opening
-                yield RecognizeCall(opened)
+                yield RecognizeCall(opened, connection)
         finally:
             connection.streams -= 1
+            if not connection.trusted and connection.streams == 0 and connection in self._open:
+                self._open.remove(connection)
+                await connection.channel.close()
 
     async def close(self) -> None:
         """Close all connections; idempotent, within a second."""
@@ -81,9 +84,10 @@ class Connections:
                 self._vendor = await load(self._wire.module)
         if self._closed:
             raise ProviderError("the recogniser was closed", retryable=False)
-        emptiest = min(self._open, key=lambda connection: connection.streams, default=None)
+        trusted = [connection for connection in self._open if connection.trusted]
+        emptiest = min(trusted, key=lambda connection: connection.streams, default=None)
         if emptiest is not None and (
-            emptiest.streams < _STREAMS_A_CONNECTION or len(self._open) >= _CONNECTIONS
+            emptiest.streams < _STREAMS_A_CONNECTION or len(trusted) >= _CONNECTIONS
         ):
             return emptiest
         channel = open_channel(self._host, self._credentials)
@@ -97,13 +101,21 @@ class _Connection:
         self.client = client
         self.channel = channel
         self.streams = 0
+        self.trusted = True
+        """Once a stream on it has hung, no other one is begun there: a connection whose other
+        side has vanished tells nothing of it for a quarter of an hour."""
 
 
 class RecognizeCall:
     """One stream under way. One task writes, another one reads."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, connection: _Connection) -> None:
         self._call = call
+        self._connection = connection
+
+    def hung(self) -> None:
+        """Nothing came back on it in time: have others use another connection."""
+        self._connection.trusted = False
 
     async def begin(self, first: Any) -> bool:
         """Write the first request, and see whether it is refused at once."""

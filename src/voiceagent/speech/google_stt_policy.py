@@ -110,6 +110,8 @@ class Drop:
     """End this leg at once."""
 
     leg: int
+    hung: bool = False
+    """It did not answer in time: its connection may be dead without anybody having said so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -465,13 +465,14 @@ class Rotation:
 
     def _overdue(self, leg: Leg, actions: list[Action]) -> None:
         """A half-closed leg did not end."""
-        self._drop(leg.id, actions)
+        if self._legs.pop(leg.id, None) is not None:
+            actions.append(Drop(leg.id, hung=True))
         if not leg.muted and self._owes(leg):
             self.counters.hung += 1
             self._hangs += 1
             if self._hangs > 1:
                 self._last_failure = "Google takes the audio but answers nothing"
-                self._give_up(False, actions)
+                self._give_up(True, actions)
                 return
         self._side_leg_ended(leg, False, actions)
 
@@ -489,8 +490,8 @@ class Rotation:
         elif self._failures > 1 and self._somebody_waits(
             max(since_ms, self._voice_news_ms), now_ms
         ):
-            # Tried again often enough while the caller waited: no more tries.
-            self._give_up(False, actions)
+            # Tried again often enough while the caller waited: they are to be told.
+            self._give_up(True, actions)
 
     def _somebody_waits(self, since_ms: float, now_ms: float) -> bool:
         """For the answer to a short voice, which nobody would ask to have repeated."""

@@ -138,6 +138,7 @@ class GoogleSynthesizer:
         self._voice = voice or ""
         self._deadlines = deadlines or Deadlines()
         self._client: _Client | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
         self._closed = False
         self._refused: set[_Way] = set()
@@ -151,11 +152,12 @@ class GoogleSynthesizer:
         return self._ways(language)[0].voice
 
     async def warm_up(self) -> None:
-        """Speak a word, with the wished voice even if it was refused before.
+        """Speak a word on a new connection, with the wished voice even if it was refused before.
 
         Raises `ProviderError` when no sound came of it.
         """
         self._refused.clear()
+        self._leave_connection()
         await self._open()
         begun_s = time.monotonic()
         code = self._language.partition("-")[0].lower()
@@ -202,8 +204,23 @@ class GoogleSynthesizer:
         """Close the channel; idempotent. Sentences under way end with `ProviderError`."""
         self._closed = True
         client, self._client = self._client, None
+        leaving = list(self._leaving)
+        for task in leaving:
+            task.cancel()
         if client is not None:
             await client.channel.close()
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+    def _leave_connection(self) -> None:
+        """Use another one from now on; sentences under way end on the old one. It may be dead, and
+        one whose other side has vanished tells nothing of it for a quarter of an hour."""
+        client, self._client = self._client, None
+        if client is not None:
+            ending = asyncio.create_task(
+                client.channel.close(self._deadlines.total_s), name="leave a connection"
+            )
+            self._leaving.add(ending)
+            ending.add_done_callback(self._leaving.discard)
 
     # --- text and words ---------------------------------------------------------------------
 
