@@ -243,6 +243,16 @@ class TestTransfer:
             await rest.transfer(LIVE, PERSON)
         await rest.close()
 
+    async def test_a_hang_leaves_time_for_another_connection(
+        self, twilio: TwilioRestEmulator
+    ) -> None:
+        rest = rest_of(twilio.base_url, deadline_s=2.5)
+        await rest.warm_up()
+        twilio.fail_next(Fault.HANG)
+        await rest.transfer(LIVE, PERSON)
+        await rest.close()
+        assert twilio.connections == 2
+
     async def test_without_any_address_of_ours_nobody_is_asked(
         self, twilio: TwilioRestEmulator
     ) -> None:

@@ -35,8 +35,9 @@ class RequestThreads:
         # Its threads begin with the first request.
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix=name)
 
-    async def run(self, request: Callable[[float], _T]) -> _T:
-        """What `request` returns; it is given its deadline, as a `time.monotonic()`.
+    async def run(self, request: Callable[[float], _T], *, deadline_s: float | None = None) -> _T:
+        """What `request` returns; it is given its deadline, as a `time.monotonic()`. `deadline_s`:
+        one of its own, for somebody who waits on the telephone.
 
         Raises what `request` raises; `EngineTimeout` when it began and did not end in time;
         a retryable `ProviderError` when it has not even begun.
@@ -45,12 +46,15 @@ class RequestThreads:
             raise ProviderError(f"{self._name} is asked nothing any more", retryable=False)
         if not self._places.acquire(blocking=False):
             raise ProviderError(f"too many requests to {self._name} at once", retryable=True)
-        deadline = time.monotonic() + self._deadline_s
-        future = self._executor.submit(self._begun_in_time, request, deadline)
+        within_s = self._deadline_s if deadline_s is None else deadline_s
+        deadline = time.monotonic() + within_s
+        future = self._executor.submit(
+            self._begun_in_time, request, deadline, within_s * LEAST_SHARE
+        )
         # The place is taken until the thread is free again, however long ago anybody waited.
         future.add_done_callback(lambda _: self._places.release())
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(within_s):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             if future.cancel():
@@ -62,9 +66,9 @@ class RequestThreads:
         self._closed = True
         self._executor.shutdown(wait=False)
 
-    def _begun_in_time(self, request: Callable[[float], _T], deadline: float) -> _T:
+    def _begun_in_time(self, request: Callable[[float], _T], deadline: float, least_s: float) -> _T:
         # With less time than this it would be cut off, and nobody would know whether it was done.
-        if time.monotonic() >= deadline - self._deadline_s * LEAST_SHARE:
+        if time.monotonic() >= deadline - least_s:
             raise self._never_begun()
         return request(deadline)
 

@@ -34,6 +34,8 @@ _DETECTION: Final[Mapping[OnMachine, str]] = {
     "hang_up": "Enable",
     "leave_message": "DetectMessageEnd",
 }
+TRANSFER_S: Final = 4.0
+"""For the order to put a caller through: the caller hears nothing meanwhile."""
 _CALL_SID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """A sid becomes a part of an address."""
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -85,6 +87,7 @@ class TwilioRest:
         self._public_base_url = public_base_url
         self._seen_base_url: str | None = None
         self._threads = RequestThreads("Twilio", deadline_s)
+        self._transfer_s = min(TRANSFER_S, deadline_s)
         self._requests: RestRequests | None = None
         self._making = threading.Lock()
 
@@ -130,7 +133,8 @@ class TwilioRest:
         base_url = self._public_base_url or self._seen_base_url
         if base_url is None:
             raise ProviderError("no public address is known: set PUBLIC_BASE_URL", retryable=False)
-        await self._update(call_sid, {"twiml": dial(base_url, number, self._caller_id)})
+        change = {"twiml": dial(base_url, number, self._caller_id)}
+        await self._update(call_sid, change, deadline_s=self._transfer_s)
         _log.info("call %s is put through", call_sid)
 
     async def hang_up(self, call_sid: str) -> None:
@@ -151,10 +155,15 @@ class TwilioRest:
         if self._requests is not None:
             self._requests.close()
 
-    async def _update(self, call_sid: str, change: Mapping[str, Any]) -> None:
+    async def _update(
+        self, call_sid: str, change: Mapping[str, Any], *, deadline_s: float | None = None
+    ) -> None:
         if not _CALL_SID.fullmatch(call_sid):
             raise ProviderError("that is no sid of a call", retryable=False)
-        await self._threads.run(lambda deadline: self._made().update(deadline, call_sid, change))
+        await self._threads.run(
+            lambda deadline: self._made().update(deadline, call_sid, change),
+            deadline_s=deadline_s,
+        )
 
     def _made(self) -> "RestRequests":
         """The library, imported. In a thread only."""

@@ -27,6 +27,8 @@ from voiceagent.twilio.rest_faults import OutcomeUnknown, fault_of
 _CONNECT_S: Final = 3.0
 _LEAST_S: Final = 0.1
 """What a request gets that has almost no time left; the library takes no zero."""
+_FIRST_TRY: Final = 0.5
+"""Of the time that there is, for the first try of what may be sent twice."""
 _PAUSE_S: Final = 0.3
 """Before the second try of what may be sent twice."""
 
@@ -70,8 +72,10 @@ class RestRequests:
         def send(client: Client) -> None:
             client.calls(call_sid).update(**change)
 
+        # A connection that was kept open may be dead without a word: leave time for another one.
+        first_by = time.monotonic() + (deadline - time.monotonic()) * _FIRST_TRY
         try:
-            self._once(deadline, send)
+            self._once(first_by, send)
         except ProviderError as error:
             may_heal = error.retryable or isinstance(error, OutcomeUnknown)
             if not may_heal or time.monotonic() + _PAUSE_S >= deadline:
