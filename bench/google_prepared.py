@@ -71,9 +71,13 @@ class PreparedSpeech(SpeechEmulator):
         return LoudnessReader()
 
 
+def prepared_voice() -> TextToSpeechEmulator:
+    """Says the same of any text."""
+    return TextToSpeechEmulator(sound=lambda _text: _TONE, stream_message_bytes=4800)
+
+
 async def _main() -> None:
-    voice = TextToSpeechEmulator(sound=lambda _text: _TONE, stream_message_bytes=4800)
-    async with serving(PreparedSpeech(), voice) as endpoint:
+    async with serving(PreparedSpeech(), prepared_voice()) as endpoint:
         print(endpoint, flush=True)
         gc.freeze()
         await asyncio.Event().wait()
