@@ -53,6 +53,7 @@ from voiceagent.web.security import api_key_required
 from voiceagent.web.self_check import check_handshake, until_bound
 from voiceagent.web.telephony import media_router
 from voiceagent.web.telephony_webhooks import telephony_router
+from voiceagent.web.throttle import Throttle
 from voiceagent.web.tickets import Tickets
 from voiceagent.wiring import heap
 from voiceagent.wiring.admission import Admission
@@ -329,6 +330,7 @@ def _assemble(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(Throttle, settings=settings)
     app.add_middleware(RequestTimes, metrics=metrics)
     install_problem_handlers(app)
     install_docs(app)
@@ -383,9 +385,10 @@ def _assemble(settings: Settings) -> FastAPI:
     app.include_router(
         console.router(business.outbox, business.switched, [phone, live.router(), *setup])
     )
+    keyed = Depends(api_key_required(api_key, console.attempts))
     placing = calls_router(settings, rest, admission, recorder, is_spent=business.limits.is_spent)
     for router in (placing, *business.routers()):
-        app.include_router(router, dependencies=[Depends(api_key_required(api_key))])
+        app.include_router(router, dependencies=[keyed])
     return app
 
 

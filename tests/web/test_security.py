@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ from fastapi import Depends, FastAPI
 from outside import outside
 from voiceagent.settings import load_settings
 from voiceagent.twilio.signature import sign
+from voiceagent.web.attempts import FAILURES, Attempts
 from voiceagent.web.problems import install_problem_handlers
 from voiceagent.web.security import api_key_required, websocket_signature_ok
 
@@ -83,12 +85,16 @@ class TestUpgrade:
         assert sign("t0ken", f"wss://voice.example.com{PATH}") not in caplog.text
 
 
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
 class TestApiKey:
-    def client(self) -> httpx.AsyncClient:
+    def client(self, attempts: Attempts | None = None) -> httpx.AsyncClient:
         app = FastAPI()
         install_problem_handlers(app)
 
-        @app.get("/api/x", dependencies=[Depends(api_key_required("s3cret"))])
+        @app.get("/api/x", dependencies=[Depends(api_key_required("s3cret", attempts))])
         async def answer() -> str:
             return "in"
 
@@ -117,6 +123,26 @@ class TestApiKey:
         async with self.client() as client:
             answer = await client.get("/api/x", headers={"Authorization": b"Bearer \xff\xfe"})
         assert answer.status_code == 401
+
+    async def test_guessing_is_slowed_down_at_every_door(self) -> None:
+        attempts = Attempts()
+        async with self.client(attempts) as client:
+            for number in range(FAILURES):
+                assert (await client.get("/api/x", headers=bearer(f"guess{number}"))).is_error
+            # The right one too: or it would be found as fast as ever.
+            answer = await client.get("/api/x", headers=bearer("s3cret"))
+            assert answer.status_code == 429
+            assert 0 < int(answer.headers["retry-after"]) <= 60
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert (await client.get("/api/x")).status_code == 401
+        assert attempts.wait_s("127.0.0.1", time.monotonic()) > 0
+
+    async def test_an_old_key_keeps_nobody_waiting(self) -> None:
+        async with self.client() as client:
+            for _ in range(10 * FAILURES):
+                answer = await client.get("/api/x", headers=bearer("of last year"))
+                assert answer.status_code == 401
+            assert (await client.get("/api/x", headers=bearer("s3cret"))).status_code == 200
 
     def test_openapi_knows_the_key(self) -> None:
         self.client()

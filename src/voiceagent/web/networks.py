@@ -5,6 +5,7 @@ of its own.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 
@@ -35,6 +36,7 @@ def is_one_of(address: str, trusted: Iterable[str]) -> bool:
     return False
 
 
+@lru_cache(maxsize=4096)
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)

@@ -8,6 +8,8 @@ was checked for, since that is what is wrong in practice.
 import hashlib
 import hmac
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -19,6 +21,7 @@ from starlette.datastructures import Headers
 from voiceagent.errors import ProtocolError
 from voiceagent.settings import Settings
 from voiceagent.twilio.signature import is_signed, is_upgrade_signed
+from voiceagent.web.attempts import Attempts
 from voiceagent.web.base_url import signed_urls
 from voiceagent.web.forms import TwilioForm, read_form
 
@@ -99,19 +102,38 @@ _bearer = HTTPBearer(
 )
 
 
-def api_key_required(api_key: str) -> Callable[..., Awaitable[None]]:
-    """A dependency that lets only requests with this key through; 401 otherwise."""
+def api_key_required(
+    api_key: str,
+    attempts: Attempts | None = None,
+    now_s: Callable[[], float] = time.monotonic,
+) -> Callable[..., Awaitable[None]]:
+    """A dependency that lets only requests with this key through; 401 otherwise, and 429 for an
+    address from which too many wrong ones came: with the right one too, or guessing would not be
+    slowed down. `attempts`: at every door that the key opens; None: at this one."""
     right = _digest(api_key)
+    attempts = attempts or Attempts()
 
     async def require_api_key(
+        request: Request,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> None:
-        if given is None or not hmac.compare_digest(_digest(given.credentials), right):
-            raise HTTPException(
-                HTTPStatus.UNAUTHORIZED,
-                "An API key is needed: Authorization: Bearer …",
-                headers={"WWW-Authenticate": 'Bearer realm="voiceagent"'},
-            )
+        address = request.client.host if request.client is not None else ""
+        if given is not None:
+            if (wait_s := attempts.wait_s(address, now_s())) > 0:
+                raise HTTPException(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "Too many wrong API keys came from this address.",
+                    headers={"Retry-After": str(math.ceil(wait_s))},
+                )
+            if hmac.compare_digest(_digest(given.credentials), right):
+                return
+            if attempts.failed(address, given.credentials, now_s()):
+                _log.warning("too many wrong API keys came from %s: it has to wait", address)
+        raise HTTPException(
+            HTTPStatus.UNAUTHORIZED,
+            "An API key is needed: Authorization: Bearer …",
+            headers={"WWW-Authenticate": 'Bearer realm="voiceagent"'},
+        )
 
     return require_api_key
 

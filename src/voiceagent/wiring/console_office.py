@@ -30,6 +30,7 @@ from voiceagent.crm.people.live_changes import LiveChanges
 from voiceagent.crm.people.search import Search
 from voiceagent.crm.postgres.database import Database
 from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
+from voiceagent.web.attempts import Attempts
 from voiceagent.web.console.calls import CallsHouse, calls_router
 from voiceagent.web.console.door import Door
 from voiceagent.web.console.events import events_router
@@ -46,6 +47,7 @@ from voiceagent.web.console.sign_in import sign_in_router
 from voiceagent.whatsapp.sidecar_session import SidecarSession
 from voiceagent.wiring.keep_running import keep_running
 from voiceagent.wiring.kept_secrets import ensure_baileys_token
+from voiceagent.wiring.limits_office import purse_of
 
 SEARCH_S: Final = 0.05
 """A page looks through so much of a search; the browser asks for the rest, page by page."""
@@ -71,8 +73,11 @@ class ConsoleOffice:
         self._database = database
         self._zone = zone
         self._takes_payments = not (settings.missing_for_paypal and settings.missing_for_tranzila)
+        self._purse = purse_of(settings)
         self.door = Door(settings, api_key)
         """Who may see a page."""
+        self.attempts = Attempts()
+        """Wrong API keys, here and at `/api`."""
         self.pages = Pages(settings, self.door, business=business, zone=zone)
         """Makes the pages, those of others too."""
         self._news = ConsoleNews(LiveChanges(database))
@@ -119,7 +124,7 @@ class ConsoleOffice:
         return console_router(
             self.pages,
             [
-                sign_in_router(self.pages, self.door),
+                sign_in_router(self.pages, self.door, self.attempts),
                 inbox_router(self.pages, self.door, house, self._news),
                 calls_router(
                     self.pages,
@@ -140,6 +145,7 @@ class ConsoleOffice:
                     FiguresRepository(self._database),
                     zone=self._zone,
                     takes_payments=self._takes_payments,
+                    purse=self._purse,
                 ),
                 events_router(self.pages, self.door, self._news.listeners),
                 *pages,

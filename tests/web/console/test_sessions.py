@@ -1,10 +1,8 @@
-"""Tokens of sessions and failures to sign in, as time goes by."""
+"""Tokens of sessions, as time goes by."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceagent.web.console.attempts import FAILURES, MOST_ADDRESSES, WINDOW_S, Attempts
 from voiceagent.web.console.door import inside
 from voiceagent.web.console.sessions import IDLE_S, LONGEST_S, Sessions
 
@@ -47,41 +45,3 @@ def test_no_text_breaks_anything(text: str) -> None:
     assert not sessions.is_csrf("x" * 22, text)
     assert sessions.is_key(text) == (text == "key")
     assert inside(text).startswith("/console")
-
-
-def test_who_fails_too_often_waits_until_the_first_failure_is_a_minute_old() -> None:
-    attempts = Attempts()
-    for n in range(FAILURES):
-        assert attempts.wait_s("192.0.2.1", NOW + n) == 0
-        attempts.failed("192.0.2.1", NOW + n)
-    assert attempts.wait_s("192.0.2.1", NOW + FAILURES) == WINDOW_S - FAILURES
-    assert attempts.wait_s("192.0.2.2", NOW + FAILURES) == 0
-    assert attempts.wait_s("192.0.2.1", NOW + WINDOW_S) == 0
-
-
-def test_success_forgets_failures() -> None:
-    attempts = Attempts()
-    for _ in range(FAILURES):
-        attempts.failed("192.0.2.1", NOW)
-    attempts.succeeded("192.0.2.1")
-    assert attempts.wait_s("192.0.2.1", NOW) == 0
-
-
-@pytest.mark.parametrize(
-    ("other", "waits"), [("2001:db8:0:1::2", True), ("2001:db8:0:2::1", False), ("", False)]
-)
-def test_a_network_of_version_6_counts_as_one(other: str, waits: bool) -> None:
-    attempts = Attempts()
-    for _ in range(FAILURES):
-        attempts.failed("2001:db8:0:1::1", NOW)
-    assert (attempts.wait_s(other, NOW) > 0) == waits
-
-
-def test_only_so_many_addresses_are_kept() -> None:
-    attempts = Attempts()
-    for n in range(MOST_ADDRESSES + 10):
-        for _ in range(FAILURES):
-            attempts.failed(f"10.0.{n // 250}.{n % 250}", NOW)
-    assert attempts.wait_s("10.0.0.0", NOW) == 0
-    assert attempts.wait_s("10.0.4.9", NOW) > 0
-    assert len(attempts._failures) == MOST_ADDRESSES

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.postgres.database import Database
-from voiceagent.web.console.attempts import FAILURES
+from voiceagent.web.attempts import FAILURES
 from voiceagent.web.console.sessions import Sessions
 from web.console.world import API_KEY, Console, console, field_of
 
@@ -67,8 +67,8 @@ async def test_over_tls_it_is_for_tls_only(database: Database, tmp_path: Path) -
 
 
 async def test_a_wrong_key_is_refused_and_after_some_nobody_is_heard(shown: Console) -> None:
-    for _ in range(FAILURES):
-        answer = await shown.sign_in("wrong")
+    for number in range(FAILURES):
+        answer = await shown.sign_in(f"wrong {number}")
         assert answer.status_code == 403
         assert COOKIE not in cookies_of(answer)
         assert "wrong" not in answer.text

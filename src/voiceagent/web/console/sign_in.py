@@ -5,22 +5,22 @@ often has to wait. The key is never kept, shown or logged.
 """
 
 import math
+import time
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import RedirectResponse
 
-from voiceagent.web.console.attempts import Attempts
+from voiceagent.web.attempts import Attempts
 from voiceagent.web.console.door import PATH, SIGN_IN, Door, Posted, inside
 from voiceagent.web.console.pages import Pages
 from voiceagent.web.forms import TwilioForm
 
 
-def sign_in_router(pages: Pages, door: Door) -> APIRouter:
-    """The routes."""
+def sign_in_router(pages: Pages, door: Door, attempts: Attempts) -> APIRouter:
+    """The routes. `attempts`: at every door that the key opens."""
     router = pages.router()
-    attempts = Attempts()
 
     def page(
         request: Request, *, fault: str = "", notice: str = "", status: int = HTTPStatus.OK,
@@ -53,7 +53,7 @@ def sign_in_router(pages: Pages, door: Door) -> APIRouter:
         texts = pages.texts(request).sign_in
         address = request.client.host if request.client is not None else ""
         then = inside(form.get("next"))
-        if (wait_s := attempts.wait_s(address, door.now())) > 0:
+        if (wait_s := attempts.wait_s(address, time.monotonic())) > 0:
             seconds = math.ceil(wait_s)
             response = page(
                 request,
@@ -63,8 +63,9 @@ def sign_in_router(pages: Pages, door: Door) -> APIRouter:
             )
             response.headers["Retry-After"] = str(seconds)
             return response
-        if not door.sessions.is_key(form.get("key").strip()):
-            attempts.failed(address, door.now())
+        key = form.get("key").strip()
+        if not door.sessions.is_key(key):
+            attempts.failed(address, key, time.monotonic())
             return page(request, fault=texts.wrong, status=HTTPStatus.FORBIDDEN, then=then)
         attempts.succeeded(address)
         response = RedirectResponse(then, HTTPStatus.SEE_OTHER)
