@@ -42,6 +42,9 @@ export function makeServer(routes, { token, log }) {
         if (bodiesBytes > MAX_BODIES_BYTES) throw new Problem(503, 'busy', 'too many large requests', { retryAfterS: 2 });
         chunks.push(chunk);
       }
+    } catch (error) {
+      // Whoever left gets no answer.
+      throw request.destroyed && !(error instanceof Problem) ? new Problem(400, 'bad_request', 'the body was cut off') : error;
     } finally {
       bodiesBytes -= bytes;
     }
@@ -62,7 +65,10 @@ export function makeServer(routes, { token, log }) {
     }
     if (here.length === 0) throw new Problem(404, 'not_found', 'there is no such route');
     const route = here.find(({ method }) => method === request.method);
-    if (route === undefined) throw new Problem(405, 'bad_request', `${here.map(({ method }) => method).join(', ')} only`);
+    if (route === undefined) {
+      const allow = here.map(({ method }) => method).join(', ');
+      throw new Problem(405, 'bad_request', `${allow} only`, { allow });
+    }
     const match = /** @type {RegExpExecArray} */ (route.path.exec(path));
     return route.answer(match.slice(1).map(decodeURIComponent), request.method === 'POST' ? await body(request) : undefined);
   }
@@ -108,6 +114,7 @@ function failure(error, log) {
   }
   /** @type {Record<string, string>} */
   const headers = problem.retryAfterS === undefined ? {} : { 'retry-after': String(problem.retryAfterS) };
+  if (problem.allow !== undefined) headers.allow = problem.allow;
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
   return { status: problem.status, body: problem.body(), type: 'application/problem+json', headers };
 }

@@ -161,7 +161,9 @@ export function textOf(content) {
     content.templateButtonReplyMessage?.selectedDisplayText ||
     content.contactMessage?.displayName ||
     content.contactsArrayMessage?.displayName;
-  return text ? text.slice(0, MAX_TEXT_CHARS) : null;
+  if (!text) return null;
+  // Half a sign at the end would be no Unicode, and the API would take no such event.
+  return text.slice(0, MAX_TEXT_CHARS).replace(/[\ud800-\udbff]$/, '');
 }
 
 /** @param {proto.IMessage} content @param {string} type */

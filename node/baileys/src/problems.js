@@ -23,7 +23,8 @@ export class Problem extends Error {
    * @param {number} status
    * @param {string} code
    * @param {string} detail
-   * @param {{retryAfterS?: number, more?: Record<string, unknown>}} [extra]
+   * @param {{retryAfterS?: number, allow?: string, more?: Record<string, unknown>}} [extra]
+   *   `allow`: with 405, the methods that there are
    */
   constructor(status, code, detail, extra = {}) {
     super(detail);
@@ -31,6 +32,7 @@ export class Problem extends Error {
     this.status = status;
     this.code = code;
     this.retryAfterS = extra.retryAfterS;
+    this.allow = extra.allow;
     this.more = extra.more ?? {};
   }
 

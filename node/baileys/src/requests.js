@@ -193,7 +193,13 @@ function fingerprint(body) {
             .sort(([a], [b]) => (a < b ? -1 : 1)),
         )
       : value;
-  return createHash('sha256')
-    .update(JSON.stringify(body, (_, value) => sorted(value)))
-    .digest('hex');
+  let text;
+  try {
+    text = JSON.stringify(body, (_, value) => sorted(value));
+  } catch (error) {
+    // The one thing that parsed JSON cannot be written as: what has more levels than the stack.
+    if (error instanceof RangeError) throw badMessage('the body is nested too deeply');
+    throw error;
+  }
+  return createHash('sha256').update(text).digest('hex');
 }
