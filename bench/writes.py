@@ -39,6 +39,9 @@ from voiceagent.crm.recording.recorder import CallRecorder  # noqa: E402
 
 FLUSHED_S: Final = 3.0
 """After so long an idle connection has told PostgreSQL's statistics what it did."""
+SUMMARISED_S: Final = 10.0
+"""After so long nothing of the calls is left to be done."""
+IDLE_S: Final = 30.0
 AT_ONCE: Final = 1_000
 """Records in the queue: fewer than make the recorder use its journal."""
 TURNS: Final = 20
@@ -104,14 +107,15 @@ def measure_calls(url: str, given: argparse.Namespace) -> None:
     server = replace(OURS, environ={**OURS.environ, "DATABASE_URL": url})
     with serving(server) as at:
         asyncio.run(_until_all_is_made(url))
-        before = asyncio.run(work(url))
-        idle_began = time.monotonic()
-        idle = asyncio.run(_idle(url, before))
-        idle_s = time.monotonic() - idle_began
         before, began, written = asyncio.run(work(url)), time.monotonic(), _written(at.port)
         report = _play(at.port, given)
         did, took_s = asyncio.run(work(url)).since(before), time.monotonic() - began
         records = _written(at.port) - written
+        time.sleep(SUMMARISED_S)
+        idle_began, idle_before = time.monotonic(), asyncio.run(work(url))
+        time.sleep(IDLE_S)
+        idle = asyncio.run(work(url)).since(idle_before)
+        idle_s = time.monotonic() - idle_began - FLUSHED_S
     minutes = sum(call["duration_ms"] for call in report["calls"]) / 60_000
     by_itself = idle.transactions / idle_s * took_s
     turns = report["totals"]["turns"]
@@ -147,11 +151,6 @@ async def _until_all_is_made(url: str) -> None:
                 await asyncio.sleep(0.5)
     finally:
         await connection.close()
-
-
-async def _idle(url: str, before: Work) -> Work:
-    await asyncio.sleep(20)
-    return (await work(url)).since(before)
 
 
 def _play(port: int, given: argparse.Namespace) -> dict[str, Any]:
