@@ -17,7 +17,7 @@ from voiceagent.crm.numbers.views import TOTALS, Totals
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.recording.model_usage import model_used
 from voiceagent.errors import ProviderError
-from voiceagent.limits.budget import Budget, DaySpent, budget_notice
+from voiceagent.limits.budget import Budget, DaySpent, Purse, budget_notice
 from voiceagent.limits.budget_watch import BudgetWatch
 from voiceagent.limits.prices import Costs, Prices, amount_text, costs_of
 
@@ -107,8 +107,7 @@ class World:
         self.queued = 0
         self.costs: list[Costs] = []
         self.watch = BudgetWatch(
-            Budget(Decimal(amount), "USD"),
-            Prices(call_minute=Decimal("0.01")),
+            Purse(Prices(call_minute=Decimal("0.01")), Budget(Decimal(amount), "USD")),
             database,
             sums,
             zone=ISRAEL,
@@ -209,7 +208,7 @@ async def test_the_records_of_all_processes_are_added_up(
         model_used(300, 10),
     )
     await keep(database, used)  # told again
-    while await Tally(database).round(datetime.now(UTC)):
+    while await Tally(database, pause_s=0).round(datetime.now(UTC)):
         pass
     other = Database(database_url, tmp_path)
     await other.start()

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from voiceagent.written.answering import Verdict, judge
+from voiceagent.written.allowance import Allowance
+from voiceagent.written.answering import UNLIMITED, Verdict, judge
 from voiceagent.written.in_memory import SwitchSet
 from voiceagent.written.ports import AgentMode, Silence, WrittenMessage
 
@@ -45,7 +46,9 @@ def verdict(
     mode: AgentMode = "on",
     set_at: float | None = None,
     silence: Silence | None = None,
+    *,
+    allowance: Allowance = UNLIMITED,
 ) -> Verdict:
     """What is to be done about a thread so many minutes after noon."""
     switch = SwitchSet(mode, None if set_at is None else at(set_at))
-    return judge(messages, switch, silence, at(minutes), file_reply=FILE_REPLY)
+    return judge(messages, switch, silence, at(minutes), file_reply=FILE_REPLY, allowance=allowance)

@@ -82,7 +82,11 @@ class World:
         """A process that answers, until the block's end."""
         house = house or self.house
         mind = self.mind or ScriptedMind(self.script)
-        own = {name: settings.pop(name) for name in ("deadline_s", "lease_s") if name in settings}
+        own = {
+            name: settings.pop(name)
+            for name in ("deadline_s", "lease_s", "allowance")
+            if name in settings
+        }
         answerer = Answerer(mind, self.script, house, now=self.now, **own)
         agent = WrittenAgent(answerer, house.threads, house.dialogues, **settings)
         running = asyncio.create_task(agent.run())

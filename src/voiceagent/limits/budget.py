@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Literal
 
-from voiceagent.limits.prices import amount_text
+from voiceagent.limits.prices import Prices, amount_text
 from voiceagent.notices.notices import Notice
 
 Step = Literal["nearly_spent", "spent"]
@@ -47,6 +47,14 @@ class Budget:
         if not self.amount:
             return []
         return [step for step, share in STEPS.items() if spent >= share * self.amount]
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What things cost, and how much of it may be spent in a day."""
+
+    prices: Prices
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,13 @@ from voiceagent.crm.numbers.views import Totals
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import ProviderError
-from voiceagent.limits.budget import Budget, DaySpent, Step, budget_notice
-from voiceagent.limits.prices import Costs, Prices, costs_of
+from voiceagent.limits.budget import DaySpent, Purse, Step, budget_notice
+from voiceagent.limits.prices import Costs, costs_of
 from voiceagent.notices.notices import Target, queue_notice
 
 LOOK_S: Final = 5.0
+RETRY_S: Final = 1.0
+"""After a failure: a service that has just been started has no database yet."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +44,7 @@ class BudgetWatch:
 
     def __init__(
         self,
-        budget: Budget,
-        prices: Prices,
+        purse: Purse,
         database: Database,
         usage: Usage,
         *,
@@ -58,8 +59,8 @@ class BudgetWatch:
         """`zone`: in which the business's days begin; `language`: BCP 47, the owner's. `targets`:
         by what the owner is told; `on_queued` is called when there is something to tell.
         `on_looked` is given what today has cost."""
-        self._budget = budget
-        self._prices = prices
+        self._budget = purse.budget
+        self._prices = purse.prices
         self._database = database
         self._usage = usage
         self._zone = zone
@@ -93,10 +94,12 @@ class BudgetWatch:
         while self._prices.are_known:
             try:
                 await self.look()
-                self._outage.over()
             except ProviderError as error:
                 self._outage.met(str(error))
-            await asyncio.sleep(self._look_s)
+                await asyncio.sleep(min(RETRY_S, self._look_s))
+            else:
+                self._outage.over()
+                await asyncio.sleep(self._look_s)
 
     async def look(self) -> None:
         """See what today has cost, and tell the owner what there is to tell. Raises

@@ -16,7 +16,7 @@ from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.privacy.tombstones import Tombstones
 from voiceagent.crm.recording.model_usage import model_used
 from voiceagent.crm.recording.recorder import CallRecorder
-from voiceagent.limits.budget import Budget
+from voiceagent.limits.budget import Budget, Purse
 from voiceagent.limits.budget_watch import BudgetWatch
 from voiceagent.limits.caller_limit import CallerLimit
 from voiceagent.limits.callers import Callers
@@ -64,8 +64,7 @@ class LimitsOffice:
         )
         self._callers = Callers(limit, shared, self._unlimited)
         self._watch = BudgetWatch(
-            Budget(settings.daily_budget, settings.budget_currency),
-            prices_of(settings),
+            purse_of(settings),
             database,
             UsageRepository(database),
             zone=profile.zone,
@@ -153,9 +152,9 @@ class LimitsOffice:
             self._metrics.spent_today.labels(part).set(float(amount))
 
 
-def prices_of(settings: Settings) -> Prices:
-    """What things cost, as the settings have it."""
-    return Prices(
+def purse_of(settings: Settings) -> Purse:
+    """What things cost and a day may cost, as the settings have it."""
+    prices = Prices(
         call_minute=settings.price_call_minute,
         stt_minute=settings.price_stt_minute,
         tts_million=settings.price_tts_million,
@@ -163,6 +162,7 @@ def prices_of(settings: Settings) -> Prices:
         llm_out_million=settings.price_llm_out_million,
         message=settings.price_message,
     )
+    return Purse(prices, Budget(settings.daily_budget, settings.budget_currency))
 
 
 class _ModelUsage:

@@ -1,6 +1,7 @@
 """When a figure is bad, and how it is compared."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from string import Formatter
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,8 @@ import pytest
 
 from voiceagent.crm.numbers.periods import PERIODS, PeriodName, period_of
 from voiceagent.crm.numbers.views import Figures, Responses, Standing, Totals
+from voiceagent.limits.budget import Budget, Purse
+from voiceagent.limits.prices import Costs, Prices
 from voiceagent.web.console.numbers_charts import charts
 from voiceagent.web.console.numbers_texts import NUMBERS_EN, NUMBERS_HE, FigureTexts, NumbersTexts
 from voiceagent.web.console.numbers_view import (
@@ -47,8 +50,16 @@ def figures(
     )
 
 
-def shown(of: Figures, *, takes_payments: bool = False) -> dict[str, Card]:
-    found = cards(of, NUMBERS_EN, NOW, moment=str, takes_payments=takes_payments)
+FREE = Purse(Prices(), Budget(Decimal(0), "USD"))
+PRICED = Prices(call_minute=Decimal("0.01"), message=Decimal("0.005"))
+
+
+def shown(
+    of: Figures, *, takes_payments: bool = False, purse: Purse = FREE, days: int = 1
+) -> dict[str, Card]:
+    found = cards(
+        of, NUMBERS_EN, NOW, moment=str, takes_payments=takes_payments, purse=purse, days=days
+    )
     return {card.id: card for card in (*found.phone, *found.whatsapp, *found.business)}
 
 
@@ -187,3 +198,29 @@ def test_both_languages_have_the_same_places_in_their_sentences() -> None:
             assert he.advice
             # Commands and names of settings are the same in every language.
             assert sorted(he.advice.split("`")[1::2]) == sorted(en.advice.split("`")[1::2]), name
+
+
+@pytest.mark.parametrize(
+    ("minutes", "days", "tone"),
+    [(78, 1, "good"), (80, 1, "warn"), (100, 1, "bad"), (100, 7, "")],
+)
+def test_what_it_costs_beside_the_budget_of_a_day(minutes: int, days: int, tone: str) -> None:
+    purse = Purse(PRICED, Budget(Decimal(1), "ILS"))
+    used = Totals(call_minutes=minutes, messages_billed=2)
+    card = shown(figures(used, Totals(call_minutes=10)), purse=purse, days=days)["costs"]
+    assert (card.tone, card.more, card.before) == (tone, "A day's budget: 1.00 ILS", "0.10 ILS")
+    assert card.parts == (("calls", f"{minutes / 100:.2f} ILS"), ("messages", "0.01 ILS"))
+
+
+def test_without_prices_nothing_is_told_of_costs() -> None:
+    assert "costs" not in shown(figures(Totals(call_minutes=100)))
+    without_budget = Purse(PRICED, Budget(Decimal(0), "ILS"))
+    card = shown(figures(Totals(call_minutes=100)), purse=without_budget)["costs"]
+    assert (card.value, card.tone, card.more) == ("1.00 ILS", "", "")
+
+
+@pytest.mark.parametrize("words", [NUMBERS_EN, NUMBERS_HE])
+def test_every_part_of_the_costs_has_a_name(words: NumbersTexts) -> None:
+    nothing = Decimal(0)
+    parts = Costs(nothing, nothing, nothing, nothing, nothing).parts
+    assert words.cost_parts.keys() == parts.keys()

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from voiceagent.crm.numbers.figures import FiguresRepository
 from voiceagent.crm.numbers.periods import PERIODS, PeriodName, period_of
+from voiceagent.limits.budget import Purse
 from voiceagent.web.console.door import Door
 from voiceagent.web.console.moments import Moments
 from voiceagent.web.console.numbers_charts import charts
@@ -38,9 +39,11 @@ def numbers_router(
     *,
     zone: tzinfo,
     takes_payments: bool,
+    purse: Purse,
     now: Callable[[], datetime] = _now,
 ) -> APIRouter:
-    """The routes. `zone`: the business's own; `takes_payments`: a provider is set up."""
+    """The routes. `zone`: the business's own; `takes_payments`: a provider is set up; what
+    is used is paid from the `purse`."""
     router = pages.router()
 
     @router.get(PATH, summary="How it goes, in numbers")
@@ -67,7 +70,15 @@ def numbers_router(
             figures=read,
             is_empty=is_empty(read),
             is_late=is_late(read, at),
-            cards=cards(read, words, at, moment=moments.short, takes_payments=takes_payments),
+            cards=cards(
+                read,
+                words,
+                at,
+                moment=moments.short,
+                takes_payments=takes_payments,
+                purse=purse,
+                days=len(shown.days),
+            ),
             charts=pictures,
         )
 

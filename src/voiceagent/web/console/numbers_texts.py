@@ -67,6 +67,9 @@ class NumbersTexts:
     callbacks: FigureTexts
     notices: FigureTexts
     payments: FigureTexts
+    costs: FigureTexts
+    cost_parts: Mapping[str, str]
+    """By the names of `Costs.parts`."""
     engines: Mapping[Engine, str]
     as_table: str
     hour_chart: str
@@ -203,6 +206,20 @@ NUMBERS_HE: Final = NumbersTexts(
         "כשמעטים משלמים, נסו את הקישור בעצמכם ובדקו את החשבון אצל ספק הסליקה.",
         "התבקשו {count}",
     ),
+    costs=FigureTexts(
+        "עלות משוערת",
+        "לפי המחירים שבהגדרות: דקות שיחה, הקשבה, דיבור, מודל והודעות. זו הערכה, לא חשבון.",
+        "כשתקציב היום נוצל, מי שמתקשר משאיר הודעה. אפשר להעלות את `DAILY_BUDGET`,"
+        " או להגביל שיחות של אותו מספר: `CALLS_PER_CALLER_HOUR`",
+        "התקציב ליום: {budget}",
+    ),
+    cost_parts={
+        "calls": "שיחות",
+        "listening": "הקשבה",
+        "speaking": "דיבור",
+        "thinking": "מודל",
+        "messages": "הודעות",
+    },
     engines={
         "stt": "זיהוי דיבור",
         "tts": "קול",
@@ -357,6 +374,21 @@ NUMBERS_EN: Final = NumbersTexts(
         "When few pay, try a link yourself, and look at the account with the payment provider.",
         "{count} asked for",
     ),
+    costs=FigureTexts(
+        "Costs, about",
+        "By the prices of the settings: minutes of calls, listening, speaking, the model and"
+        " messages. An estimate, not an invoice.",
+        "When the day's budget is spent, callers leave a message. Raise `DAILY_BUDGET`, or limit"
+        " the calls of one number: `CALLS_PER_CALLER_HOUR`",
+        "A day's budget: {budget}",
+    ),
+    cost_parts={
+        "calls": "calls",
+        "listening": "listening",
+        "speaking": "speaking",
+        "thinking": "model",
+        "messages": "messages",
+    },
     engines={
         "stt": "Recognition",
         "tts": "Voice",

@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 from voiceagent.crm.numbers.views import Figures, Totals
 from voiceagent.crm.recording.engine_failures import ENGINES
+from voiceagent.limits.budget import Purse
+from voiceagent.limits.prices import amount_text, costs_of
 from voiceagent.web.console.numbers_texts import FigureTexts, NumbersTexts
 
 Tone = Literal["", "good", "warn", "bad"]
@@ -73,11 +75,16 @@ def cards(
     *,
     moment: Callable[[datetime], str],
     takes_payments: bool,
+    purse: Purse,
+    days: int,
 ) -> Cards:
-    """All figures of a period. `moment` writes a time; `takes_payments`: a provider is set up."""
+    """All figures of a period of so many `days`. `moment` writes a time; `takes_payments`: a
+    provider is set up; what is used is paid from the `purse`."""
     business = [_callbacks(figures, words), _notices(figures, words)]
     if takes_payments or figures.total.payments_asked or figures.before.payments_asked:
         business.append(_payments(figures, words))
+    if purse.prices.are_known:
+        business.append(_costs(figures, words, purse, days))
     return Cards(
         phone=(
             _calls(figures, words),
@@ -303,6 +310,32 @@ def _payments(figures: Figures, words: NumbersTexts) -> Card:
         lambda of: of.payments_paid,
         tone=tone,
         more=texts.more.format(count=count(total.payments_asked)),
+    )
+
+
+def _costs(figures: Figures, words: NumbersTexts, purse: Purse, days: int) -> Card:
+    texts, budget = words.costs, purse.budget
+    now, before = (costs_of(of, purse.prices) for of in (figures.total, figures.before))
+    tone: Tone = ""
+    if budget.amount and days == 1:
+        reached = budget.reached(now.total)
+        tone = "bad" if "spent" in reached else "warn" if reached else "good"
+    compared = not figures.before.is_nothing
+    return Card(
+        "costs",
+        texts,
+        amount_text(now.total, budget.currency),
+        tone=tone,
+        more=texts.more.format(budget=amount_text(budget.amount, budget.currency))
+        if budget.amount
+        else "",
+        before=amount_text(before.total, budget.currency) if compared else "",
+        change=change_of(float(now.total), float(before.total)) if compared else "",
+        parts=tuple(
+            (words.cost_parts[name], amount_text(amount, budget.currency))
+            for name, amount in now.parts.items()
+            if amount
+        ),
     )
 
 
