@@ -5,11 +5,19 @@ import os
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import uvloop
 
-from voiceagent.crm.postgres.database import ContentRejected, Database, TransactionConflict
+from emulators.way import Condition, Way
+from fixtures_database import _server, database_url
+from voiceagent.crm.postgres.database import (
+    SESSION_ENDS,
+    ContentRejected,
+    Database,
+    TransactionConflict,
+)
 from voiceagent.errors import ProviderError
 
 
@@ -220,3 +228,28 @@ async def test_a_deadlock_is_told_apart(database: Database) -> None:
 
     results = await asyncio.gather(take(1, 2), take(2, 1), return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [TransactionConflict]
+
+
+async def test_a_session_whose_client_vanished_gives_its_locks_free(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(SESSION_ENDS, "idle_in_transaction_session_timeout", "'1s'")
+    there = urlsplit(database_url)
+    socket_path = f"{parse_qs(there.query)['host'][0]}/.s.PGSQL.5432"
+    lock = "SELECT pg_advisory_xact_lock(1)"
+    async with Way(socket_path) as way:
+        far = Database(
+            f"postgresql://postgres@127.0.0.1:{way.port}{there.path}?sslmode=disable", tmp_path
+        )
+        near = Database(database_url, tmp_path)
+        await far.start()
+        await near.start()
+        with pytest.raises(ProviderError):
+            async with far.transaction(0.5) as connection:
+                await connection.execute(lock)
+                await way.become(Condition("silent"))
+                await connection.execute("SELECT 1")
+        async with near.transaction(10.0) as connection:
+            await connection.execute(lock)
+        await far.close()
+        await near.close()

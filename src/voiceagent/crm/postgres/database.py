@@ -30,6 +30,16 @@ PING_DEADLINE_S = 2.0
 QUERY_DEADLINE_S = 5.0
 POOL_CLOSE_DEADLINE_S = 5.0
 POOL_MAX = 10
+SESSION_ENDS = {
+    # Longer than any work of ours rests between two statements.
+    "idle_in_transaction_session_timeout": "'15s'",
+    # A statement that waits for a lock is given up by its deadline here: the server learns of it.
+    "client_connection_check_interval": "'2s'",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+"""When the server ends a session whose other side has vanished."""
 CONFLICT_ATTEMPTS = 5
 """How often a transaction is tried that gives way to others."""
 
@@ -118,6 +128,7 @@ class Database:
                             min_size=1,
                             max_size=POOL_MAX,
                             timeout=CONNECT_DEADLINE_S,
+                            init=_have_it_end,
                             reset=_leave_as_it_is,
                             server_settings={"application_name": "voiceagent"},
                         )
@@ -225,6 +236,15 @@ class Database:
             self._pool = None
         if self._server is not None:
             await asyncio.to_thread(self._server.stop, EMBEDDED_STOP_DEADLINE_S)
+
+
+async def _have_it_end(connection: Connection) -> None:
+    """Have the server end this session by itself when this side vanishes without a farewell: it
+    would keep its locks, and everybody else waiting for them, for two hours."""
+    for setting, value in SESSION_ENDS.items():
+        # Not when connecting: what lies between may not know them, nor an old server.
+        with suppress(asyncpg.PostgresError):
+            await connection.execute(f"SET {setting} = {value}")
 
 
 async def _leave_as_it_is(_connection: object) -> None:
