@@ -133,6 +133,23 @@ class TestUpgrade:
         assert "sec-websocket-protocol" not in raw_upgrade(service.port).lower()
 
 
+class TestOrigin:
+    @pytest.mark.parametrize(
+        "origin",
+        ["https://evil.example.com", "null", "http://voice.example.com"],
+        ids=["of others", "of nobody", "of a name that leads here"],
+    )
+    async def test_a_page_of_others_is_403(self, service: Service, origin: str) -> None:
+        head = await asyncio.to_thread(raw_upgrade, service.port, f"Origin: {origin}")
+        assert head.startswith("HTTP/1.1 403 ")
+
+    async def test_though_it_has_a_right_signature(self, signed: Service) -> None:
+        made = signature(TOKEN, f"wss://voice.example.com{PATH}")
+        headers = ("Origin: https://evil.example.com", f"X-Twilio-Signature: {made}")
+        head = await asyncio.to_thread(raw_upgrade, signed.port, *headers)
+        assert head.startswith("HTTP/1.1 403 ")
+
+
 class TestSignature:
     async def test_an_upgrade_without_one_is_403(self, signed: Service) -> None:
         with pytest.raises(InvalidStatus) as refused:

@@ -66,6 +66,14 @@ class TestIncomingCall:
             service.metrics.text()
         )
 
+    async def test_no_page_of_another_site_places_one(self) -> None:
+        service = outside(BASE)
+        async with service.client() as client:
+            for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+                answer = await client.post(INCOMING, data=RINGING, headers=headers)
+                assert answer.status_code == 403
+        assert service.records == []
+
     async def test_a_closed_door_is_told_to_the_caller(self) -> None:
         service = outside(BASE)
         service.door.is_open = False

@@ -1,17 +1,13 @@
 """Tickets of the browser's phone: once, in time, for one call, from a page of ours."""
 
-from typing import Any
-
 import pytest
 
-from voiceagent.settings import load_settings
 from voiceagent.web.tickets import (
     _MAX_OPEN,
     SUBPROTOCOL_PREFIX,
     TICKET_S,
     Admitted,
     Tickets,
-    from_own_page,
     ticket_in,
 )
 
@@ -69,52 +65,3 @@ class TestTickets:
         assert ticket_in(["audio.twilio.com", f"{SUBPROTOCOL_PREFIX}abc"]) == "abc"
         assert ticket_in(["audio.twilio.com"]) is None
         assert ticket_in([]) is None
-
-
-class TestOwnPage:
-    @staticmethod
-    def judge(*origins: str, host: str = "voice.example.com", **env: str) -> bool:
-        headers = [(b"host", host.encode()), *((b"origin", o.encode()) for o in origins)]
-        scope: dict[str, Any] = {
-            "type": "websocket",
-            "headers": headers,
-            "client": ("203.0.113.9", 40_000),
-            "server": ("10.0.0.1", 8000),
-        }
-        return from_own_page(scope, load_settings(env))
-
-    @pytest.mark.parametrize(
-        ("origin", "host"),
-        [
-            ("https://voice.example.com", "voice.example.com"),
-            ("http://voice.example.com", "voice.example.com"),
-            ("https://VOICE.example.com:443", "voice.example.com"),
-            ("http://127.0.0.1:8000", "127.0.0.1:8000"),
-            ("http://[::1]:8000", "[::1]:8000"),
-        ],
-    )
-    def test_the_host_that_was_asked(self, origin: str, host: str) -> None:
-        assert self.judge(origin, host=host)
-
-    def test_or_the_public_one(self) -> None:
-        env = {"PUBLIC_BASE_URL": "https://public.example.com/"}
-        assert self.judge("https://public.example.com", host="10.0.0.1:8000", **env)
-        assert not self.judge("https://public.example.com", host="10.0.0.1:8000")
-
-    @pytest.mark.parametrize(
-        "origins",
-        [
-            (),
-            ("null",),
-            ("https://evil.example.com",),
-            ("https://voice.example.com.evil.example.com",),
-            ("https://evil.example.com/voice.example.com",),
-            ("https://evil.example.com@voice.example.com",),
-            ("https://voice.example.com:8443",),
-            ("file://voice.example.com",),
-            ("https://voice.example.com", "https://evil.example.com"),
-        ],
-        ids=repr,
-    )
-    def test_no_other(self, origins: tuple[str, ...]) -> None:
-        assert not self.judge(*origins)

@@ -24,6 +24,7 @@ from voiceagent.twilio.signature import is_signed, is_upgrade_signed
 from voiceagent.web.attempts import Attempts
 from voiceagent.web.base_url import signed_urls
 from voiceagent.web.forms import TwilioForm, read_form
+from voiceagent.web.origins import from_page_elsewhere
 
 _SIGNATURE_HEADER = "x-twilio-signature"
 
@@ -33,11 +34,13 @@ _log = logging.getLogger(__name__)
 def signed_form(settings: Settings) -> Callable[[Request], Awaitable[TwilioForm]]:
     """A dependency that gives a webhook its form, once the signature is right.
 
-    Answers 403 for a missing or wrong signature when signatures are checked,
-    413 for a form beyond the limits.
+    Answers 403 for a missing or wrong signature when signatures are checked, and for whatever
+    a page of another site sends when they are not; 413 for a form beyond the limits.
     """
 
     async def form_of_twilio(request: Request) -> TwilioForm:
+        if not settings.checks_signatures and from_page_elsewhere(request.scope, settings):
+            raise HTTPException(HTTPStatus.FORBIDDEN, "This came from a page of another site.")
         form = await read_form(request)
         if form.cut:
             raise HTTPException(

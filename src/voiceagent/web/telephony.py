@@ -27,8 +27,9 @@ from voiceagent.settings import Settings
 from voiceagent.telemetry import listen_to_words
 from voiceagent.twilio import media_stream as twilio
 from voiceagent.twilio.twiml import MEDIA_PATH
+from voiceagent.web.origins import from_own_page, from_page_elsewhere
 from voiceagent.web.security import websocket_signature_ok
-from voiceagent.web.tickets import BROWSER_CALLER, Admitted, Tickets, from_own_page, ticket_in
+from voiceagent.web.tickets import BROWSER_CALLER, Admitted, Tickets, ticket_in
 from voiceagent.web.websocket_protocol import (
     CALL_SID_STATE,
     CONNECTION_STATE,
@@ -114,11 +115,14 @@ def media_router(
 
     @router.websocket(MEDIA_PATH)
     async def twilio_media(websocket: WebSocket) -> None:
+        if from_page_elsewhere(websocket.scope, settings):
+            _log.warning("An upgrade came from a page of another origin: refused")
+            raise WebSocketException(1008, "origin")  # before accept: HTTP 403
         offered = websocket.scope.get("subprotocols", ())
         ticket = ticket_in(offered)
         browsers_call = None if ticket is None else _admitted(websocket, ticket)
         if ticket is None and not websocket_signature_ok(websocket.scope, settings):
-            raise WebSocketException(1008, "signature")  # before accept: HTTP 403
+            raise WebSocketException(1008, "signature")
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
         socket = _Socket(websocket)
         try:

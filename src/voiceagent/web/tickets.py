@@ -6,18 +6,12 @@ only. Tickets live in the process that made them and are kept as hashes.
 """
 
 import hashlib
-import re
 import secrets
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
-from voiceagent.errors import ProtocolError
-from voiceagent.settings import Settings
 from voiceagent.web.agents import Agent
-from voiceagent.web.base_url import host_of
 
 TICKET_S: Final = 60.0
 SUBPROTOCOL_PREFIX: Final = "ticket."
@@ -27,8 +21,6 @@ BROWSER_CALLER: Final = "client:browser"
 """Who calls, in the words that Twilio has for callers without a number."""
 _MAX_OPEN: Final = 1000
 """More tickets than this are not waiting to be used: the oldest go."""
-
-_ORIGIN: Final = re.compile(rb"https?://(?P<host>[^/?#@\s]+?)(?::80|:443)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +60,6 @@ def ticket_in(subprotocols: Iterable[str]) -> str | None:
         if offered.startswith(SUBPROTOCOL_PREFIX):
             return offered.removeprefix(SUBPROTOCOL_PREFIX)
     return None
-
-
-def from_own_page(scope: Any, settings: Settings) -> bool:
-    """Whether a browser sent this from a page of this service.
-
-    `scope` is the ASGI scope of a request or an upgrade. True only with an Origin, whose host
-    must be the one that was asked or that of `PUBLIC_BASE_URL`.
-    """
-    origins = [value for name, value in scope["headers"] if name == b"origin"]
-    match = _ORIGIN.fullmatch(origins[0]) if len(origins) == 1 else None
-    if match is None:
-        return False
-    own = set()
-    with suppress(ProtocolError):
-        own.add(host_of(scope, settings))
-    if settings.public_base_url is not None:
-        own.add(urlsplit(settings.public_base_url).netloc)
-    return match["host"].decode("latin-1").lower() in {host.lower() for host in own}
 
 
 def _hash(ticket: str) -> bytes:
