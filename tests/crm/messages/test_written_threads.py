@@ -194,6 +194,14 @@ class TestUnanswered:
         assert await open_threads(threads) == [id_of("C")]
         assert await open_threads(threads, older_than_s=35) == []
 
+    async def test_an_answer_counts_also_from_a_process_whose_clock_is_late(
+        self, threads: CrmThreads, records: RecordsRepository, database: Database
+    ) -> None:
+        await records.apply([wrote("A", ago_s=-600)])
+        assert await open_threads(threads, older_than_s=-1200) == [id_of("A")]
+        await threads.reply(await contact(database), "hello", "k", id_of("A"))
+        assert await open_threads(threads, older_than_s=-1200) == []
+
     async def test_a_person_closes_a_thread_and_a_program_does_not(
         self, threads: CrmThreads, records: RecordsRepository, database: Database
     ) -> None:
