@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from emulators.way import Condition, Way
-from fixtures_database import _server, database_url
+from fixtures_database import _server, database_url  # noqa: F401 - fixtures
 from voiceagent.crm.postgres.database import (
     SESSION_ENDS,
     ContentRejected,
@@ -231,7 +231,9 @@ async def test_a_deadlock_is_told_apart(database: Database) -> None:
 
 
 async def test_a_session_whose_client_vanished_gives_its_locks_free(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    database_url: str,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setitem(SESSION_ENDS, "idle_in_transaction_session_timeout", "'1s'")
     there = urlsplit(database_url)
@@ -244,11 +246,15 @@ async def test_a_session_whose_client_vanished_gives_its_locks_free(
         near = Database(database_url, tmp_path)
         await far.start()
         await near.start()
-        with pytest.raises(ProviderError):
+
+        async def vanish() -> None:
             async with far.transaction(0.5) as connection:
                 await connection.execute(lock)
                 await way.become(Condition("silent"))
                 await connection.execute("SELECT 1")
+
+        with pytest.raises(ProviderError):
+            await vanish()
         async with near.transaction(10.0) as connection:
             await connection.execute(lock)
         await far.close()
