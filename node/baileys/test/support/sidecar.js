@@ -68,7 +68,7 @@ export class Sidecar {
     });
     const bytes = Buffer.from(await response.arrayBuffer());
     const type = response.headers.get('content-type') ?? '';
-    return { status: response.status, headers: response.headers, bytes, body: type.includes('json') ? JSON.parse(bytes.toString()) : bytes.toString() };
+    return { status: response.status, headers: response.headers, bytes, body: type.includes('json') && bytes.length > 0 ? JSON.parse(bytes.toString()) : bytes.toString() };
   }
 
   get(path) {
