@@ -64,7 +64,9 @@ class SendRequest(BaseModel):
     to: Annotated[str, AfterValidator(_number)] = Field(
         max_length=60, description="E.164.", examples=["+972501234567"]
     )
-    text: Annotated[str, AfterValidator(_words)] = Field(max_length=MAX_TEXT_CHARS)
+    text: Annotated[str, AfterValidator(_words)] = Field(
+        max_length=MAX_TEXT_CHARS, json_schema_extra={"minLength": 1, "pattern": r"\S"}
+    )
 
 
 class QueuedView(BaseModel):
