@@ -280,7 +280,20 @@ def test_no_outside_library_is_loaded_before_it_is_needed() -> None:
         "print(sorted({m.partition('.')[0] for m in sys.modules} &"
         " {'twilio', 'grpc', 'google', 'openai', 'asyncpg', 'onnxruntime', 'numpy', 'aiohttp'}))"
     )
+    assert printed_by(program) == "[]\n"
+
+
+def test_what_the_whole_service_needs_late_is_not_loaded_with_it() -> None:
+    program = (
+        "import sys, voiceagent.app;"
+        "print(sorted({'twilio.rest', 'grpc', 'google.cloud', 'openai', 'onnxruntime', 'aiohttp',"
+        " 'icalendar'} & sys.modules.keys()))"
+    )
+    assert printed_by(program) == "[]\n"
+
+
+def printed_by(program: str) -> str:
     said = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert said.stdout == "[]\n"
+    return said.stdout

@@ -21,8 +21,8 @@ from voiceagent.brain.ports import BrainEvent, CallerTurn, FixedPhrases, Party, 
 from voiceagent.call.activity import WINDOW_MS, Window
 from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, frame_levels_dbfs
 from voiceagent.call.control import CallControl
+from voiceagent.call.media_socket import TakeMessage
 from voiceagent.call.parking import Parking
-from voiceagent.call.sending import TakeMessage
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.tape import Tape

@@ -10,8 +10,9 @@ import pytest
 from warped_time import on_warped_time
 
 from voiceagent.call import sending
+from voiceagent.call.media_socket import TakeMessage
 from voiceagent.call.playout import Playout
-from voiceagent.call.sending import Sender, TakeMessage
+from voiceagent.call.sending import Sender
 from voiceagent.recordings.events import AgentSent, Cleared
 from voiceagent.recordings.tape import CallTape
 from voiceagent.twilio.media_stream import Encoder

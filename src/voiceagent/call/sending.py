@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from voiceagent.call.media_socket import MediaSocket
 from voiceagent.call.playout import Frame, Playout
 from voiceagent.call.tape import Tape
 from voiceagent.twilio.media_stream import Encoder
@@ -17,23 +18,6 @@ _SEND_S: Final = 5.0
 _STANDSTILL_MS: Final = 500.0
 """Woken so much too late, the process stood still: what came meanwhile is read before anything is
 sent, or a socket that was given up would take the caller's hanging up with it, unread."""
-
-
-TakeMessage = Callable[[str | bytes], float]
-"""Takes a message that came; tells for how many seconds no other should be read, nearly always 0.
-Never raises."""
-
-
-class MediaSocket(Protocol):
-    """The WebSocket of a call, after its handshake."""
-
-    async def deliver(self, take: TakeMessage) -> None:
-        """Have every message taken, in order, until the peer has gone."""
-
-    async def send(self, text: str) -> None:
-        """Raises `ConnectionError` once the peer has gone."""
-
-    async def close(self, code: int, reason: str) -> None: ...
 
 
 class FrameListener(Protocol):

@@ -23,10 +23,11 @@ from voiceagent.call.conversation import Conversation
 from voiceagent.call.detail import CallDetail
 from voiceagent.call.floor_words import BUILT_IN, FloorWords
 from voiceagent.call.glimpse import Glimpse
+from voiceagent.call.media_socket import MediaSocket
 from voiceagent.call.parking import SEQ_OF_A_STRANGER, Parking, Talk
 from voiceagent.call.playout import Playout
 from voiceagent.call.replies import Replies
-from voiceagent.call.sending import MediaSocket, Sender
+from voiceagent.call.sending import Sender
 from voiceagent.call.speaking import Voice
 from voiceagent.call.tape import RecordingNotice, Tape, Unrecorded
 from voiceagent.call.turn_policy import TurnPolicy

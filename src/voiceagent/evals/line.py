@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from voiceagent.call.audio import FRAME_BYTES, FRAME_MS
-from voiceagent.call.sending import TakeMessage
+from voiceagent.call.media_socket import TakeMessage
 from voiceagent.evals.agent_voice import CodedWord
 from voiceagent.evals.caller_voice import LINE_NOISE, Uttered
 from voiceagent.evals.evidence import HeardWord

@@ -5,6 +5,7 @@ API key, whose check its includer adds. The second is open to anybody who was gi
 appointment's link, and shows nothing but that appointment.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
@@ -202,7 +203,7 @@ def calendar_router(
             location=location,
         )
         return Response(
-            calendar_file(event),
+            await asyncio.to_thread(calendar_file, event),
             media_type="text/calendar; charset=utf-8; method=PUBLISH",
             headers={
                 # It may be cancelled, and it is private.

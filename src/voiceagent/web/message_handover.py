@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from voiceagent.call.sending import TakeMessage
+from voiceagent.call.media_socket import TakeMessage
 
 MESSAGES_AT_ONCE: Final = 32
 """After so many, others have a turn."""

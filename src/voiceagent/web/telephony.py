@@ -17,8 +17,8 @@ from typing import Final
 from fastapi import APIRouter, WebSocket, WebSocketException
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from voiceagent.call.media_socket import TakeMessage
 from voiceagent.call.registry import CallRegistry
-from voiceagent.call.sending import TakeMessage
 from voiceagent.call.session import CallServices, CallSession
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.recording.call_models import CallAnnounced, WebhookAnswered

@@ -26,7 +26,7 @@ from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from voiceagent.call.sending import TakeMessage
+from voiceagent.call.media_socket import TakeMessage
 from voiceagent.telemetry import word
 from voiceagent.web.message_handover import Handover
 

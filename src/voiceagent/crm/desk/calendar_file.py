@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from icalendar import Calendar, Event
-
 _PRODUCT: Final = "-//voiceagent//front desk//EN"
 # RFC 5545, section 3.1, has no control characters in text but the tab; a line break is escaped.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -35,7 +33,13 @@ class CalendarEvent:
 
 
 def calendar_file(event: CalendarEvent) -> bytes:
-    """The file, published (`METHOD:PUBLISH`): nobody is asked to reply."""
+    """The file, published (`METHOD:PUBLISH`): nobody is asked to reply.
+
+    The first one loads the library: have it made in a thread.
+    """
+    # Imported here: it is a thirtieth of a start, and few ask for a file.
+    from icalendar import Calendar, Event  # noqa: PLC0415
+
     entry = Event()
     entry.add("uid", str(event.id))
     entry.add("dtstamp", event.changed_at.astimezone(UTC))
