@@ -131,11 +131,15 @@ class Process:
             )
 
     async def kill(self) -> None:
+        await self.stay_dead()
+        await self.start()
+
+    async def stay_dead(self) -> None:
+        """Kill it, and do not start it again."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
-        await self.start()
 
     async def end(self) -> None:
         if self._process is not None and self._process.returncode is None:
