@@ -83,6 +83,16 @@ for (const [name, kind] of [DATABASE_URL ? ['postgres', POSTGRES] : ['files', FI
       }
     });
 
+    test('a key is any text, whoever wrote it', async () => {
+      const store = await owned();
+      const keys = ['a\0b', '\0', '\ud800', '😀', '__proto__', 'constructor'];
+      await store.write(keys.map((key) => put(key, { key })));
+      for (const key of keys) assert.deepEqual([...(await store.read('things', [key])).keys()], [key], JSON.stringify(key));
+      await store.write([put('c\0', 1), put('c\ufffd', 2), put('c\0', 3)]);
+      await store.write(keys.map((key) => put(key, null)));
+      for (const key of keys) assert.equal((await store.read('things', [key])).size, 0);
+    });
+
     test('null deletes; the last put of a batch wins', async () => {
       let store = await owned();
       await store.write([put('a', 1), put('b', 2)]);

@@ -137,11 +137,12 @@ export class PostgresStore {
   /** @param {string} table @param {string[]} keys */
   async read(table, keys) {
     if (keys.length === 0) return new Map();
+    const asked = new Map(keys.map((key) => [writable(key), key]));
     const found = await this.query(
       'SELECT key, value FROM whatsapp_sidecar.records WHERE tab = $1 AND key = ANY($2::text[])',
-      [table, keys],
+      [table, [...asked.keys()]],
     );
-    return new Map(found.rows.map(({ key, value }) => [key, JSON.parse(value)]));
+    return new Map(found.rows.map(({ key, value }) => [asked.get(key) ?? key, JSON.parse(value)]));
   }
 
   /** @param {string} table @param {{after?: string, limit?: number}} [options] */
@@ -181,7 +182,7 @@ export class PostgresStore {
   /** @param {Put[]} all */
   async commit(all) {
     if (all.length === 0) return;
-    const puts = lastOfEach(all);
+    const puts = lastOfEach(all.map((put) => ({ ...put, key: writable(put.key) })));
     const written = await this.query(WRITE, [
       SESSION,
       this.epoch || '0',
@@ -202,3 +203,7 @@ export class PostgresStore {
     }
   }
 }
+
+/** The key as PostgreSQL can hold it, with no NUL and no half sign: whoever writes to us names the
+ * message. @param {string} key */
+const writable = (key) => Buffer.from(key.replaceAll('\0', '\ufffd')).toString();
