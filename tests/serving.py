@@ -70,8 +70,9 @@ class Server:
         """Waits until the server listens."""
         return int(self.wait_for(_RUNNING).group(1))
 
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """The first line, said or yet to come, that matches."""
+    def wait_for(self, pattern: str, deadline_s: float = DEADLINE_S) -> re.Match[str]:
+        """The first line, said or yet to come, that matches; no more than `deadline_s` pass
+        between two lines."""
         seen = 0
         with self._news:
             while True:
@@ -79,7 +80,7 @@ class Server:
                     if match := re.search(pattern, line):
                         return match
                 seen = len(self._lines)
-                if self._ended or not self._news.wait(DEADLINE_S):
+                if self._ended or not self._news.wait(deadline_s):
                     raise AssertionError(f"no {pattern!r} in:\n{''.join(self._lines)}")
 
     def _read(self) -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ ask = "Who is it?"
 accept = "anything"
 """
 PEOPLE: Final = 3
+START_S: Final = 120.0
+"""Fuzzers run where everything else does, and let it go first."""
 BEARER: Final = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -114,9 +116,14 @@ def running(place: Path) -> Iterator[FuzzedService]:
         }
         stack.enter_context(_Sidecar(place, sidecar, f"http://127.0.0.1:{port}"))
         service = stack.enter_context(FuzzedService(place, port, environ))
-        service.wait_for("calls are taken from now on")
+        service.wait_for("calls are taken from now on", START_S)
         inhabit(service)
         yield service
+
+
+def interruptible() -> None:
+    """Ended from outside, a program ends what it has started as well."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def inhabit(service: FuzzedService) -> None:
@@ -136,9 +143,11 @@ def inhabit(service: FuzzedService) -> None:
 
 
 def _main() -> None:
-    with running(Path(sys.argv[1])) as service:
+    interruptible()
+    with running(Path(sys.argv[1])) as service, suppress(KeyboardInterrupt):
         print(service.url, flush=True)
-        signal.sigwait([signal.SIGINT, signal.SIGTERM])
+        signal.pause()
+    if service.faults():
         print("\n".join(service.faults()))
 
 
