@@ -19,6 +19,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI
 
+from voiceagent.backup.place import finish_restore
 from voiceagent.brain.ports import Brain
 from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
@@ -101,6 +102,7 @@ def _check_data_dir(settings: Settings) -> None:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         if os.access(settings.data_dir, os.W_OK | os.X_OK):
+        finish_restore(settings.data_dir)
             return
         reason = "not writable"
     except OSError as error:

@@ -1,5 +1,5 @@
 """The command line: `voiceagent serve`, `migrate`, `eval`, `chat`, those of the simulated phone
-(`cli_call.py`) and those of whoever runs the service (`cli_operations.py`).
+(`cli_call.py`) and those of whoever runs the service (`cli_operations.py`, `cli_backup.py`).
 
 Arguments flow in, an exit code flows out: 0 done, 1 it did not work, 2 it was
 asked wrongly (arguments or environment). Each command imports only what it
@@ -17,7 +17,7 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from voiceagent import cli_call, cli_operations
+from voiceagent import cli_backup, cli_call, cli_operations
 from voiceagent.errors import SettingsError, VoiceAgentError
 
 FAILED = 1
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(commands)
     _add_chat(commands)
     cli_operations.add_to(commands)
+    cli_backup.add_to(commands)
     return parser
 
 
@@ -163,9 +164,12 @@ def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from voiceagent.backup.place import finish_restore  # noqa: PLC0415
     from voiceagent.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(os.environ)
+    # Before a sidecar that is started next reads what is there.
+    finish_restore(settings.data_dir)
     if arguments.migrate and settings.database_url is not None:
         _migrate(arguments)
     try:
@@ -208,11 +212,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(_arguments: argparse.Namespace) -> int:
+    from voiceagent.backup.place import finish_restore  # noqa: PLC0415
     from voiceagent.crm.postgres.database import Database  # noqa: PLC0415
     from voiceagent.crm.postgres.migrate import migrate  # noqa: PLC0415
     from voiceagent.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(os.environ)
+    finish_restore(settings.data_dir)
     url = settings.database_url.get_secret_value() if settings.database_url else None
 
     async def bring_up_to_date() -> list[str]:

@@ -32,6 +32,7 @@ _BEFORE_LABEL: Final = wave_header(0, channels=CHANNELS, comment=b"{}").index(b"
 _FACT_AT: Final = wave_header(0, channels=CHANNELS).index(b"fact") + 8
 _HEAD_BYTES: Final = 4096
 
+_CHUNK_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -207,3 +208,18 @@ def _read_head(head: bytes) -> tuple[Label, int, int] | None:
     if head[start - 8 : start - 4] != b"data":
         return None
     return label, start, int.from_bytes(head[start - 4 : start], "little")
+def complete_part(path: Path) -> Iterator[bytes]:
+    """The file as a kill at this moment would leave it: its head, and the samples that the head
+    tells of. Nothing where it is no recording. Raises `OSError`."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        if (found := _read_head(head)) is None:
+            return
+        _, start, size = found
+        yield head[:start]
+        file.seek(start)
+        while size > 0 and (chunk := file.read(min(_CHUNK_BYTES, size))):
+            size -= len(chunk)
+            yield chunk
+
+

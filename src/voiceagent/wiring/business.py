@@ -21,6 +21,7 @@ from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.desk.agent_versions import AGENT_CHANNEL, AgentVersions
 from voiceagent.crm.people.contacts import ContactsRepository
 from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.erasure_ledger import ErasureLedger
 from voiceagent.crm.privacy.tombstones import Tombstones
 from voiceagent.crm.recording.message_models import Provider
 from voiceagent.crm.recording.recorder import CallRecorder
@@ -107,7 +108,8 @@ class Business:
             on_recorded=self._count_payment,
         )
         self._recordings = RecordingOffice(settings, database, tombstones)
-        places = [self._recordings.place, self._post.erasure]
+        ledger = ErasureLedger(settings.data_dir, tombstones)
+        places = [ledger, self._recordings.place, self._post.erasure]
         self._voicemail = VoicemailOffice(
             settings,
             database,

@@ -132,7 +132,7 @@ async def test_who_is_erased_is_not_found_from_the_first_moment(
     database: Database, erasure: Erasure, contacts: ContactsRepository
 ) -> None:
     dana = await settle(database, DANA)
-    await erasure._begin(dana.contact_id)
+    await erasure.begin(dana.contact_id)
     with pytest.raises(NotFound):
         await contacts.get(dana.contact_id)
     assert [one.phone for one in (await contacts.page()).items] == [OWNER]
@@ -154,7 +154,7 @@ async def test_a_killed_erasure_is_finished_by_another_process(
     database: Database, erasure: Erasure, tmp_path: Path
 ) -> None:
     dana = await settle(database, DANA)
-    await erasure._begin(dana.contact_id)
+    await erasure.begin(dana.contact_id)
     other = asyncio.create_task(erasure_of(database, tmp_path).run())
     async with asyncio.timeout(DEADLINE_S):
         while found_in(await dump(database), dana.marks):  # noqa: ASYNC110 - nobody tells

@@ -166,19 +166,13 @@ class EmbeddedServer:
         draft.rename(self._pgdata)
 
     def _bin(self) -> Path:
-        spec = importlib.util.find_spec(WHEEL)
-        if spec is None or not spec.submodule_search_locations:
+        versions = wheel_programs()
+        if not versions:
             raise ProviderError(
                 "no DATABASE_URL is set and the embedded PostgreSQL is not installed:"
                 " set DATABASE_URL, or from a checkout: pip install -e '.[local]'",
                 retryable=False,
             )
-        package = Path(next(iter(spec.submodule_search_locations)))
-        versions = {
-            _major_version(bin_dir): bin_dir
-            for bin_dir in package.glob("pginstall*/bin")
-            if (bin_dir / "postgres").exists()
-        }
         version_file = self._pgdata / "PG_VERSION"
         wanted = int(version_file.read_text()) if version_file.exists() else max(versions)
         if wanted not in versions:
@@ -272,6 +266,19 @@ class EmbeddedServer:
                 f" see {self._pgdata / 'server.log'}",
                 retryable=True,
             )
+
+
+def wheel_programs() -> dict[int, Path]:
+    """Where PostgreSQL's own programs are, by their major version; empty without the wheel."""
+    spec = importlib.util.find_spec(WHEEL)
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    package = Path(next(iter(spec.submodule_search_locations)))
+    return {
+        _major_version(bin_dir): bin_dir
+        for bin_dir in package.glob("pginstall*/bin")
+        if (bin_dir / "postgres").exists()
+    }
 
 
 def _major_version(bin_dir: Path) -> int:

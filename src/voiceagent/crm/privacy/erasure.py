@@ -145,7 +145,7 @@ class Erasure:
 
         Raises `NotFound`, and `ProviderError` when the database is away and nothing has begun.
         """
-        going = await self._begin(contact_id)
+        going = await self.begin(contact_id)
         if going is None:
             return True
         try:
@@ -154,6 +154,22 @@ class Erasure:
         except (ProviderError, TimeoutError) as error:
             _log.warning("an erasure goes on later contact=%s why=%r", going, str(error))
             return False
+
+    async def begin(self, contact_id: UUID) -> UUID | None:
+        """From its end on nobody finds the person; the rest is left to `erase` or `run`, here or in
+        another process. The contact that goes now; None when it is gone already.
+
+        Raises `NotFound`, and `ProviderError` when the database is away and nothing has begun.
+        """
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                strays = await self._stray_calls(contact_id)
+                async with self._database.transaction() as connection:
+                    return await self._mark(connection, contact_id, strays)
+            except TransactionConflict:
+                if attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+        raise AssertionError
 
     async def run(self) -> None:
         """Finish what was begun, here or by a process that is dead, until cancelled."""
@@ -172,18 +188,6 @@ class Erasure:
                 _log.warning("an erasure goes on later contact=%s why=%r", row["id"], str(error))
 
     # -- at once -----------------------------------------------------------------------------
-
-    async def _begin(self, contact_id: UUID) -> UUID | None:
-        """The contact that goes now; None when it is gone already. Raises `NotFound`."""
-        for attempt in range(CONFLICT_ATTEMPTS):
-            try:
-                strays = await self._stray_calls(contact_id)
-                async with self._database.transaction() as connection:
-                    return await self._mark(connection, contact_id, strays)
-            except TransactionConflict:
-                if attempt == CONFLICT_ATTEMPTS - 1:
-                    raise
-        raise AssertionError
 
     async def _stray_calls(self, contact_id: UUID) -> list[str]:
         """Read before anybody has to wait: it takes long where there are many calls."""

@@ -82,7 +82,7 @@ class Tombstones:
         """They were erased at that time. `stopped_at`: since when their person has wanted no more
         messages, which stays known of numbers and LIDs."""
         # A long thread has thousands: the event loop goes on meanwhile.
-        digests = await asyncio.to_thread(lambda: [self._digest(subject) for subject in subjects])
+        digests = await asyncio.to_thread(lambda: [self.digest(subject) for subject in subjects])
         stops = [stopped_at if kind in PEOPLE else None for kind, _ in subjects]
         await connection.execute(_PUT, digests, stops, erased_at, erased_at + KEPT)
         await connection.execute(_UNCOUNTED, digests)
@@ -104,7 +104,7 @@ class Tombstones:
         self, connection: Connection, subjects: Collection[Subject], at: datetime
     ) -> None:
         """Their person wanted messages again at that time."""
-        digests = [self._digest(subject) for subject in subjects]
+        digests = [self.digest(subject) for subject in subjects]
         await connection.execute(_LIFT, digests, at, KEPT)
 
     def hash_of_key(self, key: str) -> bytes:
@@ -113,23 +113,24 @@ class Tombstones:
 
     def hash_of_number(self, number: str) -> bytes:
         """Under which it is kept how often this E.164 number has called lately."""
-        return self._digest(("phone", number))
+        return self.digest(("phone", number))
+
+    def digest(self, subject: Subject) -> bytes:
+        """What stands for it wherever it must not be told."""
+        # As the tables have it.
+        text = storable(" ".join(subject)).encode("utf-8", "replace")
+        return hmac.digest(self._key, text, hashlib.sha256)[:DIGEST_BYTES]
 
     async def _known(
         self, connection: Connection, subjects: Collection[Subject]
     ) -> tuple[Erased, Stops]:
-        known = {self._digest(subject): subject for subject in subjects}
+        known = {self.digest(subject): subject for subject in subjects}
         rows = await connection.fetch(_AMONG, list(known))
         erased = {known[row["digest"]]: row["erased_at"] for row in rows}
         stops = {
             known[row["digest"]]: row["stopped_at"] for row in rows if row["stopped_at"] is not None
         }
         return erased, stops
-
-    def _digest(self, subject: Subject) -> bytes:
-        # As the tables have it.
-        text = storable(" ".join(subject)).encode("utf-8", "replace")
-        return hmac.digest(self._key, text, hashlib.sha256)[:DIGEST_BYTES]
 
 
 async def forget_old(connection: Connection) -> None:
