@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voiceagent.call.audio import FRAME_BYTES
+from voiceagent.call.audio import FRAME_BYTES, ULAW_SILENCE
 from voiceagent.recordings.studio import Studio
 from voiceagent.recordings.tape import CallTape
 from voiceagent.recordings.waiting import WaitingRecordings
@@ -263,3 +263,24 @@ async def test_a_disk_that_hangs_holds_up_nobody(
         tape.close()
     await studio.close()
     assert [len(samples) for samples in kept(tmp_path).values()] == [3000 * 2 * FRAME_BYTES] * 3
+
+
+async def test_what_nobody_may_keep_is_silenced_also_in_what_was_written_already(
+    tmp_path: Path,
+) -> None:
+    async with studio_in(tmp_path) as studio:
+        tape = studio.tape("CA1")
+        tape.begin(0)
+        tape.notice_heard()
+        talk(tape, 10)
+        await studio.write()
+        talk(tape, 5)
+        tape.silence(100, 280)
+        talk(tape, 5)
+        tape.close()
+        await studio.write()
+        samples = kept(tmp_path)["CA1"]
+    caller, agent = samples[0::2], samples[1::2]
+    silence = bytes([ULAW_SILENCE]) * 8 * 180
+    assert caller == CALLER[:1] * 800 + silence + CALLER[:1] * (3200 - 800 - len(silence))
+    assert ULAW_SILENCE not in agent[800:2240]

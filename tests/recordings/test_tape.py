@@ -15,6 +15,7 @@ from voiceagent.recordings.events import (
     GivenUp,
     Missed,
     NoticeHeard,
+    Silenced,
     Sound,
 )
 from voiceagent.recordings.tape import CallTape
@@ -155,3 +156,31 @@ def test_a_gap_at_the_end_is_as_long_as_it_was() -> None:
         tape.caller(FRAME)
     tape.close()
     assert kinds(tape) == [Began, CallerHeard, CallerHeard, Missed, Ended]
+
+
+def test_a_stretch_is_silenced_where_the_recording_has_it_and_from_now_on() -> None:
+    tape = CallTape("CA1")
+    tape.caller(FRAME)
+    tape.begin(20)
+    for _ in range(3):
+        tape.caller(FRAME)
+    tape.silence(0, 110)
+    tape.caller(FRAME)
+    tape.caller(FRAME)
+    tape.caller(FRAME)
+    silence = bytes([ULAW_SILENCE])
+    _, *heard = tape.drain()
+    assert heard[3:] == [
+        # What came so far, counted from where the recording begins.
+        Silenced(0, 480),
+        CallerHeard(silence * FRAME_BYTES),
+        CallerHeard(silence * 80 + FRAME[80:]),
+        CallerHeard(FRAME),
+    ]
+
+
+def test_nothing_is_silenced_of_a_call_that_is_not_recorded() -> None:
+    tape = CallTape("CA1")
+    tape.caller(FRAME)
+    tape.silence(0, 20)
+    assert kinds(tape) == []

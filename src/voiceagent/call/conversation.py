@@ -73,6 +73,18 @@ class Conversation:
             self._asked_again, self._caller = plain == self._caller, plain
             self._remember(Exchange("caller", text))
 
+    @property
+    def last(self) -> Exchange | None:
+        """What was said last; None: nothing was."""
+        return self._history[-1] if self._history else None
+
+    def caller_had_said(self, text: str, shown: str) -> None:
+        """What the caller said with these words, the last time, is remembered as others."""
+        for position in range(len(self._history) - 1, -1, -1):
+            if self._history[position] == Exchange("caller", text):
+                self._history[position] = Exchange("caller", shown)
+                return
+
     def supposing(self, text: str, reply: int, heard_ms: float) -> Sequence[Exchange]:
         """The history as it will be if the caller has said this and the reply under way is given
         up, of which so much was heard."""

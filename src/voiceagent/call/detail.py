@@ -6,10 +6,11 @@ none of which ever waits. It decides nothing.
 
 import logging
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from voiceagent.call.audio import FRAME_MS
 from voiceagent.call.playout import Gap
@@ -22,6 +23,9 @@ from voiceagent.speech.ports import Recognition
 from voiceagent.telemetry import word
 
 _log = logging.getLogger(__name__)
+
+_CORRECTABLE: Final = 16
+"""Utterances, the newest: more than one number is given in."""
 
 Status = Literal["speaking", "complete", "interrupted", "abandoned"]
 
@@ -57,6 +61,7 @@ class CallDetail:
         self._frames_counted = 0
         self._replies: dict[int, _ReplyDetail] = {}
         self._utterance_timings: dict[str, float] = {}
+        self._utterances: deque[TurnSpoken] = deque(maxlen=_CORRECTABLE)
         self.learnt: dict[str, str] = {}
 
     # --- the call ---------------------------------------------------------------------------
@@ -163,19 +168,26 @@ class CallDetail:
             "eou_ms": ended.eou_ms,
             "recognition_wait_ms": ended.recognition_wait_ms,
         }
-        self._recorder.record(
-            TurnSpoken(
-                call_sid=self.call_sid,
-                at=_now(),
-                seq=self._next_seq(),
-                turn=ended.turn,
-                who="caller",
-                text=ended.text,
-                heard=ended.text,
-                source=ended.source,
-                timings=_rounded(self._utterance_timings),
-            )
+        spoken = TurnSpoken(
+            call_sid=self.call_sid,
+            at=_now(),
+            seq=self._next_seq(),
+            turn=ended.turn,
+            who="caller",
+            text=ended.text,
+            heard=ended.text,
+            source=ended.source,
+            timings=_rounded(self._utterance_timings),
         )
+        self._utterances.append(spoken)
+        self._recorder.record(spoken)
+
+    def correct(self, turn: int, text: str) -> None:
+        """These are the words of an earlier utterance that may be kept."""
+        for spoken in self._utterances:
+            if spoken.turn == turn:
+                update = {"text": text, "heard": text, "at": _now()}
+                self._recorder.record(spoken.model_copy(update=update))
 
     def let_pass(self, text: str) -> None:
         """Words that interrupt nobody and are answered by nobody; empty: there were none."""

@@ -111,6 +111,9 @@ class Replies:
     def caller_said(self, text: str) -> None:
         self._conversation.caller_said(text)
 
+    def caller_had_said(self, text: str, shown: str) -> None:
+        self._conversation.caller_had_said(text, shown)
+
     def introduce(self, reply: int) -> None:
         """Open the conversation as this reply."""
         opening = self._dialogue.opening()
@@ -297,6 +300,7 @@ class Replies:
             ],
             on.Phrase.NEARLY_OVER: self._phrases.nearly_over,
             on.Phrase.APOLOGY: self._phrases.apology,
+            on.Phrase.CANNOT_HEAR: self._phrases.cannot_hear,
             on.Phrase.GOODBYE: self._phrases.goodbye,
             on.Phrase.TRANSFER: self._phrases.transfer,
             on.Phrase.TRANSFER_FAILED: self._phrases.transfer_failed,

@@ -21,6 +21,7 @@ from voiceagent.call.audio import BYTES_PER_MS
 from voiceagent.call.control import CallControl
 from voiceagent.call.conversation import Conversation
 from voiceagent.call.detail import CallDetail
+from voiceagent.call.discretion import Discretion, Find, Piece
 from voiceagent.call.floor_words import BUILT_IN, FloorWords
 from voiceagent.call.glimpse import Glimpse
 from voiceagent.call.media_socket import MediaSocket
@@ -37,6 +38,7 @@ from voiceagent.crm.recording.ports import Recorder
 from voiceagent.errors import ProtocolError, ProviderError
 from voiceagent.metrics import Metrics
 from voiceagent.speech.ports import RecognitionStream, SpeechRecognizer
+from voiceagent.speech.sensitive_numbers import find
 from voiceagent.twilio import media_stream as twilio
 from voiceagent.twilio.twiml import RESUMED_PARAMETER, TRANSFER_FAILED
 
@@ -55,6 +57,8 @@ _EARS_AWAY_S: Final = 30.0
 """So long the caller is asked to say again what nobody understands. Then it is no use."""
 _EARS_PAUSE_S: Final = 0.1
 _EARS_LONGEST_PAUSE_S: Final = 1.0
+_AROUND_MS: Final = 500.0
+"""Silenced on the tape before and behind the voice that says what nobody may keep."""
 _CLOSE_S: Final = 3.0
 _UNREAD_S: Final = 1.0
 """A socket to which nothing can be sent any more may hold messages that were not read yet, the
@@ -88,6 +92,8 @@ class CallServices:
     """By which the floor is kept or taken, those of the business included."""
     record: Callable[[str], Tape] | None = None
     """A tape for the call of that sid; None: calls are not recorded."""
+    find_sensitive: Find = find
+    """What of a caller's words nobody may keep or be shown."""
 
 
 class CallSession:
@@ -110,6 +116,9 @@ class CallSession:
             Conversation(),
             SEQ_OF_A_STRANGER if self._is_back else 0,
         )
+        self._discretion = Discretion(services.find_sensitive)
+        self._keyed_from_ms: float | None = None
+        """Audio time of the first key that was not answered yet."""
         self._language = self._talk.language or services.language
         """What the ears are open for."""
         self._detail = CallDetail(
@@ -186,6 +195,7 @@ class CallSession:
                     on.BackFromTransfer(self._talk.talked_ms) if self._is_back else on.Begin()
                 )
                 await self._ended.wait()
+                self._keep_off_tape(self._turns.glimpse.hearing)
                 self.dispatch(on.Closed())
                 self._replies.close()
                 # An order to Twilio that is on its way is let go to its end.
@@ -204,7 +214,8 @@ class CallSession:
     @property
     def glimpse(self) -> Glimpse:
         """What goes on now, for whoever looks on."""
-        return self._turns.glimpse
+        seen = self._turns.glimpse
+        return replace(seen, hearing=self._shown(seen.hearing)) if seen.hearing else seen
 
     def farewell(self, reason: on.FarewellReason = "drain") -> None:
         """Say goodbye and hang up: the service is closing, or somebody of the business wants
@@ -221,8 +232,23 @@ class CallSession:
             self._reason = reason
             self._ended.set()
 
+    @property
+    def silent_ms(self) -> float:
+        """How long nothing has come from the caller's side."""
+        return self._now_ms() - self._media_at_ms
+
+    @property
+    def is_away(self) -> bool:
+        """The call has been put through to a person, and may come back."""
+        return self._reason == "transferred"
+
+    def lose_peer(self) -> None:
+        """The socket is dead, though nobody has said so."""
+        self._on_gone()
+
     async def _close(self) -> None:
         # By whatever way it ended: the machine is told, and no reply is left unsettled.
+        self._keep_off_tape(self._turns.glimpse.hearing)
         self.dispatch(on.Closed())
         self._replies.close()
         self._tape.close()
@@ -261,9 +287,14 @@ class CallSession:
         """The call's clock."""
         return (self._clock() - self._born) * 1000.0
 
+    @property
+    def _audio_ms(self) -> float:
+        """The audio time of what came last."""
+        return self._bytes_in / BYTES_PER_MS
+
     def _arrived_at_ms(self, audio_ms: float) -> float:
         """When the audio of that audio time arrived, if it came evenly."""
-        return self._now_ms() - (self._bytes_in / BYTES_PER_MS - audio_ms)
+        return self._now_ms() - (self._audio_ms - audio_ms)
 
     # --- events in, actions out -------------------------------------------------------------
 
@@ -318,16 +349,19 @@ class CallSession:
                 self._on_utterance_ended(action)
             case on.UtteranceDropped(text):
                 self._detail.let_pass(text)
+                self._keep_off_tape(text)
                 if ears:
                     ears.utterance_ended()
             case on.LateRecognition(text):
                 self._detail.late(text)
             case on.Introduce(reply):
                 replies.introduce(reply)
-            case on.Think():
-                replies.think(action)
-            case on.Guess():
-                replies.guess(action)
+            case on.Think(text=text, digits=digits):
+                shown, keys = self._shown(text), self._shown(digits)
+                replies.think(replace(action, text=shown, digits=keys))
+            case on.Guess(text=text, words=words):
+                shown, alone = self._shown(text), self._shown(words)
+                replies.guess(replace(action, text=shown, words=alone))
             case on.DropGuess(guess):
                 replies.drop_guess(guess)
             case on.Speak(reply, text):
@@ -394,6 +428,8 @@ class CallSession:
                 self._replies.on_mark(message.name)
             case twilio.Dtmf():
                 self._check_stream(message.stream_sid)
+                if self._keyed_from_ms is None:
+                    self._keyed_from_ms = self._audio_ms
                 self.dispatch(on.Digit(message.digit))
             case twilio.Stop():
                 self._check_stream(message.stream_sid)
@@ -522,13 +558,46 @@ class CallSession:
     def _on_utterance_ended(self, ended: on.UtteranceEnded) -> None:
         if self._ears is not None:
             self._ears.utterance_ended()
-        self._replies.caller_said(ended.text)
+        taken = self._discretion.take(self._piece(ended), self._asked)
+        for before, now in taken.corrected:
+            self._replies.caller_had_said(before.shown, now.shown)
+            self._detail.correct(now.turn, now.shown)
+            self._silence_tape(now)
+        if taken.piece.hides:
+            self._silence_tape(taken.piece)
+        self._replies.caller_said(taken.piece.shown)
         self._detail.utterance(
-            ended,
+            replace(ended, text=taken.piece.shown),
             started_at_ms=self._arrived_at_ms(ended.started_audio_ms),
             ended_at_ms=self._arrived_at_ms(ended.ended_audio_ms),
             now_ms=self._now_ms(),
         )
+
+    # --- what nobody may keep ---------------------------------------------------------------
+
+    @property
+    def _asked(self) -> str:
+        """The agent's last words, as far as they were heard."""
+        last = self._talk.conversation.last
+        return last.text if last is not None and last.who == "agent" else ""
+
+    def _shown(self, text: str) -> str:
+        return self._discretion.shown(text, self._asked) if text else text
+
+    def _piece(self, ended: on.UtteranceEnded) -> Piece:
+        started_ms, ended_ms = ended.started_audio_ms, ended.ended_audio_ms
+        if ended.source == "dtmf":
+            started_ms, ended_ms = self._keyed_from_ms or started_ms, self._audio_ms
+            self._keyed_from_ms = None
+        return Piece(ended.turn, ended.text, started_ms, ended_ms)
+
+    def _keep_off_tape(self, text: str) -> None:
+        """What is being said is never answered; it was heard so far."""
+        if self._shown(text) != text:
+            self._silence_tape(Piece(0, text, self._turns.voice_began_audio_ms, self._audio_ms))
+
+    def _silence_tape(self, piece: Piece) -> None:
+        self._tape.silence(piece.started_ms - _AROUND_MS, piece.ended_ms + _AROUND_MS)
 
 
 def _decode(message: str | bytes) -> twilio.InboundMessage:

@@ -49,6 +49,14 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced:
+    """Nothing of the caller is kept between these moments, in bytes since the recording began."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeHeard:
     """The caller knows of the recording: it may be kept."""
 
@@ -64,4 +72,4 @@ class Ended:
 
 
 Sound = CallerHeard | AgentSent | AgentHeard | Cleared | Missed
-Event = Began | Sound | NoticeHeard | GivenUp | Ended
+Event = Began | Sound | Silenced | NoticeHeard | GivenUp | Ended

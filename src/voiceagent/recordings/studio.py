@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from voiceagent.recordings.events import Began, Ended, Event, GivenUp, NoticeHeard
+from voiceagent.recordings.events import Began, Ended, Event, GivenUp, NoticeHeard, Silenced
 from voiceagent.recordings.tape import CallTape
 from voiceagent.recordings.two_voices import TwoVoices
 from voiceagent.recordings.waiting import Label, Reel
@@ -139,6 +139,8 @@ class _Shelf:
                     opened = self._open[call_sid] = reel, TwoVoices()
                 case _ if opened is None:
                     pass
+                case Silenced(start, end):
+                    opened[0].silence_caller(start, opened[1].silence(start, end))
                 case NoticeHeard():
                     opened[0].notice_heard()
                 case GivenUp():

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from voiceagent.call.audio import BYTES_PER_MS, ULAW_SILENCE
 from voiceagent.recordings.events import (
     AgentHeard,
     AgentSent,
@@ -21,6 +22,7 @@ from voiceagent.recordings.events import (
     GivenUp,
     Missed,
     NoticeHeard,
+    Silenced,
     Sound,
 )
 
@@ -39,6 +41,12 @@ class CallTape:
         self._events: list[Event] = []
         self._may_begin = True
         self._runs = False
+        self._heard = 0
+        """Bytes that came from the phone since the call began."""
+        self._began_at = 0
+        """How many had come when the recording began."""
+        self._silent_to = 0
+        """What comes before there have been so many is not kept."""
         self._sent = 0
         self._marks: dict[str, int] = {}
         """On their way; by their names, how much had been sent before each."""
@@ -57,10 +65,15 @@ class CallTape:
         """The notice begins to be played, so long after the call began. Once only."""
         if self._may_begin:
             self._may_begin, self._runs = False, True
+            self._began_at = self._heard
             self._events.append(Began(datetime.now(UTC), max(0, round(offset_ms))))
 
     def caller(self, ulaw: bytes) -> None:
         """A frame came."""
+        loud_from = max(0, min(len(ulaw), self._silent_to - self._heard))
+        self._heard += len(ulaw)
+        if loud_from:
+            ulaw = bytes([ULAW_SILENCE]) * loud_from + ulaw[loud_from:]
         if self._runs and not self._take(CallerHeard(ulaw)):
             self._missed = (self._missed or 0) + len(ulaw)
 
@@ -86,6 +99,14 @@ class CallTape:
         self._marks.clear()
         if self._runs:
             self._take(Cleared())
+
+    def silence(self, from_ms: float, to_ms: float) -> None:
+        """Nothing is kept of the caller between these moments of the call's audio."""
+        start, end = (max(0, round(ms * BYTES_PER_MS)) for ms in (from_ms, to_ms))
+        self._silent_to = max(self._silent_to, end)
+        start, end = max(start, self._began_at), min(end, self._heard)
+        if self._runs and start < end:
+            self._events.append(Silenced(start - self._began_at, end - self._began_at))
 
     def notice_heard(self) -> None:
         """The caller has heard the notice."""

@@ -65,6 +65,14 @@ class TwoVoices:
                 self._stop()
                 self._left += bytes([ULAW_SILENCE]) * caller_bytes
 
+    def silence(self, start: int, end: int) -> int:
+        """Nothing is to come out of the caller between these moments. Returns up to which of them
+        it has come out already."""
+        begin, behind = (max(0, moment - self._given) for moment in (start, end))
+        behind = min(behind, len(self._left))
+        self._left[begin:behind] = bytes([ULAW_SILENCE]) * max(0, behind - begin)
+        return min(end, self._given)
+
     def samples(self) -> bytes:
         """What has become certain since the last time: interleaved, the caller first."""
         if not self._sent:

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+from voiceagent.call.audio import ULAW_SILENCE
 from voiceagent.recordings.two_voices import CHANNELS
 from voiceagent.speech.wave_header import RIFF_SIZE_AT, wave_header
 
@@ -31,8 +32,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BEFORE_LABEL: Final = wave_header(0, channels=CHANNELS, comment=b"{}").index(b"ICMT") + 8
 _FACT_AT: Final = wave_header(0, channels=CHANNELS).index(b"fact") + 8
 _HEAD_BYTES: Final = 4096
-
 _CHUNK_BYTES: Final = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -107,6 +108,16 @@ class Reel:
         os.pwrite(self._file, moments, _FACT_AT)
         whole = self._start + self._size - 8
         os.pwrite(self._file, whole.to_bytes(4, "little"), RIFF_SIZE_AT)
+
+    def silence_caller(self, start: int, end: int) -> None:
+        """Have nothing of the caller left between these moments, which were added before."""
+        at, count = self._start + CHANNELS * start, CHANNELS * (end - start)
+        while count > 0 and (samples := bytearray(os.pread(self._file, count, at))):
+            samples[::CHANNELS] = bytes([ULAW_SILENCE]) * len(samples[::CHANNELS])
+            written = os.pwrite(self._file, samples, at) // CHANNELS * CHANNELS
+            if not written:
+                raise OSError("the disk takes nothing")
+            at, count = at + written, count - written
 
     def notice_heard(self) -> None:
         """It may be kept."""
@@ -197,17 +208,6 @@ class WaitingRecordings:
         return None
 
 
-def _read_head(head: bytes) -> tuple[Label, int, int] | None:
-    """The label, where the samples begin, and how many bytes they are; None: it is not ours."""
-    length = int.from_bytes(head[_BEFORE_LABEL - 4 : _BEFORE_LABEL], "little")
-    try:
-        label = Label.decoded(head[_BEFORE_LABEL : _BEFORE_LABEL + length])
-    except ValueError:
-        return None
-    start = _BEFORE_LABEL + length + length % 2 + 8
-    if head[start - 8 : start - 4] != b"data":
-        return None
-    return label, start, int.from_bytes(head[start - 4 : start], "little")
 def complete_part(path: Path) -> Iterator[bytes]:
     """The file as a kill at this moment would leave it: its head, and the samples that the head
     tells of. Nothing where it is no recording. Raises `OSError`."""
@@ -223,3 +223,14 @@ def complete_part(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
+def _read_head(head: bytes) -> tuple[Label, int, int] | None:
+    """The label, where the samples begin, and how many bytes they are; None: it is not ours."""
+    length = int.from_bytes(head[_BEFORE_LABEL - 4 : _BEFORE_LABEL], "little")
+    try:
+        label = Label.decoded(head[_BEFORE_LABEL : _BEFORE_LABEL + length])
+    except ValueError:
+        return None
+    start = _BEFORE_LABEL + length + length % 2 + 8
+    if head[start - 8 : start - 4] != b"data":
+        return None
+    return label, start, int.from_bytes(head[start - 4 : start], "little")

@@ -179,7 +179,8 @@ def _unheard_of(turn: CallerTurn) -> str:
 
 
 _ROLES: Final = {"caller": "user", "agent": "assistant"}
-_KEYS: Final = re.compile(r"[0-9*#]+")
+_KEYS: Final = re.compile(r"[0-9*#•]+(?: [0-9]{4})?")
+"""Also where they were a number that is hidden."""
 
 
 def _place(record: TurnRecord, history: Sequence[Exchange]) -> int:
