@@ -47,6 +47,7 @@ from voiceagent.web.console.setup import Configuration, setup_router
 from voiceagent.web.console.setup_script import script_router
 from voiceagent.web.console.setup_view import variables
 from voiceagent.web.docs import install_docs
+from voiceagent.web.ended_calls import EndedCalls
 from voiceagent.web.health import Readiness, install_health_routes, version_report
 from voiceagent.web.problems import install_problem_handlers
 from voiceagent.web.request_times import RequestTimes
@@ -182,6 +183,7 @@ def _assemble(settings: Settings) -> FastAPI:
     traced = tracing.tap(recorder, version, metrics)
     followed = FollowedCalls(traced, MAX_FOLLOWED + settings.max_calls)
     tickets = Tickets(time.monotonic)
+    ended = EndedCalls()
     voice_activity = VoiceActivity(on_batch=metrics.vad_batch_seconds.observe)
     phrase_book = PhraseBook(engines.phrase_store)
 
@@ -346,6 +348,7 @@ def _assemble(settings: Settings) -> FastAPI:
             busy_phrase=office.busy_phrase,
             turned_away=business.limits.front_door.turned_away,
             seen_at=rest.reached_at if rest else _nobody,
+            rings=ended.rings,
         )
     )
     app.include_router(
@@ -361,7 +364,14 @@ def _assemble(settings: Settings) -> FastAPI:
         )
     )
     app.include_router(
-        media_router(settings, registry, office.services, business.call_ended, tickets)
+        media_router(
+            settings,
+            registry,
+            office.services,
+            business.call_ended,
+            tickets,
+            ended=ended if settings.checks_signatures else None,
+        )
     )
     for router in business.open_routers(metrics):
         app.include_router(router)

@@ -83,6 +83,34 @@ async def service(twilio: TwilioRestEmulator) -> AsyncIterator[Service]:
     await service.close()
 
 
+class TestReplays:
+    """Twilio's signature has no time in it: whoever has overheard a request can send it again."""
+
+    async def test_a_machine_is_dealt_with_once(
+        self, service: Service, twilio: TwilioRestEmulator
+    ) -> None:
+        path = f"{MACHINE}?do=hang_up"
+        for _ in range(20):
+            answer = await service.post(path, AnsweredBy="machine_start")
+            assert answer.status_code == 204
+        await service.orders.close()
+        assert len(twilio.requests) == 1
+        assert len(service.records) == 1
+
+    async def test_a_call_that_nobody_answered_ends_once(self, service: Service) -> None:
+        for _ in range(20):
+            assert (await service.post(STATUS, CallStatus="busy")).status_code == 204
+        assert len(service.records) == 2
+
+    async def test_a_caller_who_comes_back_is_led_to_the_same(self, service: Service) -> None:
+        first = await service.post(TRANSFER_ENDED, DialCallStatus="busy")
+        service.door.is_open = False
+        for _ in range(20):
+            again = await service.post(TRANSFER_ENDED, DialCallStatus="busy")
+            assert (again.status_code, again.text) == (200, first.text)
+        assert len(service.records) == 1
+
+
 class TestTransferEnded:
     @pytest.mark.parametrize("outcome", ["completed", "answered"])
     async def test_after_the_conversation_the_call_ends(

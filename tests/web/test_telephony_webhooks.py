@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from outside import outside
 from voiceagent.crm.recording.call_models import CallEnded
+from voiceagent.limits.front_door import Ringing, TurnedAway
 from voiceagent.twilio.signature import sign
+from voiceagent.twilio.twiml import say_and_hang_up
 from voiceagent.web.forms import MAX_BODY_BYTES
 
 INCOMING = "/webhook/incoming_call"
@@ -26,6 +28,49 @@ RINGING = {
     "CallStatus": "ringing",
     "CallerCity": "",
 }
+
+
+SIGNED = BASE | {"TWILIO_AUTH_TOKEN": "t0ken"}
+
+
+async def signed_post(client: httpx.AsyncClient, path: str, form: dict[str, str]) -> httpx.Response:
+    signature = sign("t0ken", f"https://voice.example.com{path}", list(form.items()))
+    return await client.post(path, data=form, headers={"X-Twilio-Signature": signature})
+
+
+class TestReplays:
+    """Twilio's signature has no time in it: whoever has overheard a request can send it again."""
+
+    async def test_the_same_call_rings_once(self) -> None:
+        service = outside(SIGNED)
+        async with service.client() as client:
+            first = await signed_post(client, INCOMING, RINGING)
+            kept = list(service.records)
+            # A replay while there is no room would end a call that goes on.
+            service.door.is_open = False
+            for _ in range(100):
+                again = await signed_post(client, INCOMING, RINGING)
+                assert (again.status_code, again.text) == (200, first.text)
+            assert service.records == kept
+            other = await signed_post(client, INCOMING, RINGING | {"CallSid": "CA_OTHER"})
+        assert other.text != first.text
+        assert len(service.records) > len(kept)
+
+    async def test_a_stream_ends_once(self) -> None:
+        service = outside(SIGNED)
+        form = {"CallSid": "CA_TEST", "CallStatus": "in-progress"}
+        async with service.client() as client:
+            for _ in range(100):
+                assert (await signed_post(client, ENDED, form)).status_code == 204
+        assert len(service.records) == 1
+
+    async def test_what_was_refused_is_not_taken_for_an_answer(self) -> None:
+        service = outside(SIGNED)
+        async with service.client() as client:
+            for _ in range(2):
+                headers = {"X-Twilio-Signature": "wrong"}
+                answer = await client.post(INCOMING, data=RINGING, headers=headers)
+                assert answer.status_code == 403
 
 
 class TestIncomingCall:
@@ -92,6 +137,31 @@ class TestIncomingCall:
         assert len(service.records.announced) == 1
         (ended,) = [record for record in service.records if isinstance(record, CallEnded)]
         assert (ended.status, ended.reason) == ("failed", "busy")
+
+    async def test_whoever_is_turned_away_is_told_so_and_seen_in_the_records(self) -> None:
+        service = outside(BASE)
+        service.away = TurnedAway("caller_limit", say_and_hang_up("Too often.", "en-US"))
+        async with service.client() as client:
+            answer = await client.post(INCOMING, data=RINGING)
+        assert answer.status_code == 200
+        assert "Too often." in answer.text
+        assert "<Connect" not in answer.text
+        assert service.rang == [Ringing("CA_TEST", "+972501234567")]
+        (announced,) = service.records.announced
+        assert announced.caller == "+972501234567"
+        (ended,) = [record for record in service.records if isinstance(record, CallEnded)]
+        assert (ended.status, ended.reason) == ("failed", "caller_limit")
+        assert [record.detail for record in service.records.answers] == ["caller_limit"]
+
+    async def test_a_call_that_we_place_is_turned_away_by_nobody(self) -> None:
+        service = outside(BASE)
+        service.away = TurnedAway("budget", say_and_hang_up("Tomorrow.", "en-US"))
+        async with service.client() as client:
+            placed = await client.post(INCOMING, data=RINGING | {"Direction": "outbound-api"})
+            nameless = await client.post(INCOMING, data={"From": "+972501234567"})
+        assert "<Connect" in placed.text
+        assert "<Connect" in nameless.text
+        assert service.rang == []
 
     @pytest.mark.parametrize("options", [{}, {"data": {"CallSid": ""}}, {"json": {"CallSid": "x"}}])
     async def test_without_a_call_sid_the_twiml_is_valid(self, options: dict[str, Any]) -> None:

@@ -54,6 +54,10 @@ class Away:
         await self._database.start()
 
 
+async def refuse_to_record(_record: object) -> None:
+    raise AssertionError("a replay reached the recorder")
+
+
 class TestTwilio:
     async def test_a_message_is_stored_once_and_answered_with_nothing(self, one: House) -> None:
         for _ in range(3):
@@ -84,6 +88,23 @@ class TestTwilio:
             assert await one.messages() == []
             assert (await one.twilio(token=TWILIO_TOKEN, **FORM)).status_code == 204
             assert len(await one.messages()) == 1
+
+    async def test_a_replay_changes_nothing_and_costs_nothing(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        async with house(database, tmp_path, sends=False, environ=TWILIO) as one:
+            put = await one.office.outbox.put(Draft(PHONE, "hi"))
+            path, read = f"/status?message_id={put.message_id}", {"MessageSid": "SM7"}
+            for status in ("sent", "read"):
+                await one.twilio(path, TWILIO_TOKEN, MessageStatus=status, **read)
+            await one.twilio(token=TWILIO_TOKEN, **FORM)
+            before = await one.messages()
+            one.recorder.record_durably = refuse_to_record  # type: ignore[method-assign]
+            for _ in range(20):
+                answer = await one.twilio(path, TWILIO_TOKEN, MessageStatus="sent", **read)
+                assert answer.status_code == 204
+                assert (await one.twilio(token=TWILIO_TOKEN, **FORM)).status_code == 204
+            assert await one.messages() == before
 
     async def test_files_are_noted_and_nothing_is_fetched_meanwhile(self, one: House) -> None:
         form = FORM | {
@@ -248,6 +269,19 @@ class TestSafety:
             away.over = True
             await until(lambda: one.recorder.healthy and not one.recorder.journaled)
             assert len(await one.messages()) == 2
+
+    async def test_a_card_is_hidden_before_it_is_on_the_disk(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        away = Away(database)
+        async with house(database, tmp_path, sends=False, revive=away.revive) as one:
+            assert (await one.twilio(**FORM | {"Body": "4242 4242 4242 4242"})).status_code == 204
+            journals = [path for path in tmp_path.rglob("*") if path.is_file()]
+            assert any("•••• 4242".encode() in path.read_bytes() for path in journals)
+            assert not any(b"4242 4242" in path.read_bytes() for path in journals)
+            away.over = True
+            await until(lambda: one.recorder.healthy and not one.recorder.journaled)
+            assert [message["text"] for message in await one.messages()] == ["•••• 4242"]
 
     async def test_safe_nowhere_it_is_told_again_later(
         self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -28,7 +28,8 @@ from voiceagent.twilio.twiml import (
 )
 from voiceagent.web.base_url import public_base_url
 from voiceagent.web.orders import Orders
-from voiceagent.web.security import signed_form
+from voiceagent.web.repeats import Repeats
+from voiceagent.web.security import signature_of, signed_form
 from voiceagent.web.telephony_webhooks import Admission
 from voiceagent.web.webhook_answers import (
     NoContentResponse,
@@ -100,6 +101,7 @@ def call_control_router(
     over = hang_up()
     form_of_twilio = signed_form(settings)
     records = WebhookRecords(recorder, metrics)
+    repeats = Repeats()
 
     @router.post(
         TRANSFER_ENDED_PATH,
@@ -113,6 +115,9 @@ def call_control_router(
     )
     async def transfer_ended(request: Request) -> XmlResponse:
         form = await form_of_twilio(request)
+        signature = signature_of(request, settings)
+        if (before := repeats.answer_to(signature)) is not None:
+            return XmlResponse(before)
         outcome = form.get("DialCallStatus")
         if outcome in _CONNECTED:
             twiml, detail = over, ""
@@ -122,6 +127,7 @@ def call_control_router(
         else:
             twiml, detail = say_and_hang_up(*busy_phrase()), "busy"
         records.keep(TRANSFER_ENDED_PATH, 200, form, outcome, detail)
+        repeats.remember(signature, twiml)
         return XmlResponse(twiml)
 
     @router.post(
@@ -135,6 +141,10 @@ def call_control_router(
     )
     async def answering_machine(request: Request) -> NoContentResponse:
         form = await form_of_twilio(request)
+        signature = signature_of(request, settings)
+        if repeats.answer_to(signature) is not None:
+            return NoContentResponse()
+        repeats.remember(signature)
         answered_by = form.get("AnsweredBy")
         # The signature covers the address with its query.
         action = what_to_do(answered_by, request.query_params.get("do", ""))
@@ -163,6 +173,10 @@ def call_control_router(
     )
     async def call_status(request: Request) -> NoContentResponse:
         form = await form_of_twilio(request)
+        signature = signature_of(request, settings)
+        if repeats.answer_to(signature) is not None:
+            return NoContentResponse()
+        repeats.remember(signature)
         status, call_sid = form.get("CallStatus"), call_sid_of(form)
         reason = _NOT_CONNECTED.get(status)
         if reason is not None and call_sid is not None:

@@ -53,6 +53,12 @@ def signed_form(settings: Settings) -> Callable[[Request], Awaitable[TwilioForm]
     return form_of_twilio
 
 
+def signature_of(request: Request, settings: Settings) -> str:
+    """What stands for exactly this request, once it was found right; empty where nothing is
+    signed."""
+    return request.headers.get(_SIGNATURE_HEADER, "") if settings.checks_signatures else ""
+
+
 def webhook_signature_ok(request: Request, form: TwilioForm, settings: Settings) -> bool:
     """Whether a webhook comes from Twilio; true when signatures are not checked."""
     if settings.twilio_auth_token is None or not settings.checks_signatures:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -27,6 +27,7 @@ from voiceagent.settings import Settings
 from voiceagent.telemetry import listen_to_words
 from voiceagent.twilio import media_stream as twilio
 from voiceagent.twilio.twiml import MEDIA_PATH
+from voiceagent.web.ended_calls import EndedCalls
 from voiceagent.web.origins import from_own_page, from_page_elsewhere
 from voiceagent.web.security import websocket_signature_ok
 from voiceagent.web.tickets import BROWSER_CALLER, Admitted, Tickets, ticket_in
@@ -42,6 +43,10 @@ _START_S: Final = 10.0
 """Twilio sends `connected` and `start` at once."""
 _MAX_BEFORE_START: Final = 100
 """Messages that may come before `start`, most of which would be malformed."""
+_DEAD_MS: Final = 3_000.0
+"""A phone sends a frame each 20 ms; a socket that was silent for so long is dead, said or not."""
+_MAKES_WAY_S: Final = 5.0
+"""How long a dead one may take to be closed."""
 _CLOSED_BY_US: Final = 1005
 """RFC 6455: no status code was present."""
 
@@ -95,22 +100,37 @@ class _Socket:
                 await self._websocket.close(code, reason)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A call that is on a socket, until it is `over`."""
+
+    session: CallSession
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 def media_router(
     settings: Settings,
     registry: CallRegistry,
     services: Callable[[], CallServices],
     call_ended: Callable[[], None],
     tickets: Tickets | None = None,
+    *,
+    ended: EndedCalls | None = None,
 ) -> APIRouter:
     """`WS /ws/twilio-media`: Twilio Media Streams. `call_ended` is told of each call's end.
 
     `services` tells what a call that begins now has to work with: it keeps them to its end.
     An upgrade that offers one of the `tickets` is the browser's phone: it needs no signature.
-    None: no ticket is good.
+    None: no ticket is good. No socket is let in for a call that has `ended`; None: whatever sid
+    comes is believed, since nothing is signed.
+
+    A call is on one socket: while that is alive another one is refused, or whoever knows a sid
+    could cut a caller off and listen in.
     """
     router = APIRouter()
     recorder, metrics = services().recorder, services().metrics
     words = WordRecord()
+    lines: dict[str, _Line] = {}
     listen_to_words(words)
 
     @router.websocket(MEDIA_PATH)
@@ -149,6 +169,10 @@ def media_router(
         if browsers_call is not None and browsers_call.call_sid != start.call_sid:
             await socket.close(1008, "not the call of the ticket")
             return
+        if (ended is not None and ended.is_over(start.call_sid)) or not await _is_free(start):
+            _log.warning("a socket for a call that has one, or is over: refused %s", start.call_sid)
+            await socket.close(1008, "the call has its socket, or is over")
+            return
         setattr(websocket.state, CALL_SID_STATE, start.call_sid)
         _keep(start.call_sid, HTTPStatus.SWITCHING_PROTOCOLS, "stream started")
         if registry.has_room:
@@ -156,14 +180,39 @@ def media_router(
             if browsers_call is not None:
                 start = _from_browser(start)
                 used = browsers_call.agent.services if browsers_call.agent else used
-            session = CallSession(socket, start, used)
-            await registry.hold_call(session, session.run)
-            call_ended()
+            await _hold(CallSession(socket, start, used))
         else:
             await socket.close(1013, "no room for another call")
         closed = socket.close_code or _CLOSED_BY_US
         _keep(start.call_sid, closed, "socket closed")
         _keep(start.call_sid, closed, words.take(start.call_sid), LOG_WORDS)
+
+    async def _is_free(start: twilio.Start) -> bool:
+        """Whether the call is on no socket. One that has died without a word makes way: a caller
+        comes back from a transfer faster than a dead connection is noticed."""
+        line = lines.get(start.call_sid)
+        if line is None:
+            return True
+        if line.session.silent_ms < _DEAD_MS:
+            return False
+        line.session.lose_peer()
+        try:
+            async with asyncio.timeout(_MAKES_WAY_S):
+                await line.over.wait()
+        except TimeoutError:
+            return False
+        return start.call_sid not in lines
+
+    async def _hold(session: CallSession) -> None:
+        line = lines[session.call_sid] = _Line(session)
+        try:
+            await registry.hold_call(session, session.run)
+        finally:
+            del lines[session.call_sid]
+            line.over.set()
+        if ended is not None and not session.is_away:
+            ended.ended(session.call_sid)
+        call_ended()
 
     async def _await_start(socket: _Socket) -> twilio.Start | None:
         """The `start` message; None when the peer left, or was closed for never sending it."""

@@ -28,7 +28,8 @@ from voiceagent.twilio.twiml import (
 )
 from voiceagent.web.base_url import public_base_url
 from voiceagent.web.forms import TwilioForm, read_form
-from voiceagent.web.security import signed_form
+from voiceagent.web.repeats import Repeats
+from voiceagent.web.security import signature_of, signed_form
 from voiceagent.web.webhook_answers import (
     NoContentResponse,
     WebhookRecords,
@@ -65,18 +66,20 @@ def telephony_router(
     busy_phrase: Callable[[], tuple[str, str]],
     turned_away: Callable[[Ringing], Awaitable[TurnedAway | None]] = _all_come_in,
     seen_at: Callable[[str], None] = _nobody,
+    rings: Callable[[str], None] = _nobody,
 ) -> APIRouter:
     """The three routes. `busy_phrase`, of a text and its language, tells what Twilio says when
     there is no room; `turned_away` what becomes of whoever is not to come to the agent, though
     there is room. It must answer within a moment.
 
     `seen_at` is told the address at which a signed webhook came in: Twilio reaches the service
-    there. It must answer at once.
+    there. `rings` is told the sid of each call that is announced. Both must answer at once.
     """
     router = APIRouter(tags=["telephony"])
     # Awaited rather than injected as a dependency, which costs more than reading it.
     form_of_twilio = signed_form(settings)
     records = WebhookRecords(recorder, metrics)
+    repeats = Repeats()
 
     async def answered(form: TwilioForm, connected: str) -> tuple[str, str]:
         """The TwiML, and why the call does not come to the agent; empty: it does."""
@@ -101,12 +104,16 @@ def telephony_router(
     )
     async def incoming_call(request: Request) -> XmlResponse:
         form = await form_of_twilio(request)
+        signature = signature_of(request, settings)
+        if (before := repeats.answer_to(signature)) is not None:
+            return XmlResponse(before)
         base_url = public_base_url(request.scope, settings)
         twiml, why_not = await answered(form, connect_stream(base_url, form.get("CallSid")))
         if settings.checks_signatures:
             seen_at(base_url)
         call_sid = call_sid_of(form)
         if call_sid is not None:
+            rings(call_sid)
             recorder.record(
                 CallAnnounced(
                     call_sid=call_sid,
@@ -123,6 +130,7 @@ def telephony_router(
                     )
                 )
         records.keep(INCOMING_CALL_PATH, 200, form, detail=why_not)
+        repeats.remember(signature, twiml)
         return XmlResponse(twiml)
 
     @router.post(
@@ -155,7 +163,10 @@ def telephony_router(
     )
     async def stream_ended(request: Request) -> NoContentResponse:
         form = await form_of_twilio(request)
-        records.keep(STREAM_ENDED_PATH, 204, form, form.get("CallStatus"))
+        signature = signature_of(request, settings)
+        if repeats.answer_to(signature) is None:
+            records.keep(STREAM_ENDED_PATH, 204, form, form.get("CallStatus"))
+            repeats.remember(signature)
         return NoContentResponse()
 
     return router

@@ -25,7 +25,8 @@ from voiceagent.settings import Settings
 from voiceagent.telemetry import word
 from voiceagent.web.base_url import public_base_url
 from voiceagent.web.json_body import body_of, parsed, read_body
-from voiceagent.web.security import signed_form
+from voiceagent.web.repeats import Repeats
+from voiceagent.web.security import signature_of, signed_form
 from voiceagent.web.webhook_answers import NoContentResponse, form_of
 from voiceagent.whatsapp.inbound import (
     SidecarEvent,
@@ -69,6 +70,7 @@ def whatsapp_webhooks_router(
     `ProviderError`, then the sidecar tells it again."""
     router = APIRouter(tags=["whatsapp"])
     form_of_twilio = signed_form(settings)
+    repeats = Repeats()
 
     async def keep(record: MessageRecord | None, route: str) -> NoContentResponse:
         if record is not None:
@@ -98,9 +100,14 @@ def whatsapp_webhooks_router(
     )
     async def by_twilio(request: Request) -> NoContentResponse:
         form = await form_of_twilio(request)
+        signature = signature_of(request, settings)
+        if repeats.answer_to(signature) is not None:
+            return NoContentResponse()
         if settings.checks_signatures:
             seen_at(public_base_url(request.scope, settings))
-        return await keep(from_twilio(form.get, datetime.now(UTC)), TWILIO_PATH)
+        answer = await keep(from_twilio(form.get, datetime.now(UTC)), TWILIO_PATH)
+        repeats.remember(signature)
+        return answer
 
     @router.post(
         TWILIO_STATUS_PATH,
@@ -112,13 +119,18 @@ def whatsapp_webhooks_router(
     )
     async def twilio_status(request: Request) -> NoContentResponse:
         form = await form_of_twilio(request)
+        signature = signature_of(request, settings)
+        if repeats.answer_to(signature) is not None:
+            return NoContentResponse()
         # Its own id is in the address that Twilio was given, which the signature covers.
         message_id = request.query_params.get("message_id", "")
         record = fate_from_twilio(
             lambda name: message_id if name == "message_id" else form.get(name),
             datetime.now(UTC),
         )
-        return await keep(record, TWILIO_STATUS_PATH)
+        answer = await keep(record, TWILIO_STATUS_PATH)
+        repeats.remember(signature)
+        return answer
 
     @router.post(
         BAILEYS_PATH,
