@@ -256,7 +256,7 @@ def _known_values(service: FuzzedService) -> dict[str, list[str]]:
         "call": ids("calls", "call_sid"),
         "contact": ids("contacts"),
         "message": ids("messages"),
-        "payment": [made["id"]],
+        "payment": [str(made.get("id", "x"))],
         "token": [str(made.get("pay_url", "")).rpartition("/")[2] or "x"],
         "cursor": [str(service.asked("GET", "/api/crm/calls?limit=1").json()["next_cursor"])],
         "version": ["0", "1"],
