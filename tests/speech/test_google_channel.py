@@ -1,6 +1,8 @@
 """Which key, which host: what is refused, and that nothing of a key is ever shown."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,13 @@ async def test_a_good_key_opens_a_channel() -> None:
 async def test_a_library_that_is_not_installed_is_named() -> None:
     with pytest.raises(ProviderError, match=r"pip install -e '\.\[google\]'"):
         await google_channel.load("google.cloud.speech_v0")
+
+
+def test_grpc_is_told_to_leave_forks_alone() -> None:
+    program = (
+        "import os, voiceagent.speech.google_stt; print(os.environ['GRPC_ENABLE_FORK_SUPPORT'])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "0"

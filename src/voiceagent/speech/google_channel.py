@@ -8,6 +8,7 @@ reaches a message or a `repr`.
 import asyncio
 import importlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,11 @@ from voiceagent.errors import ProviderError, SettingsError
 
 if TYPE_CHECKING:
     import grpc.aio
+
+# Read once, when gRPC is loaded. Its handlers of forks stop everything that is under way and let it
+# go on only some of the time: when the embedded database was started again by a root process, no
+# call was understood for most of a minute. No child of ours uses gRPC, so none needs them.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 INSECURE: Final = "insecure://"
