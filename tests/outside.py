@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI
 
 from voiceagent.crm.recording.call_models import CallAnnounced, CallRecord, WebhookAnswered
+from voiceagent.limits.front_door import Ringing, TurnedAway
 from voiceagent.metrics import Metrics
 from voiceagent.observability.exposition import exposition
 from voiceagent.settings import Settings, load_settings
@@ -54,6 +55,10 @@ class Outside:
     )
     seen_at: list[str] = field(default_factory=list)
     """Where signed webhooks came in."""
+    away: TurnedAway | None = None
+    """What becomes of callers though there is room."""
+    rang: list[Ringing] = field(default_factory=list)
+    """Of whom that was asked."""
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,9 +77,14 @@ class Outside:
                 self.door,
                 self.metrics,
                 busy_phrase=lambda: ("כל הקווים תפוסים", "he-IL"),
+                turned_away=self._turned_away,
                 seen_at=self.seen_at.append,
             )
         )
+
+    async def _turned_away(self, call: Ringing) -> TurnedAway | None:
+        self.rang.append(call)
+        return self.away
 
     def client(self, peer: str = "203.0.113.9", **options: Any) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(

@@ -16,7 +16,7 @@ from voiceagent.notices.notices import Notice
 
 Step = Literal["nearly_spent", "spent"]
 STEPS: Final[Mapping[Step, Decimal]] = {"nearly_spent": Decimal("0.8"), "spent": Decimal(1)}
-"""Shares of the budget of which the owner is told, each once a day."""
+"""Shares of the budget of which the owner is told, each once a day; the smaller first."""
 
 _ENGLISH: Final[Mapping[Step, str]] = {
     "nearly_spent": "{percent} % of today's budget is spent: about {spent} of {budget}.",
@@ -42,11 +42,12 @@ class Budget:
     amount: Decimal
     currency: str
 
-    def reached(self, spent: Decimal) -> list[Step]:
-        """Of what the owner is to know by then."""
+    def reached(self, spent: Decimal) -> Step | None:
+        """How far it is spent by then; None: there is nothing to tell."""
         if not self.amount:
-            return []
-        return [step for step, share in STEPS.items() if spent >= share * self.amount]
+            return None
+        steps = [step for step, share in STEPS.items() if spent >= share * self.amount]
+        return steps[-1] if steps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class DaySpent:
 
     def is_over(self, budget: Budget, today: date) -> bool:
         """Whether nothing more is to be spent today. Another day's costs are no reason."""
-        return self.day == today and "spent" in budget.reached(self.spent)
+        return self.day == today and budget.reached(self.spent) == "spent"
 
 
 def budget_notice(step: Step, of: DaySpent, budget: Budget, language: str, at: datetime) -> Notice:

@@ -115,7 +115,8 @@ class BudgetWatch:
                 if self.is_spent
                 else "today's budget is no longer spent: the agent takes calls"
             )
-        for step in self._budget.reached(costs.total):
+        step = self._budget.reached(costs.total)
+        if step is not None:
             await self._tell(step, self._today)
 
     async def _tell(self, step: Step, today: DaySpent) -> None:

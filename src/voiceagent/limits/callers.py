@@ -16,8 +16,9 @@ from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import ProviderError
 from voiceagent.limits.caller_limit import CallerCounts, CallerLimit
 
-WAIT_S: Final = 0.05
-"""A caller hears the ringing meanwhile; a database nearby answers within two milliseconds."""
+WAIT_S: Final = 0.25
+"""A caller hears the ringing meanwhile; a database nearby answers within milliseconds, also
+where a connection must be made first."""
 REST_S: Final = 5.0
 """So long nobody waits for a count that did not come in time."""
 COUNT_S: Final = 2.0

@@ -318,8 +318,8 @@ def _costs(figures: Figures, words: NumbersTexts, purse: Purse, days: int) -> Ca
     now, before = (costs_of(of, purse.prices) for of in (figures.total, figures.before))
     tone: Tone = ""
     if budget.amount and days == 1:
-        reached = budget.reached(now.total)
-        tone = "bad" if "spent" in reached else "warn" if reached else "good"
+        step = budget.reached(now.total)
+        tone = "good" if step is None else "warn" if step == "nearly_spent" else "bad"
     compared = not figures.before.is_nothing
     return Card(
         "costs",
