@@ -66,7 +66,7 @@ async def _main() -> int:
     print("| Google | understood | longest wait | end |\n|---|---|---|---|")
     for name, outcome in zip(rows, outcomes, strict=True):
         right = sum(text in outcome.asked for text in SCRIPT)
-        apology = outcome.played[-3:] == ["sorry", "about", "that"]
+        apology = outcome.played[-4:] == ["nobody", "can", "hear", "you"]
         end = outcome.reason + (" after an apology" if apology else "")
         print(f"| {name} | {right} of {len(SCRIPT)} | {outcome.longest_wait_ms:.0f} ms | {end} |")
     return 0

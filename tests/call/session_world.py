@@ -47,6 +47,7 @@ PHRASES: Final = FixedPhrases(
     nearly_over="nearly over",
     goodbye="goodbye now",
     apology="sorry about that",
+    cannot_hear="nobody can hear you",
     busy="all busy",
     transfer="one moment please",
     transfer_failed="nobody free",
@@ -474,7 +475,8 @@ async def call(
     records, activity, metrics = Records(), LevelActivity(), Metrics()
     failures: list[tuple[str, str]] = []
     book = PhraseBook()
-    for phrase in (*PHRASES.reprompts, PHRASES.goodbye, PHRASES.apology):
+    last_words = (PHRASES.goodbye, PHRASES.apology, PHRASES.cannot_hear)
+    for phrase in (*PHRASES.reprompts, *last_words):
         await book.learn(voice, phrase, "en-US")
     services = CallServices(
         recognizer=ears,

@@ -334,7 +334,7 @@ class TestFailures:
     ) -> None:
         async with call(prepare=lambda c: c.ears.failures.extend(failures)) as c:
             await c.ends()
-        assert " ".join(c.played).endswith(PHRASES.apology)
+        assert " ".join(c.played).endswith(PHRASES.cannot_hear)
         assert c.ended.reason == "error"
         assert c.failures[0][0] == "stt"
 

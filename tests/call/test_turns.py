@@ -403,7 +403,7 @@ class TestTransfer:
 
     @pytest.mark.parametrize(
         ("event", "phrase", "reason"),
-        [(Farewell(), Phrase.GOODBYE, "drain"), (EarsLost(), Phrase.APOLOGY, "error")],
+        [(Farewell(), Phrase.GOODBYE, "drain"), (EarsLost(), Phrase.CANNOT_HEAR, "error")],
     )
     def test_one_that_fails_after_all_has_to_end_leaves_in_order(
         self, event: Farewell | EarsLost, phrase: Phrase, reason: str
@@ -757,7 +757,7 @@ class TestTheEnd:
 
     def test_lost_ears_are_said(self) -> None:
         world = listening()
-        assert only(world.send(EarsLost()), SpeakPhrase).phrase is Phrase.APOLOGY
+        assert only(world.send(EarsLost()), SpeakPhrase).phrase is Phrase.CANNOT_HEAR
         world.release(world.reply, 1500)
         assert only(world.play_out(), HangUp).reason == "error"
 

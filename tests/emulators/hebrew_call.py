@@ -73,7 +73,7 @@ async def hebrew_call(recognizer: GoogleRecognizer, script: Sequence[str] = SCRI
     outcome = Outcome()
     voice, brain = WordVoice(), Thinker((Say("welcome"),), [])
     records, book = Records(), PhraseBook()
-    for phrase in (*PHRASES.reprompts, PHRASES.goodbye, PHRASES.apology):
+    for phrase in (*PHRASES.reprompts, PHRASES.goodbye, PHRASES.apology, PHRASES.cannot_hear):
         await book.learn(voice, phrase, "en-US")
     services = CallServices(
         recognizer=recognizer,

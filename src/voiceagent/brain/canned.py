@@ -18,6 +18,7 @@ class CannedBrain:
             nearly_over="Bench time nearly over.",
             goodbye="Bench goodbye.",
             apology="Bench apology.",
+            cannot_hear="Bench cannot hear.",
             busy="All lines are busy. Please call again in a few minutes.",
             transfer="Bench transfer.",
             transfer_failed="Bench transfer failed.",

@@ -146,6 +146,8 @@ class FixedPhrases:
     drains."""
     apology: str
     """When a part failed and the answer could not be made."""
+    cannot_hear: str
+    """The last words when nobody has been able to listen for long."""
     busy: str
     """When no more calls can be taken; spoken by Twilio itself."""
     transfer: str

@@ -271,6 +271,7 @@ class Phrase(Enum):
     REPROMPT = "reprompt"
     NEARLY_OVER = "nearly_over"
     APOLOGY = "apology"
+    CANNOT_HEAR = "cannot_hear"
     GOODBYE = "goodbye"
     TRANSFER = "transfer"
     TRANSFER_FAILED = "transfer_failed"

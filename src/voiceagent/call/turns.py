@@ -628,7 +628,7 @@ class Turns:
         self._take_floor(actions)
         reply = self._new_reply(now_ms)
         reply.hang_up = reason
-        phrase = on.Phrase.APOLOGY if reason == "error" else on.Phrase.GOODBYE
+        phrase = on.Phrase.CANNOT_HEAR if reason == "error" else on.Phrase.GOODBYE
         self._speak_phrase(reply, phrase, 0, actions)
 
     def _take_floor(self, actions: list[on.Action]) -> None:

@@ -80,7 +80,7 @@ def fixed_lines(brain: Brain, profile: AgentProfile) -> Lines:
     phrases, own = brain.phrases, profile.phrases
     opening = [event.text for event in brain.open(Party()).opening() if isinstance(event, Say)]
     fixed = (
-        *(phrases.apology, phrases.goodbye, phrases.nearly_over),
+        *(phrases.apology, phrases.cannot_hear, phrases.goodbye, phrases.nearly_over),
         phrases.transfer_failed,
     )
     in_need = (own.one_moment, own.still_working, own.takeover, own.transfer)

@@ -159,6 +159,8 @@ class PhraseTable(_Table):
     reprompts: Annotated[Phrases, Field(min_length=2)]
     goodbye: Text
     apology: Text
+    cannot_hear: Text
+    """When nothing that callers say has been understood for long: the call ends with it."""
     busy: Text
     too_many_calls: Text
     """To a number that has called too often; spoken by Twilio itself."""
@@ -333,6 +335,7 @@ class AgentProfile(_Table):
             nearly_over=phrases.nearly_over,
             goodbye=phrases.goodbye,
             apology=phrases.apology,
+            cannot_hear=phrases.cannot_hear,
             busy=phrases.busy,
             transfer=phrases.transfer,
             transfer_failed=phrases.transfer_failed,

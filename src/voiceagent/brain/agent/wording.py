@@ -18,6 +18,8 @@ _ENGLISH: Final[_Sentences] = {
     "reprompts": ["Are you still there?", "I cannot hear you. Are you on the line?"],
     "goodbye": "Thank you for calling. Goodbye.",
     "apology": "I am sorry, something went wrong on our side. Please say that once more.",
+    "cannot_hear": "I am sorry, something is wrong on our side and I cannot hear you."
+    " Please call again in a few minutes. Goodbye.",
     "busy": "Thank you for calling {business}. All our lines are busy. Please call again soon.",
     "too_many_calls": (
         "Thank you for calling {business}. You have called us several times already."
@@ -61,6 +63,8 @@ _HEBREW: Final[_Sentences] = {
     "reprompts": ["האם אתם עדיין על הקו?", "לא שומעים אתכם. אתם איתנו?"],
     "goodbye": "תודה שהתקשרתם, להתראות.",
     "apology": "סליחה, הייתה אצלנו תקלה. אפשר לומר את זה שוב?",
+    "cannot_hear": "סליחה, יש אצלנו תקלה ואיננו שומעים אתכם."
+    " אפשר להתקשר שוב בעוד כמה דקות. להתראות.",
     "busy": "תודה שהתקשרתם אל {business}. כל הקווים תפוסים כרגע. נשמח אם תתקשרו שוב בעוד זמן קצר.",
     "too_many_calls": (
         "תודה שהתקשרתם אל {business}. כבר דיברנו כמה פעמים בזמן האחרון."
@@ -100,6 +104,8 @@ _RUSSIAN: Final[_Sentences] = {
     "reprompts": ["Вы ещё на линии?", "Вас не слышно. Вы с нами?"],
     "goodbye": "Спасибо за звонок. До свидания.",
     "apology": "Извините, у нас произошёл сбой. Повторите, пожалуйста.",
+    "cannot_hear": "Извините, у нас неполадки, и мы вас не слышим."
+    " Перезвоните, пожалуйста, через несколько минут. До свидания.",
     "busy": "Здравствуйте, это {business}. Сейчас все линии заняты. Позвоните, пожалуйста, позже.",
     "too_many_calls": (
         "Здравствуйте, это {business}. Вы уже звонили нам несколько раз."
@@ -141,6 +147,7 @@ _ARABIC: Final[_Sentences] = {
     "reprompts": ["هل ما زلتم على الخط؟", "لا نسمعكم. هل أنتم معنا؟"],
     "goodbye": "شكرًا لاتصالكم. مع السلامة.",
     "apology": "عذرًا، حدث خلل لدينا. هل يمكنكم إعادة ما قلتم؟",
+    "cannot_hear": "عذرًا، لدينا خلل ولا نسمعكم. من فضلكم اتصلوا ثانية بعد بضع دقائق. مع السلامة.",
     "busy": "أهلًا بكم، هنا {business}. جميع الخطوط مشغولة الآن. نرجو أن تتصلوا بعد قليل.",
     "too_many_calls": (
         "أهلًا بكم، هنا {business}. لقد اتصلتم بنا عدة مرات."
@@ -179,6 +186,7 @@ _ARABIC: Final[_Sentences] = {
 _DEFAULTS: Final = {"ar": _ARABIC, "en": _ENGLISH, "he": _HEBREW, "ru": _RUSSIAN}
 
 _STAND_INS: Final = {
+    "cannot_hear": "goodbye",
     "too_many_calls": "busy",
     "not_today": "busy",
     "one_moment": "wait",

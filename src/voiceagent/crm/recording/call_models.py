@@ -74,7 +74,7 @@ class TurnSpoken(_Record):
     status: Literal["speaking", "complete", "interrupted", "abandoned"] = "complete"
     source: str = ""
     """caller: `final`, `interim` or `dtmf`; agent: `opening`, `reply`, `reprompt`,
-    `nearly_over`, `apology`, `goodbye`."""
+    `nearly_over`, `apology`, `cannot_hear`, `goodbye`."""
     timings: dict[str, float] = Field(default_factory=dict)
     """ms since the call's start (`…_at_ms`) or durations (`…_ms`); see docs/timings.md."""
 

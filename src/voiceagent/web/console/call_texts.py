@@ -163,6 +163,7 @@ CALL_HE: Final = CallTexts(
         "reprompt": "שאלה חוזרת",
         "nearly_over": "הזמן עומד להסתיים",
         "apology": "התנצלות על תקלה",
+        "cannot_hear": "לא שומעים",
         "goodbye": "פרידה",
     },
     statuses={"speaking": "מדבר", "interrupted": "נקטע", "abandoned": "לא נאמר עד הסוף"},
@@ -283,6 +284,7 @@ CALL_EN: Final = CallTexts(
         "reprompt": "asked again",
         "nearly_over": "time nearly over",
         "apology": "apology for a fault",
+        "cannot_hear": "nobody can hear",
         "goodbye": "goodbye",
     },
     statuses={
