@@ -41,7 +41,8 @@ NOON = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 PARTY = Party("CA1")
 PHRASES = FixedPhrases(
     ("Hello?", "Anybody?"),
-    *("Goodbye.", "Sorry.", "Busy.", "Connecting.", "Nobody there.", "Taped.", "Nearly over."),
+    *("Goodbye.", "Sorry.", "Deaf.", "Busy.", "Connecting.", "Nobody there.", "Taped."),
+    "Nearly over.",
 )
 CARD = CallerCard(UUID(int=1), "+972500000001", "Dana", {})
 GREETING = ("Corner Shop.", "What can I do for you?")
