@@ -279,7 +279,7 @@ class TestLanguages:
             # It is answered, apologised to and let go: never a silent line.
             await until(lambda: service.call_record(line.call_sid).get("status") == "failed")
             last = service.call_record(line.call_sid)["turns"][-1]
-            assert (last["source"], last["heard"]) == ("apology", last["text"])
+            assert (last["source"], last["heard"]) == ("cannot_hear", last["text"])
             assert "Traceback" not in service.output
 
 
