@@ -331,6 +331,7 @@ def _assemble(settings: Settings) -> FastAPI:
         summary="Answers a business's phone and WhatsApp.",
         version=version.version,
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
