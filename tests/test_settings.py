@@ -29,6 +29,7 @@ class TestDefaults:
         assert settings.max_calls == 100
         assert settings.retention_days is None
         assert settings.record_calls is False
+        assert settings.keep_identity_numbers is False
         assert settings.drain_seconds == 600
         assert settings.data_dir == Path("var")
         assert settings.log_format == "logfmt"
@@ -249,6 +250,7 @@ class TestFaults:
             ("RETENTION_DAYS", "0"),
             ("RECORD_CALLS", "sometimes"),
             ("RECORDING_DAYS", "0"),
+            ("KEEP_IDENTITY_NUMBERS", "some"),
             ("RETENTION_DAYS", "a year"),
             ("DRAIN_SECONDS", "-1"),
             ("DRAIN_SECONDS", "inf"),

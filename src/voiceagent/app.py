@@ -38,6 +38,7 @@ from voiceagent.metrics import Metrics
 from voiceagent.observability.exposition import exposition
 from voiceagent.observability.siblings import Siblings, command_of_workers
 from voiceagent.settings import Settings, load_settings
+from voiceagent.speech.sensitive_numbers import find
 from voiceagent.telemetry import adopt_server_loggers, configure_logging, dropped_lines
 from voiceagent.web.call_control_webhooks import call_control_router
 from voiceagent.web.calls import calls_router
@@ -102,8 +103,8 @@ def _check_data_dir(settings: Settings) -> None:
     """Records wait there while the database is away. Raises `SettingsError`."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        if os.access(settings.data_dir, os.W_OK | os.X_OK):
         finish_restore(settings.data_dir)
+        if os.access(settings.data_dir, os.W_OK | os.X_OK):
             return
         reason = "not writable"
     except OSError as error:
@@ -236,6 +237,7 @@ def _assemble(settings: Settings) -> FastAPI:
         parking=Parking(time.monotonic),
         report_failure=report_failure,
         record=business.record,
+        find_sensitive=partial(find, identities=not settings.keep_identity_numbers),
     )
     office = AgentOffice(
         settings,

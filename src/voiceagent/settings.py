@@ -348,6 +348,10 @@ class Settings(BaseModel):
     """Recordings that are older are erased at night. `None`: they are kept as long as their
     calls."""
 
+    keep_identity_numbers: Switch = False
+    """Identity numbers stay as callers say and write them. Card numbers are hidden whatever this
+    is."""
+
     eou_min_ms: int = Field(300, ge=0, le=10_000)
     eou_max_ms: int = Field(600, ge=0, le=10_000)
     eou_unsafe: Switch = False

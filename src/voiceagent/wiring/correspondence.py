@@ -7,6 +7,7 @@ routes and the background work flow out. It decides nothing.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -30,12 +31,14 @@ from voiceagent.settings import DEFAULT_BAILEYS_URL, Settings
 from voiceagent.speech.google_channel import credentials_of, host_of
 from voiceagent.speech.google_stt import SERVICE as GOOGLE_STT_SERVICE
 from voiceagent.speech.google_transcriber import GoogleTranscriber
+from voiceagent.speech.sensitive_numbers import hide
 from voiceagent.twilio.account import TwilioAccount
 from voiceagent.twilio.messaging import TwilioMessaging
 from voiceagent.web.messages import messages_router
 from voiceagent.web.whatsapp import whatsapp_webhooks_router
 from voiceagent.web.whatsapp_send import whatsapp_send_router
 from voiceagent.whatsapp.arrivals import Arrivals
+from voiceagent.whatsapp.discretion import DiscreetRecorder, DiscreetTranscriber
 from voiceagent.whatsapp.media import MediaFetcher, MediaSource
 from voiceagent.whatsapp.messenger import OutboxMessenger, OwnerMessenger
 from voiceagent.whatsapp.news import MessageNews
@@ -120,7 +123,10 @@ class Correspondence:
         self.messages = MessagesRepository(database)
         self.messenger = OutboxMessenger(database, self.outbox)
         """The agent's way to write to whoever it talks with."""
+        self._hide = partial(hide, identities=not settings.keep_identity_numbers)
         ears = transcriber or self._google_transcriber()
+        if ears is not None:
+            ears = DiscreetTranscriber(ears, self._hide)
         self.heard_within_s = 0.0 if ears is None else HEARD_WITHIN_S
         """So long something that was spoken is awaited to be put into words."""
         self.threads = CrmThreads(
@@ -154,7 +160,7 @@ class Correspondence:
         return (
             whatsapp_webhooks_router(
                 self._settings,
-                recorder,
+                DiscreetRecorder(recorder, self._hide),
                 metrics,
                 self._key,
                 on_sidecar_open=lambda: self._sending.carrier_is_back("baileys"),
@@ -183,7 +189,7 @@ class Correspondence:
         return TwilioSweep(
             account,
             MissedMessages(self._database),
-            recorder,
+            DiscreetRecorder(recorder, self._hide),
             api_url=settings.twilio_base_url,
             sender=settings.twilio_whatsapp_from,
         )

@@ -90,7 +90,10 @@ GROUPS: Final[Mapping[str, _Kind]] = {
     "notices": _Kind(("owner",), ("OWNER_WHATSAPP", "OWNER_WEBHOOK_URL"), ("docs/notices.md",)),
     "storage": _Kind(
         ("database", "data", "recordings", "clock"),
-        ("DATABASE_URL", "RECORD_CALLS", "RECORDING_DAYS", "RETENTION_DAYS"),
+        (
+            *("DATABASE_URL", "RECORD_CALLS", "RECORDING_DAYS", "RETENTION_DAYS"),
+            "KEEP_IDENTITY_NUMBERS",
+        ),
         ("docs/operate.md", "docs/recording.md", "docs/privacy.md"),
     ),
     "service": _Kind(("settings",), ("API_KEY",), ("docs/console.md",)),
