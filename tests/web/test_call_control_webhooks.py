@@ -93,7 +93,7 @@ class TestReplays:
         for _ in range(20):
             answer = await service.post(path, AnsweredBy="machine_start")
             assert answer.status_code == 204
-        await service.orders.close()
+        await service.orders.settled()
         assert len(twilio.requests) == 1
         assert len(service.records) == 1
 

@@ -1,4 +1,3 @@
-from voiceagent.web.ended_calls import EndedCalls
 from voiceagent.web.repeats import Repeats
 
 
@@ -21,13 +20,3 @@ def test_only_so_many_are_kept() -> None:
     for signature in "abcd":
         repeats.remember(signature)
     assert [repeats.answer_to(signature) for signature in "abcd"] == [None, "", "", ""]
-
-
-def test_a_call_is_over_until_it_rings_again() -> None:
-    ended = EndedCalls(most=2)
-    assert not ended.is_over("CA1")
-    for call_sid in ("CA1", "CA2", "CA3"):
-        ended.ended(call_sid)
-    assert [ended.is_over(call_sid) for call_sid in ("CA1", "CA2", "CA3")] == [False, True, True]
-    ended.rings("CA2")
-    assert not ended.is_over("CA2")

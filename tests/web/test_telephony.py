@@ -309,6 +309,62 @@ class TestCall:
         await asyncio.to_thread(service.wait_for, "WS_STOP call_sid=CA_HUGE")
 
 
+@asynccontextmanager
+async def talking(peer: ClientConnection) -> AsyncIterator[None]:
+    """Its caller's side sends frames meanwhile."""
+    frame = messages.media("MZ0", 1, 1, 0, base64.b64encode(b"\xff" * 160).decode())
+
+    async def send() -> None:
+        while True:
+            await peer.send(frame)
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(send())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class TestOneSocket:
+    """Whoever knows a call's sid could cut its caller off, or listen in."""
+
+    async def test_a_second_one_is_refused(self, service: Service) -> None:
+        async with media_socket(service) as first:
+            await begin(first, "CA_TWICE")
+            await asyncio.to_thread(service.wait_for, "WS_START call_sid=CA_TWICE")
+            async with talking(first):
+                async with media_socket(service) as second:
+                    await begin(second, "CA_TWICE")
+                    assert await close_code(second) == 1008
+                assert service.readyz()[1]["calls"]["live"] == 1
+                assert first.close_code is None
+        await asyncio.to_thread(service.wait_for, "WS_STOP call_sid=CA_TWICE reason=socket_lost")
+
+    async def test_one_that_died_without_a_word_makes_way(self, service: Service) -> None:
+        async with media_socket(service) as dead, media_socket(service) as back:
+            await begin(dead, "CA_BACK")
+            await asyncio.to_thread(service.wait_for, "WS_START call_sid=CA_BACK")
+            await asyncio.sleep(3.2)
+            await begin(back, "CA_BACK")
+            assert await close_code(dead) == 1000
+            await until(lambda: service.output.count("WS_START call_sid=CA_BACK") == 2)
+            assert back.close_code is None
+
+    async def test_a_call_that_is_over_gets_none(self, signed: Service) -> None:
+        steps = [Answer(speech("good morning"), patience_ms=1000), HangUp()]
+        async with on_the_line(signed, steps, public_base_url=PUBLIC, auth_token=TOKEN) as [line]:
+            await line.over()
+        call_sid = line.call_sid
+        record = signed.call_record(call_sid)
+        made = {"X-Twilio-Signature": signature(TOKEN, f"wss://voice.example.com{PATH}")}
+        async with media_socket(signed, additional_headers=made) as stolen:
+            await begin(stolen, call_sid)
+            assert await close_code(stolen) == 1008
+        assert signed.call_record(call_sid) == record
+
+
 class TestCapacity:
     async def test_above_the_limit_the_webhook_says_busy_and_the_socket_is_closed_in_order(
         self, service: Service

@@ -1,6 +1,6 @@
 """Calls that are over: no further socket is let in for them.
 
-Sids flow in as calls end and as they ring; whether one is over flows out. Kept of a bounded number,
+Sids flow in as calls ring and as they end; whether one is over flows out. Kept of a bounded number,
 the last ones. Pure.
 """
 
@@ -12,23 +12,24 @@ four hours."""
 
 
 class EndedCalls:
-    """Of one process. A call that another one has held is not known here."""
+    """Of one process. A call that rang at another one is not known here, and so never over."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._over: dict[str, None] = {}
+        self._is_over: dict[str, bool] = {}
+
+    def rings(self, call_sid: str) -> None:
+        """Twilio announces it; perhaps anew, sent on by a TwiML document of the business's."""
+        self._is_over.pop(call_sid, None)
+        self._is_over[call_sid] = False
+        if len(self._is_over) > self._most:
+            del self._is_over[next(iter(self._is_over))]
 
     def ended(self, call_sid: str) -> None:
         """It will not come back."""
-        self._over.pop(call_sid, None)
-        self._over[call_sid] = None
-        if len(self._over) > self._most:
-            del self._over[next(iter(self._over))]
-
-    def rings(self, call_sid: str) -> None:
-        """Twilio has announced it anew, e.g. sent on by a TwiML document of the business's."""
-        self._over.pop(call_sid, None)
+        if call_sid in self._is_over:
+            self._is_over[call_sid] = True
 
     def is_over(self, call_sid: str) -> bool:
-        """Whether it has ended and did not ring again."""
-        return call_sid in self._over
+        """Whether it has rung and ended, and did not ring again."""
+        return self._is_over.get(call_sid, False)
