@@ -238,7 +238,7 @@ class Database:
             await asyncio.to_thread(self._server.stop, EMBEDDED_STOP_DEADLINE_S)
 
 
-async def _have_it_end(connection: Connection) -> None:
+async def _have_it_end(connection: LoneConnection) -> None:
     """Have the server end this session by itself when this side vanishes without a farewell: it
     would keep its locks, and everybody else waiting for them, for two hours."""
     for setting, value in SESSION_ENDS.items():
