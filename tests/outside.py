@@ -69,6 +69,7 @@ class Outside:
             self.readiness,
             version_report(self.settings, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
             partial(exposition, self.metrics),
+            self.settings.metrics_token,
         )
         self.app.include_router(
             telephony_router(

@@ -341,7 +341,7 @@ def _assemble(settings: Settings) -> FastAPI:
     app.add_middleware(RequestTimes, metrics=metrics)
     install_problem_handlers(app)
     install_docs(app)
-    install_health_routes(app, readiness, version, siblings.text)
+    install_health_routes(app, readiness, version, siblings.text, settings.metrics_token)
     app.include_router(
         telephony_router(
             settings,

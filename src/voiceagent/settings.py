@@ -34,6 +34,7 @@ _SECRETS: Final = (
     "DATABASE_URL",
     "GCP_CREDENTIALS_JSON",
     "LLM_API_KEY",
+    "METRICS_TOKEN",
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OWNER_WEBHOOK_SECRET",
     "PAYPAL_CLIENT_SECRET",
@@ -265,6 +266,8 @@ class Settings(BaseModel):
     """`None`: an embedded PostgreSQL in `data_dir`."""
     api_key: Token | None = None
     """`None`: generated once, see `ensure_api_key`."""
+    metrics_token: Annotated[Token, AfterValidator(_shared_token)] | None = None
+    """What `/metrics` is shown for. `None`: to whoever asks."""
 
     twilio_account_sid: Annotated[str, AfterValidator(_account_sid)] | None = None
     twilio_auth_token: Token | None = None

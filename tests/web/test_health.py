@@ -119,6 +119,17 @@ class TestVersion:
         assert checkout_commit(tmp_path) is None
 
 
+async def test_metrics_are_shown_for_their_token_only() -> None:
+    service = outside({"METRICS_TOKEN": "scraped-by-nobody-else"})
+    async with service.client() as client:
+        assert (await client.get("/metrics")).status_code == 401
+        wrong = {"Authorization": "Bearer scraped-by-somebody"}
+        assert (await client.get("/metrics", headers=wrong)).status_code == 401
+        right = {"Authorization": "Bearer scraped-by-nobody-else"}
+        assert b"voiceagent_" in (await client.get("/metrics", headers=right)).content
+        assert (await client.get("/readyz")).status_code in {200, 503}
+
+
 async def test_metrics_are_prometheus_text() -> None:
     service = outside()
     service.metrics.calls_started.inc()

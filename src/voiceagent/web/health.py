@@ -14,12 +14,13 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Literal
 
-from fastapi import FastAPI, Response
-from pydantic import BaseModel, Field
+from fastapi import Depends, FastAPI, Response
+from pydantic import BaseModel, Field, SecretStr
 from starlette.responses import PlainTextResponse
 
 from voiceagent.metrics import CONTENT_TYPE
 from voiceagent.settings import Settings
+from voiceagent.web.security import api_key_required
 
 Part = Literal["ok", "pending"]
 
@@ -90,8 +91,11 @@ def install_health_routes(
     readiness: Readiness,
     version: VersionReport,
     metrics_text: Callable[[], Awaitable[bytes]],
+    metrics_token: SecretStr | None = None,
 ) -> None:
-    """Put the four routes on the application itself."""
+    """Put the four routes on the application itself. `metrics_token`: what `/metrics` is shown
+    for; None: to whoever asks."""
+    shown_for = metrics_token.get_secret_value() if metrics_token is not None else None
 
     @app.get(
         "/healthz",
@@ -129,6 +133,7 @@ def install_health_routes(
         tags=["health"],
         summary="What was counted, as Prometheus text",
         response_class=PlainTextResponse,
+        dependencies=[Depends(api_key_required(shown_for))] if shown_for is not None else [],
     )
     async def metrics_() -> Response:
         return Response(await metrics_text(), headers={"Content-Type": CONTENT_TYPE})
