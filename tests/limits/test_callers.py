@@ -47,7 +47,7 @@ class Away:
     async def take(self, number: str, call_sid: str, deadline_s: float) -> bool:
         self.asked += 1
         if self.hangs:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.8)
         raise ProviderError("gone", retryable=True)
 
 
@@ -76,9 +76,9 @@ class TestTogether:
     async def test_a_call_that_twilio_asks_about_again_is_the_same(
         self, database: Database
     ) -> None:
-        for _ in range(5):
-            assert await callers(shared(database)).may_call(DANA, "CA1")
-        assert await callers(shared(database)).may_call(DANA, "CA2")
+        for call_sid in ("CA1", "CA1", "CA2", "CA1", "CA3", "CA1"):
+            assert await callers(shared(database)).may_call(DANA, call_sid)
+        assert not await callers(shared(database)).may_call(DANA, "CA4")
 
     async def test_after_an_hour_they_come_in_until_the_days_limit(
         self, database: Database
@@ -117,14 +117,14 @@ class TestAlone:
         self, hangs: bool
     ) -> None:
         away = Away(hangs)
-        house = callers(away, wait_s=0.05)
+        house = callers(away, wait_s=0.2)
         began_s = asyncio.get_running_loop().time()
         came_in = [await house.may_call(DANA, f"CA{n}") for n in range(5)]
         took_s = asyncio.get_running_loop().time() - began_s
         await house.close()
         assert came_in == [True, True, True, False, False]
         assert away.asked == 3, "whoever is known to call too often costs nothing"
-        assert took_s < 0.2, "only the first of them waits"
+        assert took_s < 0.5, "only the first of them waits"
 
     async def test_calls_at_once_are_counted_as_well(self) -> None:
         house = callers(Away())
