@@ -109,7 +109,7 @@ async def test_a_day_is_the_businesss_own(shown: Console, records: RecordsReposi
     assert listed(await shown.text("/console/calls?day=2026-03-01")) == ["CA0"]
     assert listed(await shown.text("/console/calls?day=9999-12-30")) == []
     # Days whose ends are no moments in every zone are days of no call.
-    for day in ("yesterday", "0001-01-01", "9999-12-31"):
+    for day in ("yesterday", "0", "-1", "20260302", "0001-01-01", "9999-12-31"):
         assert (await shown.get(f"/console/calls?day={day}")).status_code == 404
     assert listed(await shown.text("/console/calls?day=0001-01-02")) == []
     page = await shown.text("/console/calls?day=2026-03-02&outcome=talked")

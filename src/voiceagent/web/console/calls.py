@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from voiceagent.crm.calls.overview import OUTCOMES, CallsOverview, LineFilter, Outcome
 from voiceagent.crm.calls.repository import CallsRepository
@@ -39,8 +39,16 @@ LISTED: Final = 40
 SUMMARY_WITHIN: Final = timedelta(minutes=2)
 """So long after its end a call's page waits for the summary and the recording."""
 
+
+def _written(day: object) -> object:
+    """A number of seconds is no day."""
+    if isinstance(day, str) and "-" in day[1:]:
+        return day
+    raise ValueError("must be a day such as 2026-03-01")
+
+
 # The first and the last day of all begin or end, in some zone, where there is no time any more.
-Day = Annotated[date, Field(gt=date.min, lt=date.max)]
+Day = Annotated[date, Field(gt=date.min, lt=date.max), BeforeValidator(_written)]
 
 _LIST_TEXTS: Final[Mapping[Language, CallsTexts]] = {"he": CALLS_HE, "en": CALLS_EN}
 _PAGE_TEXTS: Final[Mapping[Language, CallTexts]] = {"he": CALL_HE, "en": CALL_EN}
