@@ -123,7 +123,7 @@ class Walker:
         rng = self._rng
         method = operation.method
         if rng.random() < 0.04:
-            method = rng.choice(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
+            method = rng.choice(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
         target = re.sub(r"\{(\w+)\}", lambda match: self._value(match[1]), operation.path)
         query = [f"{name}={self._value(name)}" for name in operation.parameters]
         query += [f"{rng.choice(ODD)}={rng.choice(ODD)}" for _ in range(rng.choice((0, 0, 1)))]
