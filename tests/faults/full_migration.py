@@ -79,6 +79,8 @@ class Found:
     rows: int = 0
     writes: int = 0
     longest_wait_s: float = 0.0
+    gave_way: int = 0
+    """Writes that were in a deadlock with a migration, and were tried again."""
     slowest: list[float] = field(default_factory=list)
     took_s: float = 0.0
     applied: list[str] = field(default_factory=list)
@@ -101,7 +103,8 @@ class Found:
         return (
             f"{self.rows} rows, {len(self.applied)} migrations and their indexes in"
             f" {self.took_s:.1f} s; {self.writes} writes meanwhile, the longest took"
-            f" {self.longest_wait_s * 1000:.0f} ms (the five longest: {slow})"
+            f" {self.longest_wait_s * 1000:.0f} ms (the five longest: {slow}),"
+            f" {self.gave_way} had to begin again"
         )
 
 
@@ -124,10 +127,8 @@ async def write_calls(url: str, found: Found, stop: asyncio.Event) -> None:
     try:
         while not stop.is_set():
             sid, began_s = f"CAlive{found.writes // 20}", time.monotonic()
-            async with connection.transaction():
-                await connection.execute(_CALL, sid)
-                await connection.execute(_TURN, sid, found.writes % 20)
-                await connection.execute(_CONTACT, str(found.writes % 50))
+            while not await _write(connection, sid, found.writes):
+                found.gave_way += 1
             took_s = time.monotonic() - began_s
             found.writes += 1
             found.longest_wait_s = max(found.longest_wait_s, took_s)
@@ -135,6 +136,18 @@ async def write_calls(url: str, found: Found, stop: asyncio.Event) -> None:
             await asyncio.sleep(BETWEEN_WRITES_S)
     finally:
         await connection.close()
+
+
+async def _write(connection: "asyncpg.Connection[asyncpg.Record]", sid: str, number: int) -> bool:
+    """False: it gave way to a migration, as the recorder does, which then tries again."""
+    try:
+        async with connection.transaction():
+            await connection.execute(_CALL, sid)
+            await connection.execute(_TURN, sid, number % 20)
+            await connection.execute(_CONTACT, str(number % 50))
+    except asyncpg.DeadlockDetectedError:
+        return False
+    return True
 
 
 async def run(url: str, path: Path, calls: int, since: str, processes: int = 2) -> Found:
