@@ -149,10 +149,10 @@ def all_faults() -> dict[str, Fault]:
         "llm-refused": _of_way("LLM: connections reset and refused", REFUSED, "llm"),
         "llm-silent": _of_way("LLM: connections half-open", SILENT, "llm"),
         "twilio-refused": Fault(
-            "Twilio REST: connections refused", _twilio(REFUSED), _mended("twilio")
+            "Twilio REST: connections refused", _twilio(REFUSED), _mended("twilio"), seconds=16
         ),
         "twilio-silent": Fault(
-            "Twilio REST: connections half-open", _twilio(SILENT), _mended("twilio")
+            "Twilio REST: connections half-open", _twilio(SILENT), _mended("twilio"), seconds=16
         ),
         "disk-full": Fault(
             "disk full: `DATA_DIR`, the embedded database on it too",
@@ -170,7 +170,6 @@ def all_faults() -> dict[str, Fault]:
             why_not=_no_mount,
         ),
         "clock-forwards": _clock("clock: an hour forwards, and back", _HOUR_S),
-        "clock-backwards": _clock("clock: an hour backwards, and forwards again", -_HOUR_S),
         "slow": _of_way(
             "network: 2 kB/s and 400 ms more, everywhere", SLOW, *everything, plan=AWAY
         ),

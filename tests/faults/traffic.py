@@ -49,6 +49,7 @@ class Traffic:
     never_taken: int = 0
     bad_answers: Counter[str] = field(default_factory=Counter)
     """Such as no service should give."""
+    _taken_s: dict[str, float] = field(default_factory=dict)
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -64,6 +65,12 @@ class Traffic:
                         tasks.create_task(self._whole(self._pay(number)))
                     number += 1
                     await asyncio.sleep(PAUSE_S)
+
+    def waits_s(self) -> float:
+        """How long the oldest message has waited that was taken and has not reached WhatsApp."""
+        arrived = {letter["text"] for letter in wire_of(self.house.memory)}
+        taken = [at_s for text, at_s in tuple(self._taken_s.items()) if text not in arrived]
+        return time.monotonic() - min(taken) if taken else 0.0
 
     def end(self) -> None:
         """Begin nothing any more; what was begun is brought to its end."""
@@ -94,6 +101,7 @@ class Traffic:
         url = f"{self.house.service.url}/api/whatsapp/send"
         await self._until_taken(lambda: self._client.post(url, json=body, headers=headers))
         self.out.append(text)
+        self._taken_s[text] = time.monotonic()
 
     async def _receive(self, number: int) -> None:
         event = {

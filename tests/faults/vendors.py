@@ -9,9 +9,10 @@ import asyncio
 import binascii
 import gc
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from emulators.openai_rules import Action, Asked, Call
 from emulators.openai_server import OpenAIEmulator
 from emulators.recorded_words import RecordedSpeech
 from emulators.way import Condition, Way
+from whole_service import ROOT
 
 FIRST_TOKEN_MS: Final = 250.0
 TOKEN_MS: Final = 15.0
@@ -128,6 +130,7 @@ async def vendors(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
+            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"},
         )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -143,7 +146,8 @@ async def vendors(
             raise RuntimeError(await asyncio.to_thread(log.read_text))
         yield Vendors(process, json.loads(line))
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 
