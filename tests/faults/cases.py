@@ -29,14 +29,14 @@ _HOUR_S: Final = 3600
 async def _nothing(_house: House, _callers: Callers) -> None: ...
 
 
-def _ways(condition: Condition, *names: str) -> Act:
+def break_ways(condition: Condition, *names: str) -> Act:
     async def act(house: House, _callers: Callers) -> None:
         await house.ways(condition, *names)
 
     return act
 
 
-def _mended(*names: str) -> Act:
+def mend_ways(*names: str) -> Act:
     async def act(house: House, _callers: Callers) -> None:
         await house.mend(*names)
 
@@ -44,7 +44,7 @@ def _mended(*names: str) -> Act:
 
 
 def _of_way(name: str, condition: Condition, *names: str, plan: Plan = AS_USUAL) -> Fault:
-    return Fault(name, _ways(condition, *names), _mended(*names), plan)
+    return Fault(name, break_ways(condition, *names), mend_ways(*names), plan)
 
 
 def _to_database(number: signal.Signals) -> Act:
@@ -149,10 +149,10 @@ def all_faults() -> dict[str, Fault]:
         "llm-refused": _of_way("LLM: connections reset and refused", REFUSED, "llm"),
         "llm-silent": _of_way("LLM: connections half-open", SILENT, "llm"),
         "twilio-refused": Fault(
-            "Twilio REST: connections refused", _twilio(REFUSED), _mended("twilio"), seconds=16
+            "Twilio REST: connections refused", _twilio(REFUSED), mend_ways("twilio"), seconds=16
         ),
         "twilio-silent": Fault(
-            "Twilio REST: connections half-open", _twilio(SILENT), _mended("twilio"), seconds=16
+            "Twilio REST: connections half-open", _twilio(SILENT), mend_ways("twilio"), seconds=16
         ),
         "disk-full": Fault(
             "disk full: `DATA_DIR`, the embedded database on it too",

@@ -3,7 +3,7 @@
 import pytest
 
 from faults.callers import Phrases
-from faults.cases import REFUSED, _mended, _ways
+from faults.cases import REFUSED, break_ways, mend_ways
 from faults.experiment import Fault, Pace, run
 from faults.table import row
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.alone
 
 AWAY = Fault(
     "Google away",
-    _ways(REFUSED, "stt", "tts"),
-    _mended("stt", "tts"),
+    break_ways(REFUSED, "stt", "tts"),
+    mend_ways("stt", "tts"),
     seconds=3.0,
 )
 
