@@ -192,6 +192,19 @@ class TestSizes:
         # More of it may still be on its way when we close: a reset, which takes the answer along.
         assert received.startswith(b"HTTP/1.1 " + status) or not received
 
+    @pytest.mark.parametrize(
+        "body",
+        [b"Content-Length: 4\r\nTransfer-Encoding: chunked", b"Content-Length: 4\r\n" * 2 + b"X: 1",
+         b"Transfer-Encoding: xchunked"],
+        ids=["a length and chunks", "two lengths", "chunks that are none"],
+    )  # fmt: skip
+    def test_one_request_is_not_two(self, server: Server, body: bytes) -> None:
+        with peer(server) as one:
+            one.sendall(b"POST /hello HTTP/1.1\r\nHost: x\r\n" + body + b"\r\n\r\n0\r\n\r\n" + GOOD)
+            received = rest(one)
+        assert received.startswith(b"HTTP/1.1 400 ")
+        assert received.count(b"HTTP/1.1 ") == 1
+
     def test_what_is_no_http_is_told_as_ever(self, server: Server) -> None:
         with peer(server) as one:
             one.sendall(b"\0\0\0\r\n\r\n")

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,6 +30,13 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
+
+
+async def test_a_compressed_body_is_not_unpacked(client: httpx.AsyncClient) -> None:
+    bomb = gzip.compress(b" " * 10_000_000 + b'{"dish": "soup"}')
+    assert len(bomb) < MAX_BODY_BYTES
+    answer = await client.post("/orders", content=bomb, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 422
 
 
 async def test_a_body_becomes_its_model(client: httpx.AsyncClient) -> None:

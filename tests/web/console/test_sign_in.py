@@ -41,7 +41,11 @@ async def test_whoever_has_not_signed_in_is_led_there_and_back(shown: Console) -
 
 
 @pytest.mark.parametrize(
-    "then", ["//evil.example", "https://evil.example", "/console//evil", "/consoles", "/\\evil", ""]
+    "then",
+    [
+        *("//evil.example", "https://evil.example", "/console//evil", "/consoles", "/\\evil", ""),
+        "/console\r\nSet-Cookie: x=1",
+    ],
 )
 async def test_nobody_is_led_elsewhere(shown: Console, then: str) -> None:
     answer = await shown.sign_in(next=then)
