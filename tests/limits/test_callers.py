@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from voiceagent.crm.calls.caller_calls import CallerCalls, forget_old_callers
 from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.privacy.tombstones import Tombstones
 from voiceagent.errors import ProviderError
 from voiceagent.limits.caller_limit import CallerLimit
 from voiceagent.limits.callers import Callers, SharedCounts
@@ -109,6 +111,19 @@ class TestTogether:
         async with database.connection() as connection:
             await forget_old_callers(connection)
         assert await database.pool.fetchval("SELECT count(*) FROM caller_calls") == 0
+
+    async def test_of_an_erased_number_nothing_is_counted_any_more(
+        self, database: Database
+    ) -> None:
+        erased = Tombstones(b"the key of this test")
+        counts = CallerCalls(database, erased.hash_of_number, per_hour=3, per_day=0)
+        for number in (DANA, URI):
+            await counts.take(number, "CA1", 2)
+        async with database.transaction() as connection:
+            await erased.put(connection, [("phone", DANA)], datetime.now(UTC))
+        assert await database.pool.fetch("SELECT digest FROM caller_calls") == [
+            (erased.hash_of_number(URI),)
+        ]
 
 
 class TestAlone:
