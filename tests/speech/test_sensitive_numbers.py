@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voiceagent.speech import english_numerals, hebrew_numerals
-from voiceagent.speech.sensitive_numbers import find, hide, names_a_number
+from voiceagent.speech.number_names import names_a_number
+from voiceagent.speech.sensitive_numbers import find, hide
 
 CARD = "4242424242424242"
 IDENTITY = "123456782"

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from voiceagent.speech.digit_runs import FILLERS, MASK, Run, parts_of
-from voiceagent.speech.sensitive_numbers import Sensitive, names_a_number
+from voiceagent.speech.number_names import names_a_number
+from voiceagent.speech.sensitive_numbers import Sensitive
 
 Find = Callable[[str], Sequence[Sensitive]]
 

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Final, Literal
 
 from voiceagent.speech.digit_runs import MASK, Date, Group, Hidden, Run, parts_of
+from voiceagent.speech.number_names import CARD_GOES_ON, Name, named_before, named_behind
 
 Kind = Literal["card", "code", "identity"]
 
@@ -26,31 +27,6 @@ _TAILS: Final = (3, 4, 7, 8)
 """Digits right behind a card's: its code, or its last month and its code."""
 _LAST_SHOWN: Final = 4
 
-_CARD_WORDS: Final = frozenset(
-    "card cards credit debit visa mastercard amex diners isracard כרטיס הכרטיס כרטיסי אשראי האשראי "
-    "ויזה הויזה מאסטרקארד מסטרקארד ישראכרט דיינרס אמריקן".split()
-)
-_CODE_WORDS: Final = frozenset("cvv cvc csc cvn cid".split())
-_CODE_WORDS_OF_A_CARD: Final = frozenset(
-    "security code back קוד הקוד אבטחה האבטחה ביטחון הביטחון בגב הגב מאחור מאחורה מאחורי".split()
-)
-_CARD_GOES_ON: Final = frozenset(
-    "exp expiry expires expiration valid until thru date good month year תוקף בתוקף התוקף עד "
-    "תאריך פג".split()
-)
-"""Between a card's number and its code."""
-_IDENTITY_WORDS: Final = frozenset(
-    "id identity identification teudat zehut tz תז זהות הזהות זהותי".split()
-)
-_OTHER_WORDS: Final = frozenset(
-    "order orders reference invoice booking ticket tracking case receipt transaction account phone "
-    "telephone mobile cell whatsapp fax product model serial company customer policy iban bank "
-    "הזמנה ההזמנה הזמנות אסמכתא אסמכתה חשבונית החשבונית פנייה פניה קריאה לקוח הלקוח פוליסה הפוליסה "
-    "אישור האישור משלוח מעקב מוצר דגם חשבון החשבון בנק טלפון הטלפון נייד הנייד פלאפון הפלאפון "
-    "וואטסאפ פקס חפ עוסק מורשה חברה קבלה עסקה תיק".split()
-)
-"""Name another number; nothing but a card's own check digit makes a card of it."""
-_MOST_WORDS_BETWEEN: Final = 5
 _MONEY: Final = frozenset(
     "shekel shekels nis ils dollar dollars euro euros usd pounds million thousand "
     "שקל שקלים שח דולר דולרים יורו אירו מיליון אלף אלפים".split()
@@ -74,12 +50,6 @@ _NAMED_IDENTITY_DIGITS: Final = (8, 9)
 _IDENTITY_SHAPES: Final = ([9], [3, 3, 3], [8, 1], [1, 7, 1])
 _NO_IDENTITY: Final = re.compile(r"5|0[23489]|000")
 """Companies and mobile telephones without their zero; telephones in towns."""
-_PREFIXES: Final = "ובלהשמכ"
-_IDENTITY_PAIRS: Final = frozenset({"ת ז", "i d", "t z"})
-_OTHER_PAIRS: Final = frozenset({"ח פ", "ע מ"})
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_NAMING: Final = 120
-"""Letters at the end of a question in which it says what it asks for."""
 _SHOWN: Final[dict[Kind, str]] = {
     "card": f"{MASK * 4} ",
     "code": MASK * 3,
@@ -122,9 +92,9 @@ def find(text: str, *, identities: bool = True) -> Sequence[Sensitive]:
                 knows_card |= is_card
                 follows_card = is_card
             case Date(before):
-                follows_card &= _CARD_GOES_ON.issuperset(before)
+                follows_card &= CARD_GOES_ON.issuperset(before)
             case Run(groups, before):
-                follows_card &= _CARD_GOES_ON.issuperset(before)
+                follows_card &= CARD_GOES_ON.issuperset(before)
                 reading = _RunReader(text, part, follows_card=follows_card, knows_card=knows_card)
                 found += reading.read(identities=identities)
                 knows_card |= reading.knows_card
@@ -132,12 +102,6 @@ def find(text: str, *, identities: bool = True) -> Sequence[Sensitive]:
                     bool(found) and found[-1].kind == "card" and (found[-1].end == groups[-1].end)
                 )
     return found
-
-
-def names_a_number(text: str) -> bool:
-    """Whether somebody who says this asks for one, or tells which one comes next."""
-    words = _WORD.findall(text.lower()[-_NAMING:])
-    return _named(words[::-1], behind=False) != ""
 
 
 class _Luhn:
@@ -303,14 +267,14 @@ class _RunReader:
                 return "code", first, end
         return None
 
-    def _named_card(self, first: int, last: int, name: str) -> tuple[Kind, int, int] | None:
+    def _named_card(self, first: int, last: int, name: Name) -> tuple[Kind, int, int] | None:
         digits = self._at[last] - self._at[first]
         if name == "card" and _SHORTEST_NAMED_CARD <= digits <= LONGEST_CARD:
             return "card", first, last
         return None
 
     def _in_segment(
-        self, first: int, last: int, name: str, *, identities: bool
+        self, first: int, last: int, name: Name, *, identities: bool
     ) -> tuple[Kind, int, int] | None:
         """`first` to `last` lie close together."""
         if self._is_card(first, last):
@@ -321,7 +285,7 @@ class _RunReader:
                     return "code", first, end
         return self._identity(first, last, name) if identities else None
 
-    def _identity(self, first: int, last: int, name: str) -> tuple[Kind, int, int] | None:
+    def _identity(self, first: int, last: int, name: Name) -> tuple[Kind, int, int] | None:
         digits = self._at[last] - self._at[first]
         if name == "identity":
             if digits in _NAMED_IDENTITY_DIGITS:
@@ -367,13 +331,11 @@ class _RunReader:
         """Where what lies close to this ends, at the latest at `last`."""
         return min(self._ends[first], last)
 
-    def _name(self, first: int, last: int) -> str:
+    def _name(self, first: int, last: int) -> Name:
         """What these digits are said to be; empty: nothing."""
-        before = self._run.before[-_MOST_WORDS_BETWEEN:] if first == 0 else ()
-        if name := _named(before[::-1], behind=False):
-            return name
-        after = self._run.after[:_MOST_WORDS_BETWEEN] if last == len(self._groups) else ()
-        return _named(after, behind=True)
+        before = self._run.before if first == 0 else ()
+        after = self._run.after if last == len(self._groups) else ()
+        return named_before(before) or named_behind(after)
 
 
 def _ends_of_segments(groups: Sequence[Group]) -> Sequence[int]:
@@ -395,24 +357,3 @@ def _cut_behind_cards(groups: Sequence[Group]) -> Iterator[Group]:
             yield Group(group.digits[cut:], middle, group.end, True)
         else:
             yield group
-
-
-def _named(words: Sequence[str], *, behind: bool) -> str:
-    """By the nearest word that names a number. `behind` it only some are believed."""
-    for position, word in enumerate(words):
-        bare = word[1:] if word[0] in _PREFIXES and len(word) > 2 else word
-        pair = " ".join(
-            words[position : position + 2] if behind else words[position : position + 2][::-1]
-        )
-        if word in _OTHER_WORDS or bare in _OTHER_WORDS or pair in _OTHER_PAIRS:
-            return "other"
-        if word in _IDENTITY_WORDS or bare in _IDENTITY_WORDS or pair in _IDENTITY_PAIRS:
-            near = words[position + 1 : position + 2]
-            return "other" if not _OTHER_WORDS.isdisjoint(near) else "identity"
-        if word in _CODE_WORDS:
-            return "code"
-        if word in _CODE_WORDS_OF_A_CARD:
-            return "code of a card"
-        if word in _CARD_WORDS or bare in _CARD_WORDS:
-            return "card" if _CODE_WORDS_OF_A_CARD.isdisjoint(words) else "code"
-    return ""
