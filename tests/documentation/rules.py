@@ -124,6 +124,11 @@ LEFT_OUT = (
     LeftOut(r"^kubectl\b", "it needs a cluster", "tests/deploy/test_manifests.py"),
     LeftOut(r"^npm ci\b", "it needs a package index", "tests/whatsapp/test_real_sidecar.py"),
     LeftOut(
+        r"^script/voiceagent (backup|restore)\b",
+        "it is of a service that has calls, and of one that stands still",
+        "tests/test_backup_service.py",
+    ),
+    LeftOut(
         r"-m faults\.payment_storm\b", "it takes minutes", "tests/faults/test_payment_storm.py"
     ),
 )
