@@ -14,7 +14,7 @@ from typing import Final
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.embedded import EmbeddedServer
 
-_START_S: Final = 25.0
+_START_S: Final = 120.0
 _STOP_S: Final = 60.0
 
 _MAJOR: Final = "SELECT current_setting('server_version_num')::integer / 10000"
