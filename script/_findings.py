@@ -63,14 +63,9 @@ def exemptions(kind: str, config: Path) -> list[Exemption]:
 
 
 def of_pip_audit(told: dict[str, Any]) -> Iterator[Finding]:
-    """Raises `NotLookedAtError`: it calls what its database does not know clean."""
-    skipped = [one["name"] for one in told["dependencies"] if "skip_reason" in one]
-    if skipped or not told["dependencies"]:
-        raise NotLookedAtError(
-            f"the database knows nothing of {', '.join(skipped[:3]) or 'any package'}"
-        )
+    """At last raises `NotLookedAtError`: it calls what its database does not know clean."""
     for package in told["dependencies"]:
-        for found in package["vulns"]:
+        for found in package.get("vulns", []):
             mended = ", ".join(found["fix_versions"]) or "no release"
             yield Finding(
                 id=found["id"],
@@ -78,10 +73,15 @@ def of_pip_audit(told: dict[str, Any]) -> Iterator[Finding]:
                 text=f"{package['version']}; mended in {mended}",
                 aliases=frozenset(found["aliases"]),
             )
+    skipped = [one["name"] for one in told["dependencies"] if "skip_reason" in one]
+    if skipped or not told["dependencies"]:
+        raise NotLookedAtError(
+            f"the database knows nothing of {', '.join(skipped[:3]) or 'any package'}"
+        )
 
 
 def of_npm_audit(told: dict[str, Any]) -> Iterator[Finding]:
-    """Raises `NotLookedAtError`."""
+    """Raises `NotLookedAtError` where it could not ask."""
     if "vulnerabilities" not in told:
         raise NotLookedAtError(str(told.get("message", "no answer"))[:60].split(" - ")[0])
     for name, package in told["vulnerabilities"].items():
@@ -124,21 +124,21 @@ READERS = {"pip-audit": of_pip_audit, "npm": of_npm_audit, "bandit": of_bandit}
 
 
 def judge(kind: str, told: Path, config: Path) -> int:
+    findings: list[Finding] = []
+    faults: list[str] = []
+    unseen = ""
     try:
-        findings = list(READERS[kind](json.loads(told.read_text(encoding="utf-8"))))
+        findings.extend(READERS[kind](json.loads(told.read_text(encoding="utf-8"))))
     except NotLookedAtError as error:
-        print(f"{kind}: NOT LOOKED AT: {error}")
-        return NOT_LOOKED_AT
+        unseen = str(error)
     except (OSError, json.JSONDecodeError):
-        print(f"{kind}: NOT LOOKED AT: no answer")
-        return NOT_LOOKED_AT
+        unseen = "no answer"
     known = exemptions(kind, config)
     today = dt.datetime.now(dt.UTC).date()
-    faults: list[str] = []
     for one in known:
         if one.has_ended(today):
             faults.append(f"{one.id} in {one.where}: was explained until {one.until}")
-        if not any(one.covers(finding) for finding in findings):
+        if not unseen and not any(one.covers(finding) for finding in findings):
             faults.append(f"{one.id} in {one.where}: is found no more; take its line out")
     faults += [
         f"{found.id} in {found.where} {found.text}"
@@ -147,9 +147,13 @@ def judge(kind: str, told: Path, config: Path) -> int:
     ]
     for fault in faults:
         print(f"{kind}: {fault}")
-    explained = f", {len(findings)} explained" if findings and not faults else ""
-    print(f"{kind}: {f'{len(faults)} to see to' if faults else 'clean'}{explained}")
-    return FOUND if faults else EXPLAINED
+    if unseen:
+        print(f"{kind}: NOT LOOKED AT: {unseen}")
+    elif not faults:
+        print(f"{kind}: clean{f', {len(findings)} explained' if findings else ''}")
+    if faults:
+        return FOUND
+    return NOT_LOOKED_AT if unseen else EXPLAINED
 
 
 if __name__ == "__main__":

@@ -104,6 +104,8 @@ LIVED_WITH = '[[pip-audit]]\nid = "CVE-1"\nwhere = "h11"\nwhy = "not reached"\nu
         ("pip-audit", python(), LIVED_WITH + "9999-01-01", (FOUND, "take its line out")),
         # The tool itself calls this clean.
         ("pip-audit", python(anyio="not found"), "", (NOT_LOOKED_AT, "nothing of anyio")),
+        ("pip-audit", python("PYSEC-1", anyio="not found"), "", (FOUND, "PYSEC-1 in h11")),
+        ("pip-audit", "", LIVED_WITH + "9999-01-01", (NOT_LOOKED_AT, "NOT LOOKED AT")),
         ("pip-audit", {"dependencies": []}, "", (NOT_LOOKED_AT, "NOT LOOKED AT")),
         ("pip-audit", "", "", (NOT_LOOKED_AT, "no answer")),
         ("npm", {"vulnerabilities": {}}, "", (EXPLAINED, "clean")),
