@@ -13,33 +13,42 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from _licences import node_packages, python_packages
+from _licences import Package, node_packages, python_packages, read_rules, stated
 
 
-def of_production(bill: dict[str, Any], locked: set[tuple[str, str]]) -> dict[str, Any]:
-    """Without what is there for development only."""
-    components = [one for one in bill["components"] if _named(one) in locked]
-    root = {key: bill["metadata"]["component"][key] for key in ("bom-ref", "name", "version")}
+def of_production(title: str, told: dict[str, Any], packages: list[Package]) -> dict[str, Any]:
+    """Without what is there for development only, and with the licences that we list."""
+    licences = {(_plain(one.name), one.release): one.licence for one in packages}
+    components = [one for one in told["components"] if _named(one) in licences]
+    root = told["metadata"]["component"]
     known = {root["bom-ref"], *(one["bom-ref"] for one in components)}
     return {
-        "bomFormat": bill["bomFormat"],
-        "specVersion": bill["specVersion"],
+        "bomFormat": told["bomFormat"],
+        "specVersion": told["specVersion"],
         "version": 1,
-        "metadata": {"component": {**root, "type": "application"}},
-        "components": [
-            {
-                key: value
-                for key, value in one.items()
-                if key not in {"externalReferences", "properties"}
+        "metadata": {
+            "component": {
+                "bom-ref": root["bom-ref"],
+                "type": "application",
+                "name": title,
+                "version": root["version"],
             }
+        },
+        "components": [
+            {key: one[key] for key in _KEPT if key in one}
+            | {"licenses": [{"expression": licences[_named(one)]}]}
             for one in components
         ],
         "dependencies": [
             {**one, "dependsOn": [ref for ref in one.get("dependsOn", []) if ref in known]}
-            for one in bill["dependencies"]
+            for one in told["dependencies"]
             if one["ref"] in known
         ],
     }
+
+
+_KEPT = ("bom-ref", "type", "group", "name", "version", "description", "scope", "hashes", "purl")
+"""Not the addresses, nor where it was installed."""
 
 
 def _named(component: dict[str, Any]) -> tuple[str, str]:
@@ -55,9 +64,10 @@ def _plain(name: str) -> str:
 
 def main(folder: Path) -> int:
     faults = 0
-    for name, source, packages in (
-        ("service", "environment", python_packages({})),
-        ("sidecar", "npm-sbom", node_packages({})),
+    known = stated(read_rules())
+    for name, title, source, packages in (
+        ("service", "voiceagent", "environment", python_packages(known)),
+        ("sidecar", "voiceagent-baileys", "npm-sbom", node_packages(known)),
     ):
         locked = {(_plain(package.name), package.release) for package in packages}
         try:
@@ -66,7 +76,7 @@ def main(folder: Path) -> int:
             print(f"bill of the {name}: its tool gave none ({type(error).__name__})")
             faults += 1
             continue
-        bill = of_production(told, locked)
+        bill = of_production(title, told, packages)
         if missing := locked - {_named(one) for one in bill["components"]}:
             print(f"bill of the {name}: lacks {sorted(missing)}")
             faults += 1

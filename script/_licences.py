@@ -51,24 +51,36 @@ class Package:
     licence: str | None
 
 
-def python_packages(stated: dict[str, str]) -> list[Package]:
+def read_rules() -> dict[str, Any]:
+    """What deploy/audit.toml says of licences."""
+    text = (ROOT / "deploy" / "audit.toml").read_text(encoding="utf-8")
+    rules: dict[str, Any] = tomllib.loads(text)["licences"]
+    return rules
+
+
+def stated(rules: dict[str, Any]) -> dict[str, str]:
+    """Licences by package that were read elsewhere."""
+    return {one["package"]: one["licence"] for one in rules["stated"]}
+
+
+def python_packages(elsewhere: dict[str, str]) -> list[Package]:
     """Those of the image's lock; what was read elsewhere comes before what they say."""
     lock = (ROOT / "deploy" / "requirements.lock").read_text(encoding="utf-8")
     return [
-        Package(name, release, stated.get(name) or _said_by(name))
+        Package(name, release, elsewhere.get(name) or _said_by(name))
         for name, release, condition in _PINNED.findall(lock)
         if not _ELSEWHERE.search(condition)
     ]
 
 
-def node_packages(stated: dict[str, str]) -> list[Package]:
+def node_packages(elsewhere: dict[str, str]) -> list[Package]:
     """Those of the sidecar's lock, once each, without what only its tests need."""
     lock = json.loads((ROOT / "node/baileys/package-lock.json").read_text(encoding="utf-8"))
     found = set()
     for path, entry in lock["packages"].items():
         if path and not entry.get("dev"):
             name = path.rsplit("node_modules/", 1)[-1]
-            said = stated.get(name) or entry.get("license")
+            said = elsewhere.get(name) or entry.get("license")
             found.add(Package(name, entry["version"], said))
     return sorted(found, key=lambda package: (package.name, package.release))
 
@@ -148,10 +160,9 @@ def page(python: list[Package], node: list[Package], rules: dict[str, Any]) -> s
 
 
 def main() -> int:
-    config = tomllib.loads((ROOT / "deploy" / "audit.toml").read_text(encoding="utf-8"))
-    rules = config["licences"]
-    stated = {one["package"]: one["licence"] for one in rules["stated"]}
-    python, node = python_packages(stated), node_packages(stated)
+    rules = read_rules()
+    known = stated(rules)
+    python, node = python_packages(known), node_packages(known)
     found = faults([*python, *node], rules)
     for fault in found:
         print(f"licences: {fault}")
