@@ -24,8 +24,8 @@ ALL = [
 READ = [*documents(), ROOT / "node" / "baileys" / "README.md"]
 """The decisions tell of what was there when they were made."""
 TOP = frozenset({"src", "tests", "docs", "bench", "script", "deploy", "node", "evals"})
-OTHERS = frozenset({"SSL_CERT_FILE", "TEST_KILLS", "PNG_PONG_TX", "PNG_PONG_RX"})
-"""Variables of Python and of a test, and words of the log."""
+OTHERS = frozenset({"SSL_CERT_FILE", "TEST_KILLS", "FUZZ_CALLS", "PNG_PONG_TX", "PNG_PONG_RX"})
+"""Variables of Python and of tests, and words of the log."""
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9]*_[A-Z0-9_]+)(?:=.*)?")
 _PATH = re.compile(r"(?:[\w.*-]+/)+(?:[\w.*-]+)?(?:::\w+)?")
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")

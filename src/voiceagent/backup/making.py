@@ -69,9 +69,8 @@ async def _make(archive: ArchiveWriter, found: Reached, data_dir: Path, tell: Te
             manifest = await _add_database(archive, found, programs, connection, tell)
         finally:
             await connection.execute("ROLLBACK")  # nothing was written
-    tell(
-        f"the database of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC: {sum(manifest.rows.values())} rows"
-    )
+    rows = sum(manifest.rows.values())
+    tell(f"the database of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC: {rows} rows")
     archive.finish(manifest)
     return manifest
 
