@@ -24,7 +24,12 @@ ALL = [
 READ = [*documents(), ROOT / "node" / "baileys" / "README.md"]
 """The decisions tell of what was there when they were made."""
 TOP = frozenset({"src", "tests", "docs", "bench", "script", "deploy", "node", "evals"})
-OTHERS = frozenset({"SSL_CERT_FILE", "TEST_KILLS", "FUZZ_CALLS", "PNG_PONG_TX", "PNG_PONG_RX"})
+OTHERS = frozenset(
+    {
+        *("SSL_CERT_FILE", "PNG_PONG_TX", "PNG_PONG_RX"),
+        *("TEST_KILLS", "FUZZ_CALLS", "FUZZ_SEED", "FUZZ_ROUNDS", "FUZZ_DATABASE_URL"),
+    }
+)
 """Variables of Python and of tests, and words of the log."""
 _VARIABLE = re.compile(r"([A-Z][A-Z0-9]*_[A-Z0-9_]+)(?:=.*)?")
 _PATH = re.compile(r"(?:[\w.*-]+/)+(?:[\w.*-]+)?(?:::\w+)?")
