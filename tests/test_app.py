@@ -177,7 +177,7 @@ class TestRoutes:
         for path in ("/webhook/stream_status", "/webhook/stream_ended"):
             answer = service.post(path, CallSid="CA1")
             assert (answer.status_code, answer.content) == (204, b"")
-        await until(lambda: service.call_record("CA1"))
+        await until(lambda: len(service.call_record("CA1").get("webhooks", ())) == 3)
         webhooks = service.call_record("CA1")["webhooks"]
         assert [webhook["status"] for webhook in webhooks] == [200, 204, 204]
         (item,) = (i for i in service.api("/api/crm/calls").json()["items"] if i["from"])

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from evidence.faults import FAULTS
 from voiceagent.app import create_app
+from voiceagent.web.websocket_protocol import CONNECTION_STATE
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,6 +35,9 @@ class Faulty:
         elif fault == "double slashes" and path == "/webhook/incoming_call":
             send = _Rewritten(send, lambda body: body.replace(b".example/", b".example//"))
         elif scope["type"] == "websocket":
+            if fault:
+                # What is changed here goes by ASGI; an endpoint that finds its protocol does not.
+                scope["state"].pop(CONNECTION_STATE, None)
             if fault == "no subprotocol":
                 send = _without_subprotocol(send)
             elif fault == "silent":

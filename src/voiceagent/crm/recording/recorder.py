@@ -43,7 +43,7 @@ QUEUE_LIMIT = 10_000
 JOURNAL_FROM = 2_000
 """Queued records from which the journal is used though the database works: it is faster."""
 BATCH_LIMIT = 100
-GATHER_S = 0.25
+GATHER_S = 0.05
 """So long the writer waits for more, while all that it has are turns and answers to webhooks: a
 transaction and a wait for the disk serve them together. Nobody reads them sooner."""
 WRITE_DEADLINE_S = 5.0
