@@ -130,7 +130,6 @@ async def test_a_service_is_backed_up_while_it_takes_calls_and_restored_elsewher
         old_files = files_of(home)
     restoring = await started("restore", again, "--replace", data_dir=home)
     await until((home / place.PREPARED / "pgdata" / "PG_VERSION").exists)
-    await asyncio.sleep(0.5)
     restoring.send_signal(signal.SIGKILL)
     await restoring.wait()
     async with tables_of(home) as tables:
