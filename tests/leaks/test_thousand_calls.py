@@ -28,8 +28,12 @@ BYTES_A_CALL = 2000
 """What libraries keep is bounded, but it fills slowly. A session that is kept has 20,000 bytes."""
 ONE_IN = 8
 """Calls: of nothing there may be one more for so many of them. One in five is of each kind."""
-BOUNDED = {"voiceagent.web.ended_calls.EndedCalls._is_over[]"}
-"""Remembers as many as ring in half a day, by a word each."""
+BOUNDED = {
+    "voiceagent.web.ended_calls.EndedCalls._is_over[]",
+    "voiceagent.crm.views.TurnView.timings[]",
+}
+"""The calls that rang in half a day, a word each; and what was measured in each turn of the 150 that
+are kept for the pages, whose callers said more or less."""
 STATEMENT = "asyncpg.connection._StatementCacheEntry"
 """Each connection to the database keeps up to a hundred, each with a timer and a list or two."""
 
