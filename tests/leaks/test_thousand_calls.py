@@ -32,8 +32,8 @@ BOUNDED = {
     "voiceagent.web.ended_calls.EndedCalls._is_over[]",
     "voiceagent.crm.views.TurnView.timings[]",
 }
-"""The calls that rang in half a day, a word each; and what was measured in each turn of the 150 that
-are kept for the pages, whose callers said more or less."""
+"""The calls that rang in half a day, a word each; and what was measured in each turn of the 150
+that are kept for the pages, whose callers said more or less."""
 STATEMENT = "asyncpg.connection._StatementCacheEntry"
 """Each connection to the database keeps up to a hundred, each with a timer and a list or two."""
 
