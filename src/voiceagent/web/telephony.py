@@ -34,6 +34,7 @@ from voiceagent.web.tickets import BROWSER_CALLER, Admitted, Tickets, ticket_in
 from voiceagent.web.websocket_protocol import (
     CALL_SID_STATE,
     CONNECTION_STATE,
+    NO_STATUS,
     TwilioWebSocketProtocol,
 )
 from voiceagent.word_record import LOG_WORDS, WordRecord
@@ -47,8 +48,6 @@ _DEAD_MS: Final = 3_000.0
 """A phone sends a frame each 20 ms; a socket that was silent for so long is dead, said or not."""
 _MAKES_WAY_S: Final = 5.0
 """How long a dead one may take to be closed."""
-_CLOSED_BY_US: Final = 1005
-"""RFC 6455: no status code was present."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class _Socket:
     async def receive(self) -> str | bytes | None:
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
-            self.close_code = self.close_code or message.get("code") or _CLOSED_BY_US
+            self.close_code = self.close_code or message.get("code") or NO_STATUS
             return None
         text: str | None = message.get("text")
         return text if text is not None else message.get("bytes") or b""
@@ -183,7 +182,7 @@ def media_router(
             await _hold(CallSession(socket, start, used))
         else:
             await socket.close(1013, "no room for another call")
-        closed = socket.close_code or _CLOSED_BY_US
+        closed = socket.close_code or NO_STATUS
         _keep(start.call_sid, closed, "socket closed")
         _keep(start.call_sid, closed, words.take(start.call_sid), LOG_WORDS)
 

@@ -38,7 +38,7 @@ CONNECTION_STATE: Final = "connection"
 _BARE_FRAMES: Final = 1000.0
 """Pings, pongs and pieces of messages that may come at once; Twilio sends hardly any."""
 _BARE_FRAMES_A_SECOND: Final = 50.0
-_NO_STATUS: Final = 1005
+NO_STATUS: Final = 1005
 """RFC 6455: a close without a code."""
 _LINGER_S: Final = 10.0
 """How long a closed socket may take to get rid of what was sent: uvicorn's own close timeout."""
@@ -88,7 +88,7 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
             self._handover = None
             handover.stop()
         code = event.get("code")
-        return code if isinstance(code, int) else _NO_STATUS
+        return code if isinstance(code, int) else NO_STATUS
 
     async def send_text(self, text: str) -> None:
         """Send a message. Raises `ConnectionError` once the peer has gone."""
