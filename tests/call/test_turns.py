@@ -7,11 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from turns_world import World
 
+from voiceagent.call.activity import Heard
 from voiceagent.call.floor_words import FloorWords
 from voiceagent.call.glimpse import Glimpse
 from voiceagent.call.turn_events import (
     AbandonReply,
     Action,
+    Arrived,
     BackFromTransfer,
     Closed,
     CompleteReply,
@@ -41,6 +43,7 @@ from voiceagent.call.turn_events import (
     UtteranceEnded,
     UtterancePaused,
     UtteranceStarted,
+    Voice,
 )
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turn_state import State
@@ -115,7 +118,7 @@ class TestEndOfUtterance:
         actions = listening().utter("I want to buy a house")
         ended = only(actions, UtteranceEnded)
         assert (ended.text, ended.source, ended.turn) == ("I want to buy a house", "final", 1)
-        assert 300 <= ended.eou_ms < 332
+        assert 300 <= ended.eou_ms < 320
         assert only(actions, Think).text == "I want to buy a house"
 
     def test_a_stable_interim_is_enough(self) -> None:
@@ -126,6 +129,25 @@ class TestEndOfUtterance:
         ended = only(world.hear(10, voiced=False), UtteranceEnded)
         assert ended.source == "interim"
         assert 300 <= ended.eou_ms < 332
+
+    def test_what_has_arrived_counts_for_less_than_a_window(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.recognise("two rooms")
+        world.hear(8, voiced=False)
+        assert none_of(world.send(Arrived(world.audio_ms + 200)), UtteranceEnded)
+        world.audio_ms += 32
+        world.send(Voice(world.audio_ms, Heard.NOTHING))
+        assert none_of(world.send(Arrived(world.audio_ms + 11)), UtteranceEnded)
+        ended = only(world.send(Arrived(world.audio_ms + 200)), UtteranceEnded)
+        assert ended.eou_ms == 320, "what nobody has judged may be a voice"
+
+    def test_words_that_come_between_two_windows_find_the_silence_as_long_as_it_is(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.hear(9, voiced=False)
+        world.send(Arrived(world.audio_ms + 12))
+        assert only(world.recognise("two rooms", ago_ms=288), UtteranceEnded).eou_ms == 300
 
     def test_a_text_that_goes_on_waits_longer(self) -> None:
         ended = only(listening().utter("I want to buy a house and"), UtteranceEnded)

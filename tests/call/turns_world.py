@@ -6,11 +6,13 @@ ones that the shell around the machine can bring about.
 """
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from voiceagent.call.activity import WINDOW_MS, Heard
 from voiceagent.call.turn_events import (
     AbandonReply,
     Action,
+    Arrived,
     AudioReleased,
     Begin,
     Closed,
@@ -51,6 +53,9 @@ from voiceagent.call.turn_state import State
 from voiceagent.call.turns import Turns
 from voiceagent.call.wording import normalise
 from voiceagent.speech.ports import Recognition
+
+FRAME_MS = 20.0
+"""Audio arrives in these steps."""
 
 
 @dataclass
@@ -109,7 +114,13 @@ class World:
         """So many windows of inbound audio, in real time; deadlines ring as they pass."""
         actions: list[Action] = []
         for _ in range(windows):
-            actions += self.wait(WINDOW_MS)
+            began_ms = self.now_ms
+            if (due_ms := self.turns.silence_due_audio_ms) < self.audio_ms + WINDOW_MS:
+                frame_ms = ceil(due_ms / FRAME_MS) * FRAME_MS
+                if frame_ms < self.audio_ms + WINDOW_MS:
+                    actions += self.wait(frame_ms - self.audio_ms)
+                    actions += self.send(Arrived(frame_ms))
+            actions += self.wait(began_ms + WINDOW_MS - self.now_ms)
             self.audio_ms += WINDOW_MS
             if voiced:
                 self.last_voice_ms = self.now_ms

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from voiceagent.brain.ports import Brain, Party
@@ -169,6 +170,8 @@ class CallSession:
         self._frames_in = 0
         self._malformed = 0
         self._media_at_ms = 0.0
+        self._silence_due_ms = inf
+        """Audio time at which the machine is told what has arrived."""
         self._taken = 0
         self._allowed, self._counted_at_s = _MESSAGES_SAVED_UP, self._born
 
@@ -318,6 +321,7 @@ class CallSession:
 
     def _arm(self) -> None:
         """Have the clock tick when the machine's next deadline is due."""
+        self._silence_due_ms = self._turns.silence_due_audio_ms
         due_ms = self._turns.next_deadline_ms
         if due_ms is None:
             return
@@ -458,6 +462,7 @@ class CallSession:
         self._vad.feed(ulaw)
         if self._ears is not None:
             self._ears.feed(ulaw)
+        self._tell_arrived()
 
     async def _send(self) -> None:
         try:
@@ -475,6 +480,12 @@ class CallSession:
             agent_dbfs = self._playout.loudest_dbfs(self._arrived_at_ms(window.end_ms))
             heard = self._activity.push(window, agent_dbfs)
             self.dispatch(on.Voice(window.end_ms, heard))
+        self._tell_arrived()
+
+    def _tell_arrived(self) -> None:
+        """Let a silence end when it is long enough, not with the window that is known next."""
+        if self._audio_ms >= self._silence_due_ms:
+            self.dispatch(on.Arrived(self._audio_ms))
 
     async def _listen(self) -> None:
         """Keep ears open; say so when they have been away for long, or are for good."""

@@ -40,6 +40,14 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """Inbound audio has come as far as `Turns.silence_due_audio_ms`."""
+
+    audio_ms: float
+    """How far; less than a window of it may not have been judged yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recognised:
     recognition: Recognition
 
@@ -158,6 +166,7 @@ Event = (
     Begin
     | BackFromTransfer
     | Voice
+    | Arrived
     | Recognised
     | Digit
     | ReplySentence

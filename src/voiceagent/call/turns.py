@@ -75,6 +75,11 @@ class Turns:
         return glimpse_of(self.state, self._reply, hearing)
 
     @property
+    def silence_due_audio_ms(self) -> float:
+        """Audio time from which on `Arrived` is to be told; inf: it has nothing to tell."""
+        return self._caller.silence_due_audio_ms
+
+    @property
     def next_deadline_ms(self) -> float | None:
         """When `Tick` is due next; None only once the call has ended."""
         if self.state is State.ENDED:
@@ -107,6 +112,8 @@ class Turns:
         match event:
             case on.Voice():
                 self._on_voice(event, now_ms, actions)
+            case on.Arrived():
+                self._on_arrived(event, now_ms, actions)
             case on.Recognised():
                 self._on_recognised(event.recognition, now_ms, actions)
             case on.AudioReleased():
@@ -175,6 +182,11 @@ class Turns:
             self._guess(now_ms, actions)
         else:
             self._on_over(utterance, now_ms, actions)
+
+    def _on_arrived(self, event: on.Arrived, now_ms: float, actions: list[on.Action]) -> None:
+        signal = self._caller.arrived(event.audio_ms, now_ms, self._leaves_the_floor)
+        if signal is Signal.OVER and self._caller.current is not None:
+            self._on_over(self._caller.current, now_ms, actions)
 
     @property
     def _onset(self) -> Onset:

@@ -1,13 +1,15 @@
 """The caller's side of turn-taking: where an utterance begins, pauses and is over.
 
 Judged windows and recognitions go in; signals come out. Silence is audio time since
-the last voiced window, so missing media is not silence. Pure; whether an utterance
-takes the turn is `turns.py`'s decision.
+the last voiced window, so missing media is not silence; what has arrived of the next
+window counts as what the one before it was. Pure; whether an utterance takes the turn
+is `turns.py`'s decision.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 
 from voiceagent.call import wording
 from voiceagent.call.activity import WINDOW_MS, Heard, SpeechRun
@@ -79,7 +81,9 @@ class UtteranceTracker:
     def __init__(self, policy: TurnPolicy) -> None:
         self.policy = policy
         self.audio_ms = 0.0
-        """Audio heard so far."""
+        """Audio judged so far."""
+        self._arrived_ms = 0.0
+        """Audio that is there, as far as it was told: beyond what is judged less than a window."""
         self.current: Utterance | None = None
         self.patient = False
         """The answer is not ready anyhow: the silence may take its longest, for the caller loses
@@ -158,6 +162,29 @@ class UtteranceTracker:
             return Signal.PAUSED
         return self.consider(now_ms, leaves_the_floor)
 
+    @property
+    def silence_due_audio_ms(self) -> float:
+        """Audio time from which on `arrived` may end the utterance; inf if it cannot.
+
+        A window ends up to 32 ms later than the silence that is asked for, and is known later
+        still: nobody is to wait for that.
+        """
+        utterance = self.current
+        if utterance is None or utterance.over is not None:
+            return inf
+        due_ms = utterance.last_voiced_ms + self.policy.eou_min_ms
+        is_next = max(self.audio_ms, self._arrived_ms) < due_ms < self.audio_ms + WINDOW_MS
+        return due_ms if is_next else inf
+
+    def arrived(
+        self, audio_ms: float, now_ms: float, leaves_the_floor: LeavesTheFloor
+    ) -> Signal | None:
+        """So much audio is there."""
+        if self.current is None or audio_ms < self.silence_due_audio_ms:
+            return None
+        self._arrived_ms = min(audio_ms, self.audio_ms + WINDOW_MS)
+        return self.consider(now_ms, leaves_the_floor)
+
     def recognised(
         self, recognition: Recognition, now_ms: float, leaves_the_floor: LeavesTheFloor
     ) -> Signal | None:
@@ -227,7 +254,9 @@ class UtteranceTracker:
 
     @property
     def _silence_ms(self) -> float:
-        return self.audio_ms - self.current.last_voiced_ms if self.current else 0.0
+        if self.current is None:
+            return 0.0
+        return max(self.audio_ms, self._arrived_ms) - self.current.last_voiced_ms
 
     def _is_of_passed(self, recognition: Recognition, now_ms: float) -> bool:
         """Whether these are the words of the utterance that was let pass."""
