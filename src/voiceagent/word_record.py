@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from voiceagent.recent import Recent
+
 KEPT: Final = frozenset(
     {
         *("WS_START", "STT_FINAL", "STT_LATE", "EoU_ms", "TTS_LEN_ms", "MEDIA_TX", "BARGE_IN"),
@@ -49,17 +51,15 @@ class WordRecord:
     """The words of the calls of one process."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, _Call] = {}
+        self._calls: Recent[str, _Call] = Recent(MAX_CALLS)
 
     def heard(self, name: str, value: object, call_sid: str, fields: Mapping[str, object]) -> None:
         """A word is logged. Those of a call count from its WS_START on."""
         if name not in KEPT:
             return
         if name == _FIRST and call_sid not in self._calls:
-            if len(self._calls) >= MAX_CALLS:
-                # The oldest was never asked for: its socket is gone.
-                del self._calls[next(iter(self._calls))]
-            self._calls[call_sid] = _Call()
+            # The oldest that may go for it was never asked for: its socket is gone.
+            self._calls.put(call_sid, _Call())
         call = self._calls.get(call_sid)
         if call is None:
             return
@@ -77,7 +77,7 @@ class WordRecord:
 
     def take(self, call_sid: str) -> str:
         """The words of a call that is over, as `read_words` reads them; each call once."""
-        call = self._calls.pop(call_sid, None)
+        call = self._calls.pop(call_sid)
         if call is None:
             return ""
         words = [str(word) for word in call.words]

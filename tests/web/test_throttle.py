@@ -7,7 +7,6 @@ from starlette.routing import Route
 
 from voiceagent.settings import load_settings
 from voiceagent.web.throttle import A_SECOND, AT_ONCE, Throttle
-from voiceagent.web.token_buckets import _MOST_NAMES, TokenBuckets
 
 SIGNED = {"TWILIO_AUTH_TOKEN": "t0ken"}
 STRANGER = "8.8.8.8"
@@ -93,18 +92,3 @@ async def test_a_network_of_version_6_is_one() -> None:
     await house.ask("/pay/x", AT_ONCE, address="2a00:1450:4001:80b::1")
     answer = await house.ask("/pay/x", address="2a00:1450:4001:80b::2")
     assert answer.status_code == 429
-
-
-def test_only_so_many_buckets_are_kept() -> None:
-    buckets = TokenBuckets(2, 1)
-    for number in range(_MOST_NAMES + 100):
-        assert buckets.take(str(number), 0.0)
-    assert len(buckets._left) == _MOST_NAMES
-
-
-def test_a_bucket_fills_up_to_its_brim() -> None:
-    buckets = TokenBuckets(2, 1)
-    assert [buckets.take("a", 0.0) for _ in range(3)] == [True, True, False]
-    assert not buckets.take("a", 0.5)
-    assert buckets.take("a", 1.0)
-    assert [buckets.take("a", 1000.0) for _ in range(3)] == [True, True, False]

@@ -11,6 +11,7 @@ from typing import Final
 
 from voiceagent.brain.ports import Dialogue
 from voiceagent.call.conversation import Conversation
+from voiceagent.recent import Recent
 
 _MOST: Final = 200
 """Beyond that the oldest is forgotten."""
@@ -40,14 +41,12 @@ class Parking:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._talks: dict[str, tuple[float, Talk]] = {}
+        self._talks: Recent[str, tuple[float, Talk]] = Recent(_MOST)
 
     def leave(self, call_sid: str, talk: Talk) -> None:
-        self._talks[call_sid] = self._clock(), talk
-        while len(self._talks) > _MOST:
-            del self._talks[next(iter(self._talks))]
+        self._talks.put(call_sid, (self._clock(), talk))
 
     def fetch(self, call_sid: str) -> Talk | None:
         """Take the talk back; None if it was never left here, or too long ago."""
-        left_at_s, talk = self._talks.pop(call_sid, (0.0, None))
+        left_at_s, talk = self._talks.pop(call_sid) or (0.0, None)
         return talk if talk is not None and self._clock() - left_at_s <= _KEPT_S else None

@@ -5,9 +5,10 @@ that were let in count, so that whoever is turned away is let in again in time. 
 is bounded: beyond that, whoever has not called for the longest is forgotten.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
+
+from voiceagent.recent import Recent
 
 HOUR_S: Final = 3600.0
 DAY_S: Final = 24 * HOUR_S
@@ -45,23 +46,20 @@ class CallerCounts:
 
     def __init__(self, limit: CallerLimit, most_callers: int = MOST_CALLERS) -> None:
         self._limit = limit
-        self._most = most_callers
-        self._calls: OrderedDict[str, dict[str, float]] = OrderedDict()
+        self._calls: Recent[str, dict[str, float]] = Recent(most_callers)
 
     def allows(self, number: str, call_sid: str, now_s: float) -> bool:
         """Whether this call may come in. One that came in may again: it is asked about twice."""
-        calls = self._calls.get(number, {})
+        calls = self._calls.get(number) or {}
         ages_s = [now_s - at_s for at_s in calls.values()]
         return call_sid in calls or self._limit.allows(ages_s)
 
     def take(self, number: str, call_sid: str, now_s: float) -> None:
         """It comes in."""
-        calls = self._calls.pop(number, {})
+        calls = self._calls.get(number) or {}
         kept = {sid: at_s for sid, at_s in calls.items() if now_s - at_s < self._limit.remembered_s}
-        self._calls[number] = {call_sid: now_s} | kept
-        if len(self._calls) > self._most:
-            self._calls.popitem(last=False)
+        self._calls.put(number, {call_sid: now_s} | kept)
 
     def give_back(self, number: str, call_sid: str) -> None:
         """It does not come in after all."""
-        self._calls.get(number, {}).pop(call_sid, None)
+        (self._calls.get(number) or {}).pop(call_sid, None)

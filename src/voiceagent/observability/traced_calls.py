@@ -21,6 +21,7 @@ from voiceagent.crm.recording.call_models import (
 )
 from voiceagent.crm.recording.ports import Recorder
 from voiceagent.observability.call_trace import CallStory, ToolUse
+from voiceagent.recent import Recent
 
 MOST_CALLS: Final = 2_000
 MOST_RECORDS: Final = 500
@@ -58,7 +59,7 @@ class TracedCalls:
         self._recorder = recorder
         self._hand_over = hand_over
         self._last_webhooks_s = last_webhooks_s
-        self._calls: dict[str, _Kept] = {}
+        self._calls: Recent[str, _Kept] = Recent(MOST_CALLS)
 
     def record(self, record: CallRecord) -> None:
         """Hand it to the recorder, and keep it."""
@@ -76,7 +77,8 @@ class TracedCalls:
         if kept is None:
             if not isinstance(record, CallAnnounced | CallStarted):
                 return
-            kept = self._begin(call_sid)
+            kept = _Kept()
+            self._calls.put(call_sid, kept)
         was_over = kept.is_over
         kept.take(record)
         if kept.is_over and not was_over:
@@ -91,14 +93,8 @@ class TracedCalls:
 
     def close(self) -> None:
         """Hand over what is over: nobody waits for its last webhooks any more."""
-        for call_sid in [sid for sid, kept in self._calls.items() if kept.is_over]:
+        for call_sid in [sid for sid, kept in self._calls if kept.is_over]:
             self._end(call_sid)
-
-    def _begin(self, call_sid: str) -> _Kept:
-        while len(self._calls) >= MOST_CALLS:
-            self._calls.pop(next(iter(self._calls)))
-        kept = self._calls[call_sid] = _Kept()
-        return kept
 
     def _end_if(self, call_sid: str, kept: _Kept) -> None:
         if self._calls.get(call_sid) is kept:
@@ -106,4 +102,5 @@ class TracedCalls:
 
     def _end(self, call_sid: str) -> None:
         kept = self._calls.pop(call_sid)
-        self._hand_over(CallStory(call_sid, tuple(kept.records.values()), tuple(kept.tools)))
+        if kept is not None:
+            self._hand_over(CallStory(call_sid, tuple(kept.records.values()), tuple(kept.tools)))

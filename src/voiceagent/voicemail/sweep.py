@@ -11,7 +11,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from voiceagent.crm.calls.sweeps import Sweeps
 from voiceagent.crm.calls.voicemails import VoicemailsRepository
@@ -21,6 +21,7 @@ from voiceagent.crm.recording.call_models import CallAnnounced, CallEnded, CallR
 from voiceagent.crm.recording.message_models import MediaNote, received_id
 from voiceagent.crm.recording.records import RecordsRepository
 from voiceagent.errors import EngineTimeout, ProviderError
+from voiceagent.recent import Recent
 from voiceagent.twilio.account import TwilioAccount
 from voiceagent.twilio.number_setup import seen
 from voiceagent.twilio.rest_faults import NO_SUCH_RESOURCE, TwilioRefused
@@ -64,7 +65,6 @@ EVENTS_AGAIN: Final = timedelta(minutes=10)
 GIVEN_UP_AFTER: Final = timedelta(hours=6)
 """What is not settled by then is not waited for."""
 
-_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ class VoicemailSweep:
         self._every_s = every_s
         self._most_calls = most_calls
         self._retry_s = RETRY_S
-        self._left_alone: dict[str, None] = {}
-        self._not_told: dict[str, datetime] = {}
+        self._left_alone: Recent[str, None] = Recent(MOST_REMEMBERED)
+        self._not_told: Recent[str, datetime] = Recent(MOST_REMEMBERED)
         """When Twilio was asked about a call in vain."""
         self._outage = Outage(
             lambda why: _log.warning("missed calls cannot be looked for at Twilio why=%r", why)
@@ -256,12 +256,12 @@ class VoicemailSweep:
             events = ()
         way = way_of(events, base_url)
         if way == "untold":
-            _remember(self._not_told, call, progress.now)
+            self._not_told.put(call.sid, progress.now)
         return way
 
     def _leave(self, call: LoggedCall) -> None:
         """It was not missed here: it need not be asked about again."""
-        _remember(self._left_alone, call, None)
+        self._left_alone.put(call.sid, None)
 
     async def _keep(
         self,
@@ -302,14 +302,6 @@ class VoicemailSweep:
                 voice_note=True,
             ),
         )
-
-
-def _remember(calls: dict[str, _T], call: LoggedCall, what: _T) -> None:
-    """Among the newest that are remembered."""
-    calls.pop(call.sid, None)
-    calls[call.sid] = what
-    while len(calls) > MOST_REMEMBERED:
-        del calls[next(iter(calls))]
 
 
 class _Progress:

@@ -6,6 +6,7 @@ addresses: of more than that the oldest are forgotten. Pure: time is handed in.
 
 from typing import Final
 
+from voiceagent.recent import Recent
 from voiceagent.web.networks import network_of
 
 FAILURES: Final = 5
@@ -22,7 +23,7 @@ class Attempts:
     """
 
     def __init__(self) -> None:
-        self._failures: dict[str, dict[int, float]] = {}
+        self._failures: Recent[str, dict[int, float]] = Recent(MOST_ADDRESSES)
         """When each wrong key, of which only the hash is kept, was given first."""
 
     def wait_s(self, address: str, now: float) -> float:
@@ -39,15 +40,13 @@ class Attempts:
         network = network_of(address)
         failures = {
             known: since
-            for known, since in self._failures.pop(network, {}).items()
+            for known, since in (self._failures.get(network) or {}).items()
             if now - since < WINDOW_S
         }
         failures.setdefault(hash(key), now)
-        self._failures[network] = failures
-        if len(self._failures) > MOST_ADDRESSES:
-            del self._failures[next(iter(self._failures))]
+        self._failures.put(network, failures)
         return len(failures) >= FAILURES
 
     def succeeded(self, address: str) -> None:
         """A person gave the right one: the wrong ones were mistypings."""
-        self._failures.pop(network_of(address), None)
+        self._failures.pop(network_of(address))

@@ -6,6 +6,8 @@ the last ones. Pure.
 
 from typing import Final
 
+from voiceagent.recent import Recent
+
 MOST: Final = 10_000
 """Of a process that holds a hundred calls at a time: half a day and more; Twilio ends a call after
 four hours."""
@@ -15,21 +17,17 @@ class EndedCalls:
     """Of one process. A call that rang at another one is not known here, and so never over."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._is_over: dict[str, bool] = {}
+        self._is_over: Recent[str, bool] = Recent(most)
 
     def rings(self, call_sid: str) -> None:
         """Twilio announces it; perhaps anew, sent on by a TwiML document of the business's."""
-        self._is_over.pop(call_sid, None)
-        self._is_over[call_sid] = False
-        if len(self._is_over) > self._most:
-            del self._is_over[next(iter(self._is_over))]
+        self._is_over.put(call_sid, False)
 
     def ended(self, call_sid: str) -> None:
         """It will not come back."""
         if call_sid in self._is_over:
-            self._is_over[call_sid] = True
+            self._is_over.put(call_sid, True)
 
     def is_over(self, call_sid: str) -> bool:
         """Whether it has rung and ended, and did not ring again."""
-        return self._is_over.get(call_sid, False)
+        return self._is_over.get(call_sid) is True

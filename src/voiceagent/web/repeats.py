@@ -8,6 +8,8 @@ done again, which the records allow. Pure.
 
 from typing import Final
 
+from voiceagent.recent import Recent
+
 MOST: Final = 10_000
 """A thousand calls and more."""
 
@@ -16,8 +18,7 @@ class Repeats:
     """Of one process. An empty signature is nobody's: its requests are all new."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._answered: dict[str, str] = {}
+        self._answered: Recent[str, str] = Recent(most)
 
     def answer_to(self, signature: str) -> str | None:
         """What the same request was answered; None: it is new."""
@@ -26,6 +27,4 @@ class Repeats:
     def remember(self, signature: str, answer: str = "") -> None:
         """A request was answered, and whatever it asked for is done."""
         if signature:
-            self._answered[signature] = answer
-            if len(self._answered) > self._most:
-                del self._answered[next(iter(self._answered))]
+            self._answered.put(signature, answer)

@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voiceagent.settings import Settings
+from voiceagent.token_buckets import TokenBuckets
 from voiceagent.twilio.twiml import STREAM_STATUS_PATH
 from voiceagent.web.networks import is_public, network_of
 from voiceagent.web.problems import problem_response
-from voiceagent.web.token_buckets import TokenBuckets
 
 AT_ONCE: Final = 600
 A_SECOND: Final = 60

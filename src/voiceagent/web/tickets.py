@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from voiceagent.recent import Recent
 from voiceagent.web.agents import Agent
 
 TICKET_S: Final = 60.0
@@ -37,20 +38,18 @@ class Tickets:
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        self._open: dict[bytes, tuple[Admitted, float]] = {}
+        self._open: Recent[bytes, tuple[Admitted, float]] = Recent(_MAX_OPEN)
 
     def issue(self, call_sid: str, agent: Agent | None = None) -> str:
         """A ticket for that call, which this agent answers."""
         ticket = secrets.token_urlsafe(32)
-        while len(self._open) >= _MAX_OPEN:
-            del self._open[next(iter(self._open))]
-        self._open[_hash(ticket)] = (Admitted(call_sid, agent), self._now_s() + TICKET_S)
+        self._open.put(_hash(ticket), (Admitted(call_sid, agent), self._now_s() + TICKET_S))
         return ticket
 
     def spend(self, ticket: str) -> Admitted | None:
         """What it admits to; None when it is unknown, spent or too old."""
         # By its hash: how long the search takes tells nothing of other tickets.
-        admitted, until_s = self._open.pop(_hash(ticket), (None, 0.0))
+        admitted, until_s = self._open.pop(_hash(ticket)) or (None, 0.0)
         return admitted if self._now_s() < until_s else None
 
 

@@ -28,6 +28,7 @@ from websockets.http11 import Request
 
 from voiceagent.call.media_socket import TakeMessage
 from voiceagent.telemetry import word
+from voiceagent.token_buckets import TokenBucket
 from voiceagent.web.message_handover import Handover
 
 CALL_SID_STATE: Final = "call_sid"
@@ -50,15 +51,13 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
     """Logs each keepalive ping, its pong with the round trip, and a pong that never came."""
 
     _pinged_at_s = 0.0
-    _bare_frames = _BARE_FRAMES
-    """So many more may come now."""
-    _counted_at_s = 0.0
     _cut_off: asyncio.TimerHandle | None = None
     _handover: Handover | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The upgrade was asked for, on a connection that spoke HTTP before."""
         super().connection_made(transport)
+        self._bare_frames = TokenBucket(_BARE_FRAMES, _BARE_FRAMES_A_SECOND, self.loop.time())
         before = self.transport.get_protocol()
         # uvicorn's HTTP protocol and its parser know each other, and are done: let go of, they
         # need not wait for a full collection, of which each call would bring the next one nearer.
@@ -168,11 +167,7 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def _count_bare_frame(self) -> None:
-        now_s = self.loop.time()
-        earned = (now_s - self._counted_at_s) * _BARE_FRAMES_A_SECOND
-        self._bare_frames = min(_BARE_FRAMES, self._bare_frames + earned) - 1.0
-        self._counted_at_s = now_s
-        if self._bare_frames >= 0.0:
+        if self._bare_frames.overdraw(1, self.loop.time()) == 0.0:
             return
         if self.close_sent:
             self.transport.abort()

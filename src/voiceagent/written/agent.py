@@ -6,13 +6,13 @@ may be lost, with its process or in a full house: a sweep finds what waits in th
 
 import asyncio
 import logging
-from collections import OrderedDict
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
 from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import NotFound, ProviderError
+from voiceagent.recent import Recent
 from voiceagent.written.answerer import Answerer, Attended, Done
 from voiceagent.written.answering import Burst
 from voiceagent.written.ports import Dialogues, Threads
@@ -55,7 +55,7 @@ class WrittenAgent:
         self._sweep_s = sweep_s
         self._tasks: asyncio.TaskGroup | None = None
         self._attended: dict[UUID, Attended] = {}
-        self._left: OrderedDict[UUID, str] = OrderedDict()
+        self._left: Recent[UUID, str] = Recent(LEFT)
         self._missed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -128,7 +128,7 @@ class WrittenAgent:
                 async with self._places:
                     done = await self._look(attended)
             if done.left:
-                self._remember(attended.contact_id, done.left)
+                self._left.put(attended.contact_id, done.left)
         finally:
             del self._attended[attended.contact_id]
             if not self._attended:
@@ -180,13 +180,6 @@ class WrittenAgent:
             if not is_left and thread.contact_id not in self._attended:
                 self._look_after(thread.contact_id, waits=False)
         self._outage.over()
-
-    def _remember(self, contact_id: UUID, message_id: str) -> None:
-        """This thread wants no answer until something new comes."""
-        self._left.pop(contact_id, None)
-        self._left[contact_id] = message_id
-        if len(self._left) > LEFT:
-            self._left.popitem(last=False)
 
 
 async def _quiet(attended: Attended) -> None:

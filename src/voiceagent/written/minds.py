@@ -7,7 +7,6 @@ sent or kept here; an answer that is given up is cancelled.
 import asyncio
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from voiceagent.brain.ports import (
     Proposal,
 )
 from voiceagent.errors import ProviderError
+from voiceagent.recent import Recent
 from voiceagent.written.answering import Answer
 from voiceagent.written.drafts import Said, joined
 from voiceagent.written.memory import Memory
@@ -96,7 +96,7 @@ class ThinkingMind:
         self._thinks_s = thinks_s
         self._rests_s = rests_s
         self._rests_until_s = 0.0
-        self._dialogues: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._dialogues: Recent[UUID, _Kept] = Recent(DIALOGUES)
 
     async def answer(
         self, contact_id: UUID, asked: Answer, memory: Memory, confirmed: Confirmed
@@ -197,13 +197,11 @@ class ThinkingMind:
     def _dialogue(self, contact_id: UUID) -> Dialogue:
         """The contact's dialogue, which knows what its tools have done."""
         now_s = _now_s()
-        kept = self._dialogues.pop(contact_id, None)
+        kept = self._dialogues.get(contact_id)
         if kept is None or now_s - kept.used_s > REMEMBERED_S:
             kept = _Kept(self._brain.open(Party(contact_id=contact_id)), now_s)
         kept.used_s = now_s
-        self._dialogues[contact_id] = kept
-        if len(self._dialogues) > DIALOGUES:
-            self._dialogues.popitem(last=False)
+        self._dialogues.put(contact_id, kept)
         return kept.dialogue
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from voiceagent.recent import Recent
+
 ATTEMPTS: Final = 5
 LEAST_S: Final = 600.0
 """From the first of them to the last: longer than an index or a backup holds a table."""
@@ -31,7 +33,7 @@ class GivingUp:
     def __init__(self, attempts: int = ATTEMPTS, least_s: float = LEAST_S) -> None:
         self._attempts = attempts
         self._least_s = least_s
-        self._known: dict[bytes, _Attempts] = {}
+        self._known: Recent[bytes, _Attempts] = Recent(MOST_KNOWN)
 
     def failed(self, line: str, others_written: int, now_s: float) -> bool:
         """The record of this line failed by itself; true when that was enough. `others_written`:
@@ -39,9 +41,8 @@ class GivingUp:
         digest = _digest(line)
         known = self._known.get(digest)
         if known is None:
-            if len(self._known) >= MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-            known = self._known[digest] = _Attempts(now_s, 1, others_written)
+            known = _Attempts(now_s, 1, others_written)
+            self._known.put(digest, known)
         elif others_written > known.others_written:
             known.count += 1
             known.others_written = others_written
@@ -51,7 +52,7 @@ class GivingUp:
         """These are written, or buried."""
         if self._known:
             for line in lines:
-                self._known.pop(_digest(line), None)
+                self._known.pop(_digest(line))
 
     def together(self, lines: Sequence[str]) -> int:
         """How many of the first lines go together: one that failed by itself goes by itself."""
