@@ -2,11 +2,14 @@
 
 Deadlines flow in, a client flows out that waits for nothing without one of them, follows
 no redirect (its requests carry secrets) and goes through no proxy that the environment
-happens to name. It sends nothing by itself.
+happens to name. It sends nothing by itself, and until it sends it has cost nothing: a
+service must listen before it reads certificates.
 """
 
+import asyncio
 import functools
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +27,9 @@ _IDLE_S: Final = 60.0
 connection costs two or three round trips."""
 _IDLE: Final = 20
 """How many are kept: the library looks at each of them for every request."""
+
+_MAKING_S: Final = 5.0
+"""For the certificates to be read in a thread, once in a process: 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +51,13 @@ def http_client(
 ) -> HttpClient:
     """A client of at most so many connections; to be closed by its owner.
 
-    The first one made in a process reads the certificates, about 20 ms: make it at the start
-    or in a thread. `SSL_CERT_FILE` names others than those that come with the library.
+    `SSL_CERT_FILE` names other certificates than those that come with the library.
     """
+    limits = httpx.Limits(
+        max_connections=connections,
+        max_keepalive_connections=min(connections, _IDLE),
+        keepalive_expiry=_IDLE_S,
+    )
     return httpx.AsyncClient(
         timeout=httpx.Timeout(
             connect=deadlines.connect_s,
@@ -55,15 +65,40 @@ def http_client(
             read=deadlines.receive_s,
             pool=deadlines.turn_s,
         ),
-        limits=httpx.Limits(
-            max_connections=connections,
-            max_keepalive_connections=min(connections, _IDLE),
-            keepalive_expiry=_IDLE_S,
-        ),
-        verify=_certificates(),
+        transport=_MadeAtFirstUse(functools.partial(_transport, limits)),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+class _MadeAtFirstUse(httpx.AsyncBaseTransport):
+    """A transport that is made, in a thread, when the first request is sent."""
+
+    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+        self._make = make
+        self._making = asyncio.Lock()
+        self._made: httpx.AsyncBaseTransport | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        made = self._made or await self._first()
+        return await made.handle_async_request(request)
+
+    async def _first(self) -> httpx.AsyncBaseTransport:
+        try:
+            async with asyncio.timeout(_MAKING_S), self._making:
+                if self._made is None:
+                    self._made = await asyncio.to_thread(self._make)
+                return self._made
+        except TimeoutError:
+            raise httpx.PoolTimeout("no thread was free to make the connections") from None
+
+    async def aclose(self) -> None:
+        if self._made is not None:
+            await self._made.aclose()
+
+
+def _transport(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport(verify=_certificates(), limits=limits, trust_env=False)
 
 
 @functools.cache
