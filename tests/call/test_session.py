@@ -89,6 +89,20 @@ class TestTurns:
                 assert ended < turn.timings["first_audio_at_ms"] < heard
 
     @on_warped_time
+    async def test_a_silence_ends_with_its_last_frame_wherever_the_windows_of_the_model_lie(
+        self,
+    ) -> None:
+        async with call([[Say("yes")]] * 8) as c:
+            await c.until_quiet()
+            for more_ms in range(0, 160, 20):
+                await c.say("do it", 600 + more_ms)
+                await c.until_quiet()
+            c.phone.stop()
+        silences = [turn.timings["eou_ms"] for turn in c.turns if turn.who == "caller"]
+        assert len(silences) == 8
+        assert all(300 <= silence < 320 for silence in silences), silences
+
+    @on_warped_time
     async def test_keys_are_an_answer(self) -> None:
         async with call([[Say("thank you")]]) as c:
             await c.until(lambda: "to" in c.played)
