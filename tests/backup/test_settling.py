@@ -27,3 +27,4 @@ def test_sessions_are_taken_away_and_nothing_else() -> None:
 def test_a_file_without_sessions_or_with_a_damaged_line_is_left_alone() -> None:
     assert forget_sessions(iter([line(("credentials", "creds", {}))])) == b""
     assert forget_sessions(iter([b"12345678 [[\n", b"half a li"])) == b""
+    assert forget_sessions(iter([b"12345678 " + b"[" * 100_000 + b"\n"])) == b""

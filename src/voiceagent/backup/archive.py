@@ -13,14 +13,20 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self
 
-from voiceagent.backup.manifest import MANIFEST, BackupError, Manifest, Part
+from voiceagent.backup.manifest import (
+    MANIFEST,
+    MOST_MANIFEST_BYTES,
+    BackupError,
+    Manifest,
+    Part,
+)
 
 CHUNK_BYTES: Final = 1_000_000
 _UNFINISHED: Final = ".unfinished"
-_DAMAGED: Final = (tarfile.TarError, EOFError, UnicodeDecodeError)
-"""How `tarfile` says that something is no tar file, or only the beginning of one."""
+_LATEST_S: Final = 1 << 40
+"""Of a file's time: what every file system and every clock takes."""
 
 
 class ArchiveWriter:
@@ -95,7 +101,10 @@ class ArchiveWriter:
 
     def finish(self, manifest: Manifest) -> None:
         """Nothing more comes: put it on the disk, and then give it its name."""
-        self.add(MANIFEST, [manifest.encoded()], manifest.made_at.timestamp())
+        encoded = manifest.encoded()
+        if len(encoded) > MOST_MANIFEST_BYTES:
+            raise BackupError("there are more files than a backup can name")
+        self.add(MANIFEST, [encoded], manifest.made_at.timestamp())
         self._file.write(bytes(2 * tarfile.BLOCKSIZE))
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -142,7 +151,9 @@ class PartWriter:
 
 
 class ArchiveReader:
-    """A backup that is there. Raises `BackupError` for whatever is not as it was made."""
+    """A backup that is there. Raises `BackupError` for whatever is not as it was made: heads of
+    files only, so that no link, no hole and no further head of `tarfile`'s many kinds is ever
+    followed, filled or believed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -151,52 +162,68 @@ class ArchiveReader:
         """Read all of it: its manifest, and the parts as they really are. Nothing is written."""
         found: list[Part] = []
         manifest: Manifest | None = None
-        for name, member, _ in self._members():
+        for head, chunks in self._members():
             if manifest is not None:
-                raise BackupError(f"{self._path} is damaged: something follows its manifest")
-            if name == MANIFEST:
-                manifest = Manifest.decoded(b"".join(self._chunks(member)))
+                raise self._damaged("something follows its manifest")
+            if head.name == MANIFEST:
+                if head.size > MOST_MANIFEST_BYTES:
+                    raise self._damaged("its manifest is too long")
+                manifest = Manifest.decoded(b"".join(chunks))
                 continue
             total = hashlib.sha256()
-            size = 0
-            for chunk in self._chunks(member):
+            for chunk in chunks:
                 total.update(chunk)
-                size += len(chunk)
                 on_bytes(len(chunk))
-            found.append(Part(name, size, total.hexdigest()))
+            found.append(Part(head.name, head.size, total.hexdigest()))
         if manifest is None:
             raise BackupError(f"{self._path} is not whole: it has no manifest, its end is missing")
         return manifest, found
 
     def parts(self) -> Iterator[tuple[str, Iterator[bytes], float]]:
         """Each part's name, its content to be read before the next one, and its time."""
-        for name, member, mtime_s in self._members():
-            if name != MANIFEST:
-                yield name, self._chunks(member), mtime_s
+        for head, chunks in self._members():
+            if head.name != MANIFEST:
+                yield head.name, chunks, head.mtime
 
-    def _members(self) -> Iterator[tuple[str, IO[bytes], float]]:
+    def _members(self) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
         try:
-            with self._path.open("rb") as file, tarfile.open(fileobj=file, mode="r|") as tar:
-                for head in tar:
-                    member = tar.extractfile(head) if head.isreg() else None
-                    if member is None:
-                        raise BackupError(f"{self._path} is damaged: {head.name!r} is no file")
-                    yield head.name, member, head.mtime
-        except _DAMAGED as error:
-            raise self._damaged(error) from error
+            with self._path.open("rb") as file:
+                while (head := self._head(file)) is not None:
+                    behind = file.tell() + head.size
+                    yield head, self._chunks(file, head.size)
+                    file.seek(behind + -head.size % tarfile.BLOCKSIZE)
         except OSError as error:
             why = error.strerror or str(error)
             raise BackupError(f"{self._path} cannot be read: {why}") from error
 
-    def _chunks(self, member: IO[bytes]) -> Iterator[bytes]:
+    def _head(self, file: BinaryIO) -> tarfile.TarInfo | None:
+        """The next one; None: the file ends, or says that nothing more comes."""
+        block = file.read(tarfile.BLOCKSIZE)
+        if not block.strip(b"\0"):
+            return None
         try:
-            while chunk := member.read(CHUNK_BYTES):
-                yield chunk
-        except _DAMAGED as error:
-            raise self._damaged(error) from error
+            head = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except tarfile.TarError as error:
+            raise BackupError(f"{self._path} is no backup, or a damaged one ({error})") from error
+        if head.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            raise self._damaged(f"{head.name!r} is no file")
+        if head.size < 0 or not 0 <= head.mtime < _LATEST_S:
+            raise self._damaged(f"the head of {head.name!r} makes no sense")
+        return head
 
-    def _damaged(self, error: Exception) -> BackupError:
-        return BackupError(f"{self._path} is no backup, or a damaged one ({error})")
+    def _chunks(self, file: BinaryIO, size: int) -> Iterator[bytes]:
+        left = size
+        while left > 0:
+            chunk = file.read(min(CHUNK_BYTES, left))
+            if not chunk:
+                raise BackupError(
+                    f"{self._path} is no backup, or a damaged one (unexpected end of data)"
+                )
+            left -= len(chunk)
+            yield chunk
+
+    def _damaged(self, why: str) -> BackupError:
+        return BackupError(f"{self._path} is damaged: {why}")
 
 
 def sync_folder(folder: Path) -> None:

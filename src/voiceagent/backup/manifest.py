@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Self
 
 from voiceagent.errors import VoiceAgentError
@@ -16,6 +16,8 @@ from voiceagent.errors import VoiceAgentError
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 DATABASE: Final = "database.dump"
+MOST_MANIFEST_BYTES: Final = 256_000_000
+"""More than a million files have."""
 FILES: Final = "files/"
 """What stands before a path within `DATA_DIR`."""
 
@@ -64,19 +66,43 @@ class Manifest:
             if told["format"] != FORMAT:
                 raise BackupError("the backup was made by a later version: install that one first")
             return cls(
-                made_at=datetime.fromisoformat(told["made_at"]),
-                version=str(told["version"]),
-                postgres=int(told["postgres"]),
-                programs=int(told["programs"]),
-                migrations={str(name): str(sum_) for name, sum_ in told["migrations"].items()},
-                rows={_table(name): int(count) for name, count in told["rows"].items()},
+                made_at=_moment(told["made_at"]),
+                version=_words(told["version"]),
+                postgres=_count(told["postgres"]),
+                programs=_count(told["programs"]),
+                migrations={
+                    _words(name): _words(sum_) for name, sum_ in told["migrations"].items()
+                },
+                rows={_table(name): _count(count) for name, count in told["rows"].items()},
                 parts=[
-                    Part(str(part["name"]), int(part["size"]), str(part["sha256"]))
+                    Part(_words(part["name"]), _count(part["size"]), _words(part["sha256"]))
                     for part in told["parts"]
                 ],
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise BackupError("the backup's manifest cannot be read: it is damaged") from error
+        except RecursionError:
+            raise BackupError("the backup's manifest cannot be read: it is too deep") from None
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.astimezone(UTC)
+
+
+def _words(text: str) -> str:
+    """They are told to people, in one line."""
+    if not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+def _count(number: object) -> int:
+    if not isinstance(number, int) or not 0 <= number < 1 << 63:
+        raise ValueError(number)
+    return number
 
 
 def _table(name: str) -> str:
@@ -89,6 +115,8 @@ def _table(name: str) -> str:
 def check_parts(manifest: Manifest, found: Collection[Part]) -> None:
     """Whether all that it names is there as it was, and nothing else. Raises `BackupError`."""
     is_there = {part.name: part for part in found}
+    if len(is_there) != len(found):
+        raise BackupError("the backup is damaged: it holds something twice")
     for part in manifest.parts:
         if part.name not in is_there:
             raise BackupError(f"the backup is damaged: {part.name} is missing")

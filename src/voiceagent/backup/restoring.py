@@ -61,10 +61,7 @@ async def restore_backup(path: Path, target: Target, tell: Tell) -> None:
     everything is as it was, or the message says what to do."""
     archive = ArchiveReader(path)
     manifest = await asyncio.to_thread(_check, archive, tell)
-    tell(
-        f"{path} is whole: of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, voiceagent"
-        f" {manifest.version}, {sum(manifest.rows.values())} rows, {len(manifest.parts) - 1} files"
-    )
+    tell(_summary(path, manifest))
     try:
         await asyncio.to_thread(place.finish_moves, target.data_dir)
         await asyncio.to_thread(_check_place, target)
@@ -97,6 +94,13 @@ def _check(archive: ArchiveReader, tell: Tell) -> Manifest:
     return manifest
 
 
+def _summary(path: Path, manifest: Manifest) -> str:
+    return (
+        f"{path} is whole: of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, voiceagent"
+        f" {manifest.version}, {sum(manifest.rows.values())} rows, {len(manifest.parts) - 1} files"
+    )
+
+
 def _check_place(target: Target) -> None:
     if place.is_in_use(target.data_dir):
         raise BackupError(f"the service runs on {target.data_dir}: stop it first")
@@ -111,7 +115,7 @@ def _check_place(target: Target) -> None:
 async def _prepare(
     archive: ArchiveReader, manifest: Manifest, target: Target, prepared: Path, tell: Tell
 ) -> None:
-    await asyncio.to_thread(_write_files, archive, prepared)
+    await asyncio.to_thread(_fill, prepared, archive)
     async with reached(target.url, prepared) as found:
         before = "" if target.url is None else await _making_room(found, target, tell)
         programs = programs_for(found.major, manifest.programs)
@@ -167,24 +171,34 @@ async def _settle(
     """What has happened since the backup was made."""
     if unsent := await settle_database(found.database, manifest.made_at):
         tell(f"{unsent} messages waited to be sent: they are marked as failed, to be sent again")
-    await asyncio.to_thread(_forget_sessions, prepared / _STORE)
-    key = prepared / _KEY
-    if not key.exists():
+    key = _key_of(prepared)
+    if key is None:
         return
     old = target.data_dir / LEDGER
-    if old.exists() and _key_of(target.data_dir) not in (None, _key_of(prepared)):
+    if old.exists() and _key_of(target.data_dir) not in (None, key):
         tell(f"{old} was kept with another key: who was erased there is not known here")
         old = prepared / LEDGER
     erased = await asyncio.to_thread(_all_erased, [prepared / LEDGER, old, *target.ledgers])
     await asyncio.to_thread(add_to_ledger, prepared / LEDGER, erased)
     again = await erase_again(
         found.database,
-        Tombstones(key.read_text().strip().encode()),
+        Tombstones(key),
         prepared,
         erased_since(erased, manifest.made_at),
     )
     if again:
         tell(f"{again} people were erased since the backup: they are erased again")
+
+
+def _fill(prepared: Path, archive: ArchiveReader) -> None:
+    """All that is not in the database; what has to be read of it later is known to be readable
+    then, when it would be too late."""
+    _write_files(archive, prepared)
+    _forget_sessions(prepared / _STORE)
+    try:
+        (_key_of(prepared) or b"").decode()
+    except UnicodeDecodeError as error:
+        raise BackupError(f"the backup is damaged: its {_KEY} is not text") from error
 
 
 def _write_files(archive: ArchiveReader, prepared: Path) -> None:
@@ -218,9 +232,9 @@ def _forget_sessions(store: Path) -> None:
         file.write(line)
 
 
-def _key_of(data_dir: Path) -> str | None:
+def _key_of(data_dir: Path) -> bytes | None:
     try:
-        return (data_dir / _KEY).read_text().strip()
+        return (data_dir / _KEY).read_bytes().strip()
     except FileNotFoundError:
         return None
 

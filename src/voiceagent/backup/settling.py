@@ -126,5 +126,5 @@ def _puts(line: bytes) -> list[tuple[str, str]]:
     """Tables and keys of one line of the sidecar's file; a damaged one it does not read either."""
     try:
         return [(str(put[0]), str(put[1])) for put in json.loads(line[9:])]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return []

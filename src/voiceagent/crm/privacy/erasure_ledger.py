@@ -63,7 +63,7 @@ class ErasureLedger:
 def add_to_ledger(path: Path, erased: Iterable[Erased]) -> None:
     """Have these in it, each once, on the disk. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         there = file.read()
         known = set(there.splitlines(keepends=True))
@@ -94,6 +94,6 @@ def _read(line: str) -> Erased | None:
         told = json.loads(line)
         at = datetime.fromisoformat(told["erased_at"])
         people = [str(digest) for digest in told["people"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return Erased(at, people) if at.tzinfo is not None else None
