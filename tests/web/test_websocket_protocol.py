@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from serving import DEADLINE_S, Server
@@ -84,6 +85,18 @@ def test_a_peer_that_never_answers_is_told_and_closed(server: Server) -> None:
     server.wait_for(r"level=warning .*No pong came from the peer of call_sid=CA_DEAF")
     assert "PNG_PONG_TX call_sid=CA_DEAF" in server.output
     assert "PNG_PONG_RX call_sid=CA_DEAF" not in server.output
+
+
+def test_a_text_that_is_no_utf_8_closes_the_socket_in_one_line(server: Server) -> None:
+    before = len(server.output)
+    with connect(f"ws://127.0.0.1:{server.port}/call") as phone:
+        phone.send(b"\xff", text=True)
+        with pytest.raises(ConnectionClosedError) as closed:
+            phone.recv(DEADLINE_S)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1007
+    server.wait_for("A text that is no UTF-8 from call_sid=-: closing")
+    assert "Traceback" not in server.output[before:]
 
 
 def test_a_socket_that_is_over_waits_for_no_collector(server: Server) -> None:

@@ -140,13 +140,18 @@ class TwilioWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """A message is whole; after our close it is read for nothing."""
-        if self._handover is not None and not self.close_sent:
+        if not self.close_sent:
             data = b"".join(self.frames) if len(self.frames) > 1 else self.frames[0]
             try:
                 message = data.decode() if self.curr_msg_data_type == "text" else data
             except UnicodeDecodeError:
-                pass  # closed for it below
-            else:
+                # As uvicorn does it, but without a traceback for whoever likes to fill the log.
+                _log.warning("A text that is no UTF-8 from call_sid=%s: closing", self._call_sid())
+                self.frames = []
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+            if self._handover is not None:
                 self.frames = []
                 self._handover.add(message)
                 return
