@@ -225,3 +225,22 @@ async def test_each_reader_has_a_language_and_its_direction(
 async def test_a_language_that_was_chosen_is_kept(shown: Console) -> None:
     await shown.text("/console/sign-in", params={"lang": "he"})
     assert 'lang="he"' in await shown.text("/console/sign-in")
+
+
+async def test_the_schema_knows_every_answer_of_a_page(shown: Console) -> None:
+    """What fuzzing by the schema found: pages of errors that it did not name, and redirections of
+    which it said that they were pages."""
+    paths = shown.app.openapi()["paths"]
+    operations = [
+        (path, operation)
+        for path, item in paths.items()
+        for operation in item.values()
+        if path.startswith("/console")
+    ]
+    assert len(operations) > 10
+    for path, operation in operations:
+        answers = operation["responses"]
+        assert "content" not in answers["303"], path
+        for status in ("401", "403", "404", "409", "413", "422", "503"):
+            assert "text/html" in answers[status]["content"], (path, status)
+    assert "text/html" in paths["/console/sign-in"]["post"]["responses"]["429"]["content"]

@@ -199,6 +199,7 @@ def inbox_router(pages: Pages, door: Door, house: InboxHouse, news: ConsoleNews)
         "/console/contacts/{contact_id}/messages",
         summary="Write to a person on WhatsApp",
         status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
     )
     async def write(
         request: Request,
@@ -250,6 +251,7 @@ def inbox_router(pages: Pages, door: Door, house: InboxHouse, news: ConsoleNews)
         "/console/contacts/{contact_id}/agent",
         summary="Take over from the agent, or give back",
         status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
     )
     async def switch(posted: Annotated[Posted, Depends(door.posted)], contact_id: UUID) -> Response:
         mode = _MODES.get(posted.form.get("agent"), "person")
@@ -262,6 +264,7 @@ def inbox_router(pages: Pages, door: Door, house: InboxHouse, news: ConsoleNews)
         "/console/messages/{message_id}/send-again",
         summary="Send a failed message again",
         status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
     )
     async def send_again(
         request: Request,
@@ -285,6 +288,7 @@ def inbox_router(pages: Pages, door: Door, house: InboxHouse, news: ConsoleNews)
         "/console/contacts/{contact_id}/callbacks/{callback_id}/done",
         summary="Note that the person was called back",
         status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
     )
     async def called_back(
         posted: Annotated[Posted, Depends(door.posted)],  # noqa: ARG001

@@ -116,6 +116,7 @@ def live_router(pages: Pages, door: Door, house: LiveHouse) -> APIRouter:
         f"{PATH}/{{call_sid}}/hang-up",
         summary="Say goodbye and end the call",
         status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
     )
     async def hang_up(
         _posted: Annotated[Posted, Depends(door.posted)],
@@ -127,6 +128,7 @@ def live_router(pages: Pages, door: Door, house: LiveHouse) -> APIRouter:
         f"{PATH}/{{call_sid}}/transfer",
         summary="Put the caller through to a person",
         status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
     )
     async def transfer(
         posted: Annotated[Posted, Depends(door.posted)],

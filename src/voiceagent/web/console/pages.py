@@ -36,14 +36,17 @@ _POLICY: Final = (
     " media-src 'self'; connect-src {connect}; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
-_HTML: Final[dict[str, Any]] = {"text/html": {"schema": {"type": "string"}}}
+AS_PAGE: Final[dict[str, Any]] = {"content": {"text/html": {"schema": {"type": "string"}}}}
+"""Of an answer in the OpenAPI."""
 _PAGES: Final[dict[int | str, dict[str, Any]]] = {
     303: {"description": "To the sign-in page, or to the page that shows what was done."},
-    401: {"description": "A script's session is over.", "content": _HTML},
-    403: {"description": "The form was not made for this session.", "content": _HTML},
-    404: {"description": "There is no such record: a page that says so.", "content": _HTML},
-    422: {"description": "It is not possible: a page that says why.", "content": _HTML},
-    503: {"description": "The database is away: a page that says so.", "content": _HTML},
+    401: {"description": "A script's session is over."} | AS_PAGE,
+    403: {"description": "The form was not made for this session."} | AS_PAGE,
+    404: {"description": "There is no such record: a page that says so."} | AS_PAGE,
+    409: {"description": "Somebody was quicker, or it cannot be done now."} | AS_PAGE,
+    413: {"description": "The form is beyond the limits: a page that says so."} | AS_PAGE,
+    422: {"description": "It is not possible: a page that says why."} | AS_PAGE,
+    503: {"description": "The database is away: a page that says so."} | AS_PAGE,
 }
 
 

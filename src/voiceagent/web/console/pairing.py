@@ -131,14 +131,22 @@ def pairing_router(pages: Pages, door: Door, session: SidecarSession) -> APIRout
         return RedirectResponse(PATH, HTTPStatus.SEE_OTHER)
 
     @router.post(
-        f"{PATH}/start", summary="Connect to WhatsApp now", status_code=HTTPStatus.SEE_OTHER
+        f"{PATH}/start",
+        summary="Connect to WhatsApp now",
+        status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
     )
     async def start(
         posted: Annotated[Posted, Depends(door.posted)],  # noqa: ARG001
     ) -> Response:
         return await done(session.start)
 
-    @router.post(f"{PATH}/log-out", summary="Unlink the device", status_code=HTTPStatus.SEE_OTHER)
+    @router.post(
+        f"{PATH}/log-out",
+        summary="Unlink the device",
+        status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
+    )
     async def log_out(
         posted: Annotated[Posted, Depends(door.posted)],  # noqa: ARG001
     ) -> Response:

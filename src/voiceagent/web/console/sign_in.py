@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse
 
 from voiceagent.web.attempts import Attempts
 from voiceagent.web.console.door import PATH, SIGN_IN, Door, Posted, inside
-from voiceagent.web.console.pages import Pages
+from voiceagent.web.console.pages import AS_PAGE, Pages
 from voiceagent.web.forms import TwilioForm
 
 
@@ -46,7 +46,16 @@ def sign_in_router(pages: Pages, door: Door, attempts: Attempts) -> APIRouter:
         texts = pages.texts(request).sign_in
         return page(request, notice=texts.signed_out if out else "", then=inside(next))
 
-    @router.post(SIGN_IN, summary="Sign in with the API key", status_code=HTTPStatus.SEE_OTHER)
+    @router.post(
+        SIGN_IN,
+        summary="Sign in with the API key",
+        status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
+        responses={
+            429: {"description": "Too many wrong keys: a page that says when to try again."}
+            | AS_PAGE
+        },
+    )
     async def sign_in(
         request: Request, form: Annotated[TwilioForm, Depends(door.visitor_posted)]
     ) -> Response:
@@ -72,7 +81,12 @@ def sign_in_router(pages: Pages, door: Door, attempts: Attempts) -> APIRouter:
         door.let_in(request, response, door.sessions.opened(door.now()))
         return response
 
-    @router.post("/console/sign-out", summary="Sign out", status_code=HTTPStatus.SEE_OTHER)
+    @router.post(
+        "/console/sign-out",
+        summary="Sign out",
+        status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
+    )
     async def sign_out(
         request: Request,
         posted: Annotated[Posted, Depends(door.posted)],  # noqa: ARG001
