@@ -1,5 +1,6 @@
 """What was said, what was heard, and what is not said again."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,12 @@ class TestHeard:
     def test_without_timings_it_follows_the_length(self) -> None:
         assert spoken(timings=False).heard(1, 600) == "Great, a"
 
+    def test_without_timings_it_follows_the_length_of_each_sentence(self) -> None:
+        conversation = spoken(timings=False)
+        assert conversation.heard(1, 1000 + 620) == "Great, a house. How many"
+        assert conversation.first_unheard_ms(1, 1000) == 1000
+        assert conversation.first_unheard_ms(1, 1000 + 620) == pytest.approx(1000 + 9000 / 15)
+
     def test_a_sentence_still_being_made_is_estimated(self) -> None:
         conversation = Conversation()
         conversation.sentence_begins(1, "one two three four", 0)
@@ -61,6 +68,71 @@ class TestHeard:
         resumed_ms = conversation.first_unheard_ms(1, heard_ms)
         assert resumed_ms <= heard_ms or resumed_ms in (0.0, 1000.0)
         assert conversation.heard(1, resumed_ms) == conversation.heard(1, heard_ms)
+
+
+class TestGoingOnWhereItWasCut:
+    def test_at_the_first_word_that_was_not_heard_to_its_end(self) -> None:
+        conversation = spoken()
+        at = [conversation.first_unheard_ms(1, heard_ms) for heard_ms in (0, 299, 300, 999, 1000)]
+        assert at == [0, 0, 300, 600, 1000]
+        assert conversation.first_unheard_ms(1, 1350) == 1300
+
+    def test_there_is_none_once_all_was_heard(self) -> None:
+        assert spoken().first_unheard_ms(1, 2000) == 2000
+        assert spoken().first_unheard_ms(1, 2400) == 2400
+        assert Conversation().first_unheard_ms(7, 120) == 120, "nothing was to be said"
+
+    def test_before_a_sentence_it_begins_with_it(self) -> None:
+        conversation = Conversation()
+        conversation.sentence_begins(1, "How many rooms?", 500)
+        assert conversation.first_unheard_ms(1, 200) == 500
+
+    def test_timings_that_come_in_parts_count_together(self) -> None:
+        conversation = Conversation()
+        conversation.sentence_begins(1, "Great, a house.", 100)
+        conversation.words_known(1, [WordTiming(0, 0.0), WordTiming(7, 300.0)])
+        conversation.words_known(1, [WordTiming(9, 600.0)])
+        assert [conversation.first_unheard_ms(1, ms) for ms in (100, 400, 699, 700)] == [
+            100, 400, 400, 700,
+        ]  # fmt: skip
+
+
+class TestASentenceThatBreaksOff:
+    def test_ends_with_the_word_that_had_begun(self) -> None:
+        for at_ms, text in ((0.1, "Great,"), (300, "Great,"), (301, "Great, a"), (800, None)):
+            conversation = Conversation()
+            conversation.sentence_begins(1, "Great, a house.", 0)
+            conversation.words_known(
+                1, [WordTiming(0, 0.0), WordTiming(7, 300.0), WordTiming(9, 600.0)]
+            )
+            conversation.sentence_breaks(1, at_ms)
+            whole = text or "Great, a house."
+            assert conversation.text(1) == whole
+            assert conversation.heard(1, at_ms) == whole, "what there is of it was heard"
+            assert conversation.first_unheard_ms(1, at_ms + 500) == at_ms + 500
+            assert conversation.settle(1, at_ms) == Exchange("agent", whole)
+
+    def test_before_its_first_word_was_none(self) -> None:
+        conversation = spoken()
+        conversation.sentence_begins(1, "Shall we?", 2000)
+        conversation.sentence_breaks(1, 2000)
+        assert conversation.text(1) == TEXT
+
+    def test_leaves_the_one_before_it_as_it_is(self) -> None:
+        conversation = spoken()
+        conversation.sentence_begins(1, "one two three", 2000)
+        conversation.sentence_breaks(1, 2000 + 65 * 5)
+        assert conversation.text(1) == f"{TEXT} one two"
+
+    def test_forgets_when_the_words_would_have_come_that_are_never_said(self) -> None:
+        conversation = Conversation()
+        conversation.sentence_begins(1, "Great, a house.", 0)
+        conversation.words_known(
+            1, [WordTiming(0, 0.0), WordTiming(7, 300.0), WordTiming(9, 600.0)]
+        )
+        conversation.sentence_breaks(1, 400)
+        assert conversation.first_unheard_ms(1, 350) == 300
+        assert conversation.heard(1, 399) == "Great,"
 
 
 class TestMemory:
@@ -86,6 +158,60 @@ class TestMemory:
         conversation = Conversation()
         conversation.caller_said("")
         assert conversation.history == ()
+
+    def test_the_oldest_of_a_call_without_end_is_forgotten(self) -> None:
+        conversation = Conversation()
+        for number in range(1000):
+            conversation.caller_said(f"number {number}")
+        kept = [exchange.text for exchange in conversation.history]
+        assert kept == [f"number {number}" for number in range(1000 - len(kept), 1000)]
+        assert 200 < len(kept) < 1000, "an hour's talk is kept, not everything"
+
+    def test_tells_what_was_said_last(self) -> None:
+        conversation = spoken()
+        assert conversation.last is None
+        conversation.caller_said("a house")
+        assert conversation.last == Exchange("caller", "a house")
+        conversation.settle(1, None)
+        assert conversation.last == Exchange("agent", TEXT)
+
+    def test_what_turns_out_to_be_secret_is_remembered_as_it_is_shown(self) -> None:
+        conversation = Conversation()
+        for text in ("4242", "4242", "thanks"):
+            conversation.caller_said(text)
+        conversation.caller_had_said("4242", "••••")
+        assert [exchange.text for exchange in conversation.history] == ["4242", "••••", "thanks"]
+        conversation.caller_had_said("4242", "••••")
+        assert [exchange.text for exchange in conversation.history] == ["••••", "••••", "thanks"]
+        conversation.caller_had_said("never said", "••••")
+        assert [exchange.text for exchange in conversation.history] == ["••••", "••••", "thanks"]
+        conversation.caller_had_said("thanks", "•••")
+        assert conversation.last == Exchange("caller", "•••")
+
+    def test_before_anything_was_said_there_is_nothing_to_hide(self) -> None:
+        conversation = Conversation()
+        conversation.caller_had_said("4242", "••••")
+        assert conversation.history == ()
+
+    def test_a_reply_is_settled_once(self) -> None:
+        conversation = spoken()
+        conversation.settle(1, None)
+        assert conversation.settle(1, None) is None
+        assert len(conversation.history) == 1
+
+    def test_supposes_what_will_have_been_said_and_changes_nothing(self) -> None:
+        conversation = spoken()
+        conversation.caller_said("a house")
+        supposed = conversation.supposing("with four rooms", 1, 1400)
+        assert supposed == (
+            Exchange("caller", "a house"),
+            Exchange("agent", "Great, a house. How", cut=True),
+            Exchange("caller", "with four rooms"),
+        )
+        assert conversation.supposing("four", 1, 2000)[1] == Exchange("agent", TEXT)
+        assert conversation.supposing("four", 1, 0)[1:] == (Exchange("caller", "four"),)
+        assert conversation.supposing("four", 9, 2000)[1:] == (Exchange("caller", "four"),)
+        assert conversation.history == (Exchange("caller", "a house"),)
 
 
 class TestRepetition:
@@ -136,6 +262,69 @@ class TestRepetition:
         conversation.caller_said("pardon")
         assert conversation.admit(2, "Of course.")
         assert conversation.admit(2, "Great, a house.")
+
+    def test_a_sentence_without_words_is_not_said(self) -> None:
+        conversation = Conversation()
+        assert not conversation.admit(1, "…")
+        assert conversation.held_back(1) == []
+
+    def test_a_question_may_be_asked_again_and_one_within_a_reply_not(self) -> None:
+        conversation = Conversation()
+        conversation.sentence_begins(1, "How many rooms?", 0)
+        conversation.settle(1, None)
+        conversation.caller_said("well")
+        assert conversation.admit(2, "How many rooms? ")
+        assert not conversation.admit(2, "How many rooms?")
+
+    def test_a_reply_of_nothing_else_is_cut_to_its_last_sentence(self) -> None:
+        conversation = Conversation()
+        for sentence, start_ms in (("We are open.", 0.0), ("Until five.", 1000.0)):
+            conversation.sentence_begins(1, sentence, start_ms)
+            conversation.sentence_ends(1, start_ms + 1000)
+        conversation.settle(1, 2000)
+        conversation.caller_said("pardon")
+        assert not conversation.admit(2, "We are open.")
+        assert not conversation.admit(2, "Until five.")
+        assert conversation.held_back(2) == ["Until five."]
+        assert conversation.held_back(2) == [], "told once"
+        assert not conversation.admit(2, "Until five."), "and said once"
+        assert conversation.admit(2, "On Sundays too.")
+        assert conversation.held_back(3) == [], "nothing was asked of it"
+
+    def test_a_reply_of_one_sentence_is_said_again_for_want_of_another(self) -> None:
+        conversation = Conversation()
+        conversation.sentence_begins(1, "Until five.", 0)
+        conversation.settle(1, None)
+        conversation.caller_said("pardon")
+        assert not conversation.admit(2, "Until five.")
+        assert conversation.held_back(2) == ["Until five."]
+
+    def test_the_introduction_may_say_what_an_earlier_one_said(self) -> None:
+        conversation = Conversation()
+        introduce(conversation, heard_ms=None)
+        assert conversation.admit(2, "Hello, this is Home Line.", introduction=True) is False, (
+            "not as the very next reply"
+        )
+        conversation.sentence_begins(3, "A house, good.", 0)
+        conversation.settle(3, None)
+        assert conversation.admit(4, "Hello, this is Home Line.", introduction=True)
+
+    def test_words_that_were_the_caller_s_own_before_the_last_are_no_reason(self) -> None:
+        conversation = Conversation()
+        for said in ("are you open", "and tomorrow", "are you open"):
+            conversation.caller_said(said)
+        conversation.sentence_begins(1, "Until five.", 0)
+        conversation.settle(1, None)
+        assert not conversation.admit(2, "Until five.")
+
+    def test_silence_does_not_change_what_was_said_last(self) -> None:
+        conversation = Conversation()
+        conversation.caller_said("are you open")
+        conversation.sentence_begins(1, "Until five.", 0)
+        conversation.settle(1, None)
+        conversation.caller_said("")
+        conversation.caller_said("are you open")
+        assert conversation.admit(2, "Until five.")
 
 
 def introduce(conversation: Conversation, heard_ms: float | None) -> None:
