@@ -65,11 +65,12 @@ class RecordingNotice:
 
     def __init__(self, tape: Tape | None) -> None:
         """None: the call is not recorded, and nothing is due."""
-        self._tape = tape
+        self._tape = tape or Unrecorded()
         self._reply: int | None = None
         """In which it is said."""
         self._text = ""
-        self._begun = 0
+        self._begun: set[int] = set()
+        """Replies that began with it and were played; one may be stopped and go on."""
         self._is_settled = tape is None
 
     def is_due(self, reply: int) -> bool:
@@ -82,10 +83,10 @@ class RecordingNotice:
 
     def frames_begin(self, reply: int, now_ms: float) -> None:
         """The reply begins to be played."""
-        if not self._is_settled and reply == self._reply and self._tape is not None:
-            if self._begun == 0:
+        if self.is_awaited(reply):
+            if not self._begun:
                 self._tape.begin(now_ms)
-            self._begun += 1
+            self._begun.add(reply)
 
     def is_awaited(self, reply: int) -> bool:
         """Whether it matters how much of this reply is heard."""
@@ -93,13 +94,13 @@ class RecordingNotice:
 
     def heard(self, reply: int, text: str) -> None:
         """So much of the reply has been heard."""
-        if self.is_awaited(reply) and text.startswith(self._text) and self._tape is not None:
+        if self.is_awaited(reply) and text.startswith(self._text):
             self._is_settled = True
             self._tape.notice_heard()
 
     def reply_over(self, reply: int, text: str) -> None:
         """The reply has ended; this was heard of it."""
         self.heard(reply, text)
-        if self.is_awaited(reply) and self._begun >= MOST_NOTICES and self._tape is not None:
+        if self.is_awaited(reply) and len(self._begun) >= MOST_NOTICES:
             self._is_settled = True
             self._tape.give_up()
