@@ -15,6 +15,7 @@ from emulators.twilio_rest import Fault as TwilioFault
 from voiceagent.crm.messages.drafts import Draft, Routes
 from voiceagent.crm.messages.outbox import OutboxRepository
 from voiceagent.crm.postgres.database import Database
+from voiceagent.errors import OutcomeUnknown
 from voiceagent.twilio.request_threads import THREADS
 from voiceagent.whatsapp.news import MessageNews
 from voiceagent.whatsapp.outbox import LEASE_S, NOTE_TRIES, SEND_DEADLINE_S, Outbox
@@ -355,5 +356,30 @@ async def test_what_the_sidecar_was_perhaps_told_is_asked_about_first(
         await settled(one, "sent")
         assert [request.method for request in emulator.requests] == ["GET", "POST"]
         assert len(emulator.wire) == 1
+        work.cancel()
+        await asyncio.wait([work])
+
+
+async def test_a_claim_without_an_answer_holds_nothing_up(
+    database: Database, tmp_path: Path, emulator: SidecarEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(database, tmp_path, emulator, sends=False) as one:
+        await put(one, "one")
+        claim = one.office.outbox.claim
+        lost: list[Any] = []
+
+        async def answer_lost_once(*args: Any) -> Any:
+            letters = await claim(*args)
+            if letters and not lost:
+                lost.extend(letters)
+                raise OutcomeUnknown("the database did not answer")
+            return letters
+
+        monkeypatch.setattr(one.office.outbox, "claim", answer_lost_once)
+        work = asyncio.create_task(one.office.run())
+        async with asyncio.timeout(LEASE_S / 3):
+            await settled(one, "sent")
+        assert len(lost) == 1
+        assert [request.method for request in emulator.requests] == ["POST"]
         work.cancel()
         await asyncio.wait([work])

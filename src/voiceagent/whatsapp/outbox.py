@@ -8,17 +8,18 @@ asked about before it is sent. It decides neither what is written nor to whom.
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from voiceagent.crm.messages.outbox import Letter, OutboxRepository
 from voiceagent.crm.postgres.database import QUERY_DEADLINE_S
 from voiceagent.crm.postgres.outage import Outage
 from voiceagent.crm.recording.message_models import Provider
 from voiceagent.crm.recording.message_records import say_that_it_left
-from voiceagent.errors import ProviderError
+from voiceagent.errors import OutcomeUnknown, ProviderError
 from voiceagent.whatsapp.delivery import Complaints, Gate, LetGo, Settle, Wait, step_after
 from voiceagent.whatsapp.news import KnownFate, MessageNews
 from voiceagent.whatsapp.ports import Carrier, NotSent, Outcome, Settled, Unclear
@@ -36,6 +37,8 @@ _SPARE_S: Final = 2.0
 """For a busy machine."""
 LEASE_S: Final = QUERY_DEADLINE_S + SEND_DEADLINE_S + _NOTES_S + _SPARE_S
 """Longer than a claim, its attempt and the notes of the outcome can last together."""
+_IN_VAIN: Final = 32
+"""So many unanswered claims are remembered: all of a lease's time, each takes its deadline."""
 _LAST_S: Final = 5.0
 """How long attempts under way may go on at the end."""
 
@@ -68,6 +71,7 @@ class Outbox:
             provider: set() for provider in carriers
         }
         self._full: dict[Provider, bool] = {}
+        self._in_vain: deque[UUID] = deque(maxlen=_IN_VAIN)
         self._wake = asyncio.Event()
         self._outage = Outage(
             lambda why: _log.warning("messages wait: the database is away why=%r", why)
@@ -120,8 +124,13 @@ class Outbox:
         # Of each round its own: what an earlier round of this process lost is another's as well.
         owner = uuid4()
         try:
-            letters = await self._repository.claim(provider, room, owner, self._lease_s)
+            letters = await self._repository.claim(
+                provider, room, owner, self._lease_s, self._in_vain
+            )
         except ProviderError as error:
+            if isinstance(error, OutcomeUnknown):
+                # Done or not: nobody waits for that lease to end.
+                self._in_vain.append(owner)
             self._outage.met(str(error))
             return
         self._outage.over()

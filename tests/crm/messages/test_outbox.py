@@ -282,6 +282,20 @@ class TestClaiming:
         await outbox.settle(taken, "sent", "3EB0")
         assert (await messages.get(put.message_id)).external_id == "3EB0"
 
+    async def test_what_a_claim_took_whose_answer_was_lost_is_due_at_once_and_was_not_begun(
+        self, outbox: OutboxRepository
+    ) -> None:
+        await outbox.put(Draft(CALLER, "hi"))
+        first, second = uuid4(), uuid4()
+        assert len(await outbox.claim("baileys", 1, first, 30)) == 1
+        assert await claim(outbox) == []
+        [again] = await outbox.claim("baileys", 1, second, 30, [first])
+        assert (again.owner, again.was_begun) == (second, False)
+        # Lost twice, and the second one may have been another's in truth.
+        [third] = await outbox.claim("baileys", 1, uuid4(), 30, [first, second])
+        assert third.was_begun
+        assert await outbox.claim("baileys", 1, uuid4(), 30, [first, second]) == []
+
     async def test_what_is_postponed_waits_and_blocks_its_contact_only(
         self, outbox: OutboxRepository, messages: MessagesRepository
     ) -> None:

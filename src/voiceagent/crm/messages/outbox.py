@@ -38,10 +38,12 @@ _ANSWERED = "UPDATE message_keys SET in_flight_until = NULL WHERE key = $1"
 # Materialised: a subquery that is evaluated twice would lock, and lease, more than its limit.
 _CLAIM = """
 WITH due AS MATERIALIZED (
-    SELECT o.seq, o.state AS was
+    SELECT o.seq,
+           CASE WHEN o.attempts = 1 AND o.lease_owner = ANY($5) THEN 'queued' ELSE o.state END
+           AS was
     FROM outbox o
     WHERE o.provider = $1 AND o.next_attempt_at <= now()
-      AND (o.lease_until IS NULL OR o.lease_until <= now())
+      AND (o.lease_until IS NULL OR o.lease_until <= now() OR o.lease_owner = ANY($5))
       AND NOT EXISTS (
           SELECT 1 FROM outbox earlier
           WHERE earlier.contact_id = o.contact_id AND earlier.seq < o.seq)
@@ -242,12 +244,21 @@ class OutboxRepository:
         return put
 
     async def claim(
-        self, provider: Provider, limit: int, owner: UUID, lease_s: float
+        self,
+        provider: Provider,
+        limit: int,
+        owner: UUID,
+        lease_s: float,
+        in_vain: Sequence[UUID] = (),
     ) -> Sequence[Letter]:
         """Up to `limit` letters that are due, at most one of each contact, the oldest first;
-        nobody else gets them for `lease_s`."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(_CLAIM, provider, limit, owner, lease_s)
+        nobody else gets them for `lease_s`. What owners `in_vain` may hold is due at once: their
+        claims were never answered, so nothing was begun by them.
+
+        Raises `OutcomeUnknown` when this one is not answered either.
+        """
+        async with self._database.statement() as connection:
+            rows = await connection.fetch(_CLAIM, provider, limit, owner, lease_s, list(in_vain))
         return [_letter(row, owner) for row in sorted(rows, key=lambda row: row["seq"])]
 
     async def settle(
