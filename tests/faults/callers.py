@@ -115,8 +115,12 @@ class Callers:
             for index in itertools.count(len(self.lines)):
                 tasks.create_task(self._new_call(index))
                 await asyncio.sleep(NEXT_CALL_S)
-                if any(call.as_usual for call in self.new):
+                if self._one_was_answered:
                     return
+
+    @property
+    def _one_was_answered(self) -> bool:
+        return any(call.as_usual for call in self.new)
 
     async def _new_call(self, index: int) -> None:
         rang_s = asyncio.get_running_loop().time()
@@ -128,6 +132,8 @@ class Callers:
         as_usual, looked_at = False, 0
         while asyncio.get_running_loop().time() < deadline_s and not line.result.done():
             await asyncio.sleep(0.2)
+            if self._one_was_answered:
+                break  # whoever rang later has nothing to add
             call = line.call
             if len(call.line.spans) > looked_at and call.line.quiet_for_ms(call.now_ms) > 0:
                 looked_at = len(call.line.spans)

@@ -4,6 +4,7 @@ Each is one row of the table. Nothing is measured here.
 """
 
 import asyncio
+import atexit
 import os
 import shutil
 import signal
@@ -108,6 +109,7 @@ async def _jump(house: House, _callers: Callers, off_s: float) -> None:
 def _clock(name: str, off_s: float) -> Fault:
     file = Path(f"/tmp/voiceagent-clock-{os.getpid()}")  # noqa: S108 - of this process only
     file.write_text("0")
+    atexit.register(file.unlink, missing_ok=True)
     plan = Plan(application="faults.jumping_clock:app", environ={"JUMP_FILE": str(file)})
     return Fault(name, partial(_jump, off_s=off_s), partial(_jump, off_s=0.0), plan)
 
@@ -175,8 +177,15 @@ def all_faults() -> dict[str, Fault]:
         ),
         "silent": _of_way("network: all connections half-open", SILENT, *everything, plan=AWAY),
         "dns-fails": Fault(
-            "DNS: every name fails, connections cut",
+            "DNS: SERVFAIL at once, connections cut",
             _names("fails"),
+            _names_back,
+            BY_NAME,
+            why_not=_no_mount,
+        ),
+        "dns-unknown": Fault(
+            "DNS: NXDOMAIN at once, connections cut",
+            _names("unknown"),
             _names_back,
             BY_NAME,
             why_not=_no_mount,

@@ -9,6 +9,7 @@ import asyncio
 import os
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,13 +25,15 @@ from faults.house import House, Plan, ServiceInHouse, running
 from faults.listeners import HeardSpeech, heard_of, longest_silence_ms
 from faults.traffic import Traffic
 from voiceagent.simulator.results import CallResult
-from whole_service import OK, Line
+from whole_service import Line
 
 ANSWERS: Final = HEBREW | ENGLISH
 LONGEST_S: Final = 45.0
 """A recovery that takes longer than this is told as such."""
 POLL_S: Final = 0.2
-WELL: Final = ("parts", "records", "messages")
+PARTS: Final = {"db": "database", "stt": "ears", "tts": "voice"}
+"""Of `/readyz`, and how they are named here."""
+WELL: Final = (*PARTS.values(), "records", "messages")
 """What is looked at all the time."""
 QUEUED: Final = 200
 """More records than this are not only on their way."""
@@ -83,6 +86,19 @@ class Sentence:
     """Its earliest place in a call."""
 
 
+class Stages:
+    """How long each of them took, in seconds; the first one begins when this is made."""
+
+    def __init__(self) -> None:
+        self.took_s: dict[str, float] = {}
+        self._since_s = time.monotonic()
+
+    def over(self, stage: str) -> None:
+        """It has ended, and the next one begins."""
+        now_s = time.monotonic()
+        self.took_s[stage], self._since_s = now_s - self._since_s, now_s
+
+
 @dataclass
 class Outcome:
     """What became of it."""
@@ -110,6 +126,8 @@ class Outcome:
     starved_s: float = 0.0
     """How long one of the processes was kept from running by other programs of the machine, at
     worst: what is measured then is the machine, not the service."""
+    stages: Stages = field(default_factory=Stages)
+    """Of the trial itself."""
 
 
 async def run(
@@ -120,20 +138,24 @@ async def run(
     pace: Pace = USUAL_PACE,
 ) -> Outcome:
     """Try it; `keep`: where the service's log goes."""
+    outcome = Outcome(calls=calls)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         place = Path(folder)
         place.chmod(0o755)  # noqa: ASYNC240 - nothing goes on yet
         with _disk(place / "data", fault.disk_mb):
             async with running(place, fault.plan, phrases.said) as house:
+                outcome.stages.over("start")
                 try:
-                    return await _try(fault, house, phrases, calls, pace)
+                    await _try(fault, house, phrases, pace, outcome)
                 finally:
                     if keep is not None:
                         await asyncio.to_thread(keep.write_text, house.service.output)
+    outcome.stages.over("stop")
+    return outcome
 
 
-async def _try(fault: Fault, house: House, phrases: Phrases, calls: int, pace: Pace) -> Outcome:
-    outcome = Outcome(calls=calls)
+async def _try(fault: Fault, house: House, phrases: Phrases, pace: Pace, outcome: Outcome) -> None:
+    calls, stages = outcome.calls, outcome.stages
     traffic = Traffic(house)
     async with calling(house, phrases) as callers:
         going_on = asyncio.create_task(traffic.run())
@@ -147,7 +169,9 @@ async def _try(fault: Fault, house: House, phrases: Phrases, calls: int, pace: P
         await fault.strike(house, callers)
         await asyncio.sleep(fault.seconds)
         await fault.mend(house, callers)
+        stages.over("calls and fault")
         outcome.recovery_s = await _recovery(house, callers, traffic)
+        stages.over("recovery")
         await asyncio.sleep(pace.after_s)
         outcome.starved_s = max(
             _waited_s(pid) - before for pid, before in zip(pids, waited_s, strict=True)
@@ -155,14 +179,17 @@ async def _try(fault: Fault, house: House, phrases: Phrases, calls: int, pace: P
         outcome.lag_ms = callers.exchange.worst_lag_ms
         until_ms = {line.call_sid: line.call.now_ms for line in callers.lines}
         results = await callers.hang_up()
+        stages.over("hang up")
         traffic.end()
         await going_on
+        stages.over("last requests")
         outcome.again, outcome.bad_answers = traffic.again, traffic.bad_answers
         outcome.lost = await traffic.lost()
+        stages.over("count")
         for line, result in zip(callers.lines, results, strict=True):
             end_ms = min(until_ms[line.call_sid], result.duration_ms)
             await _look(house, outcome, line, result, end_ms)
-    return outcome
+        stages.over("listen")
 
 
 async def _recovery(house: House, callers: Callers, traffic: Traffic) -> dict[str, float]:
@@ -196,8 +223,9 @@ def _states(house: House, traffic: Traffic) -> dict[str, bool]:
 
 
 def _told_by(service: ServiceInHouse) -> dict[str, bool]:
+    parts = service.parts()
     return {
-        "parts": service.parts() == OK,
+        **{name: parts[part] == "ok" for part, name in PARTS.items()},
         "records": service.figure("voiceagent_records_journaled") == 0
         and service.figure("voiceagent_records_queued") < QUEUED,
     }

@@ -35,6 +35,8 @@ TOKEN: Final = "the-token-of-this-run"
 PUBLIC: Final = "https://own.example.com"
 NAME_SERVER: Final = "127.0.0.77"
 DOMAIN: Final = "faults.test"
+NAME_FAULTS: Final = {"fails": 2, "unknown": 3}
+"""What the name server answers at once: SERVFAIL, NXDOMAIN."""
 PUT_THROUGH: Final = "רגע, אני מעבירה."
 HTTP_WAYS: Final = ("llm", "sidecar", "twilio", "paypal")
 ALL_WAYS: Final = ("stt", "tts", *HTTP_WAYS)
@@ -255,7 +257,7 @@ class NameServer:
 
     def __init__(self) -> None:
         self.fault: str = ""
-        """`fails`: SERVFAIL; `silent`: no answer."""
+        """One of `NAME_FAULTS`, or `silent`: no answer."""
         self.asked = 0
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -284,8 +286,8 @@ class _Names(asyncio.DatagramProtocol):
         end = data.index(b"\0", 12) + 5
         kind = struct.unpack_from("!H", data, end - 4)[0]
         question = data[12:end]
-        is_known = kind == 1 and self._owner.fault != "fails"
-        code = 2 if self._owner.fault == "fails" else 0
+        code = NAME_FAULTS.get(self._owner.fault, 0)
+        is_known = kind == 1 and not code
         head = data[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, int(is_known), 0, 0)
         answer = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 1, 4) + socket.inet_aton("127.0.0.1")
         self._transport.sendto(head + question + (answer if is_known else b""), address)
