@@ -16,6 +16,34 @@ def test_decodes_as_g711_says() -> None:
     assert pcm.tolist() == list(G711_DECODED.values())
 
 
+STEPS = [1] + [2] * 15 + [step for power in range(2, 9) for step in [2**power] * 16]
+"""Between the decision values of G.711 table 2a, from 0 to 8159 of 8192."""
+
+
+def test_encodes_as_g711_says() -> None:
+    decisions = np.cumsum(STEPS)
+    assert decisions[-1] == 8159
+    magnitudes = np.arange(8192)
+    # Codes count downwards from 0xFF and, of negative values, from 0x7F.
+    steps = np.minimum(np.searchsorted(decisions, magnitudes, side="right"), 127)
+    codes = audio._encode_table()  # made anew: the one in use is of the time of the import
+    positive = codes[(magnitudes * 4).astype(np.uint16)]
+    negative = codes[(-magnitudes[1:] * 4).astype(np.int16).view(np.uint16)]
+    assert positive.tolist() == (0xFF - steps).tolist()
+    assert negative.tolist() == (0x7F - steps[1:]).tolist()
+    assert codes[0x8000] == 0x00
+    assert audio.pcm16_to_ulaw(np.array([0, 32767, -32768], dtype=np.int16)) == b"\xff\x80\x00"
+
+
+def test_the_table_decodes_as_g711_says() -> None:
+    values = audio._decode_table().astype(int)
+    # Each code stands for the middle between two decision values, in 16 bits.
+    bounds = np.cumsum([0, *STEPS])
+    middles = 2 * (bounds[1:-1] + bounds[2:])
+    assert values[0xFF - np.arange(128)].tolist() == [0, *middles]
+    assert values[0x7F - np.arange(128)].tolist() == [0, *-middles]
+
+
 def test_every_code_survives_the_round_trip() -> None:
     codes = bytes(range(256))
     again = audio.pcm16_to_ulaw(audio.ulaw_to_pcm16(codes))

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from warped_time import on_warped_time
 
 from voiceagent.call import registry as registry_module
 from voiceagent.call.glimpse import Glimpse
@@ -70,18 +71,102 @@ async def test_a_call_that_fails_is_let_go() -> None:
 
 
 async def test_sockets_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry_module, "_HANDSHAKES", 0)
-    registry = CallRegistry(1)
+    monkeypatch.setattr(registry_module, "_HANDSHAKES", 1)
+    registry = CallRegistry(2)
     release = asyncio.Event()
 
     async def wait() -> None:
         await release.wait()
 
-    first = asyncio.create_task(registry.hold_socket(wait))
+    held = [asyncio.create_task(registry.hold_socket(wait)) for _ in range(3)]
     await asyncio.sleep(0)
     assert await registry.hold_socket(wait) is False
     release.set()
-    assert await first is True
+    assert await asyncio.gather(*held) == [True, True, True]
+    assert await registry.hold_socket(wait) is True
+
+
+async def test_a_socket_that_fails_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "_HANDSHAKES", 0)
+    registry, ran = CallRegistry(1), list[str]()
+
+    async def fail() -> None:
+        raise RuntimeError
+
+    async def work() -> None:
+        ran.append("work")
+
+    with pytest.raises(RuntimeError):
+        await registry.hold_socket(fail)
+    assert await registry.hold_socket(work) is True
+    assert ran == ["work"]
+
+
+async def test_while_it_drains_no_socket_is_taken() -> None:
+    registry, ran = CallRegistry(5), list[str]()
+
+    async def work() -> None:
+        ran.append("work")
+
+    await registry.drain(60)
+    assert await registry.hold_socket(work) is False
+    assert ran == []
+
+
+async def test_of_two_calls_the_first_end_does_not_end_the_draining() -> None:
+    registry = CallRegistry(5)
+    first, second = Call("CA1"), Call("CA2")
+    tasks = await hold(registry, first, second)
+    drain = asyncio.create_task(registry.drain(60))
+    first.over.set()
+    await tasks[0]
+    await asyncio.sleep(0)
+    assert not drain.done()
+    second.over.set()
+    await asyncio.gather(drain, *tasks)
+
+
+@on_warped_time
+async def test_draining_takes_its_deadline_and_two_goodbyes_at_most() -> None:
+    registry = CallRegistry(5)
+    call = Call("CA1", polite=False)
+    (task,) = await hold(registry, call)
+    call.end = call.heard.append  # type: ignore[method-assign] # it hangs even when it is cut
+    told = list[tuple[float, str]]()
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    drain = asyncio.create_task(registry.drain(60))
+    while not drain.done():
+        await asyncio.sleep(1)
+        told += [(loop.time() - began_s, word) for word in call.heard[len(told) :]]
+    assert [word for _, word in told] == ["farewell", "drain"]
+    assert [at for at, _ in told] == [pytest.approx(60, abs=1), pytest.approx(75, abs=1)]
+    assert loop.time() - began_s == pytest.approx(90, abs=1)
+    call.over.set()
+    await task
+
+
+@on_warped_time
+async def test_draining_ends_with_the_goodbye_of_the_last_call() -> None:
+    registry = CallRegistry(5)
+    call = Call("CA1")
+    (task,) = await hold(registry, call)
+    began_s = asyncio.get_running_loop().time()
+    await registry.drain(60)
+    assert asyncio.get_running_loop().time() - began_s == pytest.approx(60)
+    await task
+    assert call.heard == ["farewell"]
+
+
+@on_warped_time
+async def test_draining_ends_with_the_last_call_that_is_cut() -> None:
+    registry = CallRegistry(5)
+    (task,) = await hold(registry, Call("CA1", polite=False))
+    began_s = asyncio.get_running_loop().time()
+    await registry.drain(60)
+    assert asyncio.get_running_loop().time() - began_s == pytest.approx(75)
+    assert registry.live == 0
+    await task
 
 
 async def test_draining_waits_for_the_calls_on_the_line() -> None:
