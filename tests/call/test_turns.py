@@ -15,6 +15,7 @@ from voiceagent.call.turn_events import (
     Action,
     Arrived,
     BackFromTransfer,
+    Begin,
     Closed,
     CompleteReply,
     Connect,
@@ -175,6 +176,28 @@ class TestEndOfUtterance:
         only(actions, UtteranceStarted)
         assert only(actions, UtterancePaused).audio_ms == 20 * 32
 
+    def test_its_beginning_is_told_as_it_was(self) -> None:
+        world = listening()
+        world.hear(10, voiced=False)
+        assert world.turns.voice_began_audio_ms == 10 * 32, "nobody speaks: the present"
+        assert none_of(world.hear(2, voiced=True), UtteranceStarted)
+        began = only(world.hear(1, voiced=True), UtteranceStarted)
+        assert began.audio_ms == 10 * 32
+        world.hear(5, voiced=True)
+        assert world.turns.voice_began_audio_ms == 10 * 32
+        world.hear(3, voiced=False)
+        world.recognise("two rooms", length_ms=256, ago_ms=96)
+        ended = only(world.hear(10, voiced=False), UtteranceEnded)
+        assert (ended.started_audio_ms, ended.ended_audio_ms) == (10 * 32, 18 * 32)
+
+    def test_last_words_are_not_awaited_for_ever_on_a_dead_line(self) -> None:
+        world = listening()
+        world.hear(60, voiced=True)
+        world.recognise("I want to", length_ms=600, ago_ms=900)
+        assert none_of(world.hear(18, voiced=False), UtteranceEnded)
+        ended = only(world.wait(500), UtteranceEnded)
+        assert (ended.text, ended.recognition_wait_ms) == ("I want to", 400)
+
     def test_a_short_pause_does_not_end_it(self) -> None:
         world = listening()
         actions = world.hear(20, voiced=True)
@@ -210,9 +233,11 @@ class TestEndOfUtterance:
 
     def test_a_cough_is_let_pass_without_an_answer(self) -> None:
         world = listening()
-        actions = world.hear(8, voiced=True) + world.hear(90, voiced=False)
-        only(actions, UtteranceDropped)
-        assert none_of(actions, UtteranceEnded)
+        for windows in (8, 9):
+            actions = world.hear(windows, voiced=True) + world.hear(90, voiced=False)
+            assert only(actions, UtteranceDropped).text == ""
+            assert none_of(actions, UtteranceEnded)
+        only(world.hear(10, voiced=True) + world.hear(90, voiced=False), UtteranceEnded)
 
     def test_long_speech_without_words_deserves_a_retry(self) -> None:
         world = listening()
@@ -233,7 +258,7 @@ class TestOneAnswerPerUtterance:
         world = listening()
         world.utter("two million")
         actions = world.recognise("two million", length_ms=900, ago_ms=400)
-        only(actions, LateRecognition)
+        assert only(actions, LateRecognition).text == "two million"
         assert none_of(actions, Think)
 
     def test_the_overlap_of_a_later_final_is_cut(self) -> None:
@@ -366,6 +391,14 @@ class TestGuessing:
         world = speaking()
         assert none_of(world.utter("mm-hm", windows=10), Guess)
 
+    def test_nor_are_words_beside_keys(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.other(3, 0)
+        actions = world.hear(2, voiced=False)
+        actions += world.recognise("I want to buy", final=False, ago_ms=64)
+        assert none_of(actions, Guess)
+
     def test_keys_drop_it(self) -> None:
         world = listening()
         self.pause_after(world, "I want to buy")
@@ -467,6 +500,7 @@ class TestTransfer:
         world.introductions = 1
         actions = world.send(BackFromTransfer())
         assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+        assert not world.send(Begin()), "they know who is speaking"
         world.release(world.reply, 1500)
         world.play_out()
         only(world.utter("then take a message"), Think)
@@ -532,8 +566,22 @@ class TestBargeIn:
         actions = world.hear(3, voiced=True) + world.hear(10, voiced=False)
         assert none_of(actions, StopSpeaking)
 
+    def test_each_is_counted(self) -> None:
+        world = speaking()
+        for _ in range(3):
+            world.utter("no wait I mean a flat")
+            world.answer()
+        assert world.turns.counters.barge_ins == 3
+
 
 class TestFalseInterruption:
+    def test_each_is_counted(self) -> None:
+        world = speaking(length_ms=60_000)
+        for _ in range(3):
+            world.hear(8, voiced=True)
+            world.hear(70, voiced=False)
+        assert world.turns.counters.false_interruptions == 3
+
     def test_a_cough_is_resumed_after_two_seconds(self) -> None:
         world = speaking()
         actions = world.hear(8, voiced=True) + world.hear(70, voiced=False)
@@ -551,7 +599,9 @@ class TestFalseInterruption:
     def test_a_back_channel_leaves_the_floor_with_the_agent(self) -> None:
         for text in ("mm-hm", "כן כן", "okay", "אהה"):
             world = speaking()
-            only(world.utter(text, windows=10), ResumeSpeaking)
+            actions = world.utter(text, windows=10)
+            only(actions, ResumeSpeaking)
+            assert only(actions, UtteranceDropped).text == text
             assert world.turns.state is State.SPEAKING
 
     def test_the_agent_goes_on_within_300_ms_of_the_word(self) -> None:
@@ -589,9 +639,36 @@ class TestFalseInterruption:
         only(actions, StopSpeaking)
         assert only(actions, Think).text == "no stop"
 
+    def coughed(self) -> World:
+        """The agent was stopped by a noise and has gone on speaking."""
+        world = speaking(length_ms=20_000)
+        world.hear(8, voiced=True)
+        world.hear(70, voiced=False)
+        assert world.turns.state is State.SPEAKING
+        return world
+
+    def test_a_late_back_channel_does_not_stop_the_agent_again(self) -> None:
+        world = self.coughed()
+        assert not world.recognise("okay", length_ms=250, ago_ms=70 * 32)
+        actions = world.recognise("okay but no", length_ms=250, ago_ms=70 * 32)
+        assert [type(action) for action in actions] == [LateRecognition], "its words were final"
+
+    def test_but_it_may_still_grow_into_an_answer(self) -> None:
+        world = self.coughed()
+        assert not world.recognise("okay", final=False, length_ms=250, ago_ms=70 * 32)
+        actions = world.recognise("okay but no", length_ms=250, ago_ms=70 * 32)
+        only(actions, StopSpeaking)
+        assert only(actions, Think).text == "okay but no"
+
+    def test_late_words_beside_keys_are_not_answered(self) -> None:
+        world = self.coughed()
+        world.other(3, 0)
+        assert not world.recognise("no stop", length_ms=250, ago_ms=70 * 32)
+        assert only(world.wait(1200), Think).digits == "1"
+
     def test_while_the_caller_goes_on_speaking_the_agent_stays_silent(self) -> None:
         world = speaking()
-        actions = world.hear(120, voiced=True)
+        actions = world.hear(400, voiced=True)
         assert none_of(actions, ResumeSpeaking)
 
 
@@ -689,6 +766,24 @@ class TestKeys:
         actions = world.wait(1200)
         only(actions, AbandonReply)
         assert only(actions, Think).digits == "1"
+
+    def test_a_hash_alone_stops_it_for_a_moment(self) -> None:
+        world = speaking()
+        stopped = only(world.other(4, 0), StopSpeaking)
+        assert none_of(world.wait(1999), ResumeSpeaking)
+        assert only(world.wait(1), ResumeSpeaking).reply == stopped.reply
+
+    def test_words_that_end_beside_them_are_let_pass(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.other(3, 0)
+        world.recognise("one two", length_ms=600)
+        actions = world.hear(20, voiced=False)
+        assert only(actions, UtteranceDropped).text == "one two"
+        assert none_of(actions, UtteranceEnded)
+        actions = world.wait(1200)
+        assert only(actions, UtteranceEnded).text == "1"
+        assert none_of(actions, UtteranceDropped)
 
 
 class TestKeysInTwoParts:
