@@ -14,6 +14,7 @@ from voiceagent.call.turn_events import (
     AbandonReply,
     Action,
     Arrived,
+    AudioReleased,
     BackFromTransfer,
     Begin,
     Closed,
@@ -23,11 +24,13 @@ from voiceagent.call.turn_events import (
     EarsFailed,
     EarsLost,
     Farewell,
+    FinishReply,
     Guess,
     HangUp,
     Introduce,
     LateRecognition,
     Phrase,
+    PlayedOut,
     PutThrough,
     Recognised,
     ReplyFailed,
@@ -431,6 +434,38 @@ class TestTransfer:
         world.answer()
         assert none_of([*actions, *world.play_out()], Connect)
 
+    def test_needs_no_words(self) -> None:
+        world = listening()
+        world.utter("I want to talk to a person")
+        actions = world.end_reply(world.reply, transfer_to="+97231234567")
+        assert only(actions, Connect).number == "+97231234567"
+
+    def test_what_comes_of_another_reply_does_not_end_it(self) -> None:
+        world = self.connecting()
+        said = world.reply
+        world.play_out()
+        for event in (TransferFailed(said), ReplyFailed(world.reply), ReplyFailed(said)):
+            assert not world.send(event)
+        assert not world.say(world.reply)
+        assert not world.end_reply(world.reply)
+        assert not world.send(AudioReleased(world.reply, world.now_ms + 60_000))
+        assert world.turns.glimpse.doing == "transferring"
+        assert none_of(world.wait(11_999), SpeakPhrase)
+        actions = world.wait(1)
+        only(actions, AbandonReply)
+        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+
+    def test_a_reply_of_words_has_no_transfer_that_could_fail(self) -> None:
+        world = speaking()
+        assert not world.send(TransferFailed(world.reply))
+
+    def test_words_and_keys_of_before_are_forgotten(self) -> None:
+        world = self.connecting()
+        world.hear(3, voiced=True)
+        world.play_out()
+        actions = world.recognise("hello", length_ms=90)
+        assert none_of(actions + world.hear(40, voiced=False), UtteranceEnded, Think)
+
     def test_nothing_is_answered_meanwhile(self) -> None:
         world = self.connecting()
         world.play_out()
@@ -627,8 +662,20 @@ class TestFalseInterruption:
             only(world.utter(text, windows=10), Think)
 
     def test_yes_at_the_end_of_the_question_is_an_answer(self) -> None:
-        world = speaking(length_ms=900)
+        stopped_after_ms = 4 * 32
+        world = speaking(length_ms=1000 + stopped_after_ms)
         assert only(world.utter("yes", windows=10), UtteranceEnded).text == "yes"
+        world = speaking(length_ms=1001 + stopped_after_ms)
+        only(world.utter("yes", windows=10), ResumeSpeaking)
+
+    def test_words_that_come_after_a_back_channel_are_late_once_it_was_final(self) -> None:
+        for final, kind in ((True, LateRecognition), (False, Think)):
+            world = speaking()
+            world.hear(10, voiced=True)
+            world.hear(4, voiced=False)
+            world.recognise("okay", final=final, length_ms=320, ago_ms=128)
+            only(world.hear(16, voiced=False), ResumeSpeaking)
+            only(world.recognise("okay but no", length_ms=320, ago_ms=20 * 32), kind)
 
     def test_words_that_come_after_the_agent_went_on_are_answered_all_the_same(self) -> None:
         world = speaking(length_ms=20_000)
@@ -697,6 +744,97 @@ class TestDeadlines:
         assert only(actions, SpeakPhrase).reply == world.reply
         assert none_of(actions, AbandonReply)
 
+    def test_a_failure_while_the_caller_speaks_waits_for_the_end_of_it(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        world.say(world.reply, "One moment.")
+        world.release(world.reply, 4000)
+        world.hear(4, voiced=True)
+        actions = world.send(ReplyFailed(world.reply))
+        assert [type(action) for action in actions] == [FinishReply], "what was made is whole"
+        assert not world.send(ReplyFailed(world.reply)), "it is told once"
+        world.hear(4, voiced=False)
+        world.recognise("", length_ms=128, ago_ms=128)
+        actions = world.hear(16, voiced=False)
+        only(actions, ResumeSpeaking)
+        assert none_of(actions, SpeakPhrase), "what there is of it is heard to its end"
+        only(world.play_out(), CompleteReply)
+
+    def test_if_nothing_was_made_of_it_the_apology_comes_then(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        world.hear(4, voiced=True)
+        world.send(ReplyFailed(world.reply))
+        world.hear(4, voiced=False)
+        world.recognise("", length_ms=128, ago_ms=128)
+        actions = world.hear(16, voiced=False)
+        assert none_of(actions, ResumeSpeaking)
+        assert only(actions, SpeakPhrase).phrase is Phrase.APOLOGY
+        world.release(world.reply, 1000)
+        only(world.play_out(), CompleteReply)
+        assert world.turns.state is State.LISTENING
+
+    def test_an_answer_that_is_thought_about_goes_on_after_a_noise(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        world.hear(8, voiced=True)
+        only(world.hear(70, voiced=False), ResumeSpeaking)
+        assert world.turns.state is State.THINKING
+        assert world.turns.counters.false_interruptions == 0, "nothing was being said"
+        assert none_of(world.wait(3_000), SpeakPhrase), "and has its full time again"
+        assert only(world.wait(1_000), SpeakPhrase).phrase is Phrase.APOLOGY
+
+    def test_an_apology_that_never_sounds_ends_the_call(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        only(world.send(ReplyFailed(world.reply)), SpeakPhrase)
+        assert none_of(world.wait(3_999), HangUp)
+        assert only(world.wait(1), HangUp).reason == "error"
+
+    def test_an_apology_behind_words_has_its_full_time(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        world.say(world.reply, "One moment.")
+        world.release(world.reply, 500)
+        assert none_of(world.wait(3_499), SpeakPhrase)
+        only(world.wait(1), SpeakPhrase)
+        assert none_of(world.wait(3_999), HangUp, CompleteReply)
+        world.release(world.reply, 1_000)
+        only(world.play_out(), CompleteReply)
+
+    def test_of_a_reply_that_is_over_nothing_is_said(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        old = world.reply
+        world.utter("no a flat")
+        assert not world.say(old)
+        assert not world.end_reply(old)
+        assert not world.send(ReplyFailed(old))
+        assert not world.release(old, 60_000)
+        assert world.turns.state is State.THINKING
+        assert not world.send(PlayedOut(old))
+
+    def test_a_brain_ends_its_reply_once(self) -> None:
+        world = speaking()
+        assert not world.say(world.reply, "And another thing.")
+        assert not world.end_reply(world.reply, hang_up=True)
+        assert none_of(world.play_out(), HangUp)
+
+    def test_what_has_not_ended_is_not_over_though_all_of_it_was_played(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        world.say(world.reply, "One moment.")
+        world.release(world.reply, 500)
+        assert not world.play_out()
+        assert world.turns.state is State.SPEAKING
+        only(world.say(world.reply, "Here it is."), Speak)
+
+    def test_what_is_held_is_not_over_though_all_of_it_was_played(self) -> None:
+        world = speaking()
+        only(world.hear(4, voiced=True), StopSpeaking)
+        assert not world.play_out()
+        only(world.hear(70, voiced=False), ResumeSpeaking)
+
     def test_an_apology_that_fails_ends_the_call(self) -> None:
         world = listening()
         world.utter("I want to buy a house")
@@ -705,8 +843,18 @@ class TestDeadlines:
 
     def test_lost_marks_do_not_leave_the_agent_speaking(self) -> None:
         world = speaking(length_ms=3000)
-        only(world.wait(6000), CompleteReply)
+        assert none_of(world.wait(5999), CompleteReply)
+        only(world.wait(1), CompleteReply)
         assert world.turns.state is State.LISTENING
+
+    def test_a_mark_that_comes_before_its_time_is_no_reason_to_wait_for_less(self) -> None:
+        world = listening()
+        world.utter("I want to buy a house")
+        world.say(world.reply)
+        world.end_reply(world.reply)
+        world.send(AudioReleased(world.reply, world.now_ms - 1_000))
+        assert none_of(world.wait(2_999), CompleteReply)
+        only(world.wait(1), CompleteReply)
 
 
 class TestIdleCaller:
@@ -720,6 +868,15 @@ class TestIdleCaller:
             last = world.play_out()
         assert phrases == [(Phrase.REPROMPT, 0), (Phrase.REPROMPT, 1), (Phrase.GOODBYE, 0)]
         assert only(last, HangUp).reason == "idle"
+
+    def test_is_counted(self) -> None:
+        world = listening()
+        for _ in range(2):
+            assert none_of(world.wait(11_999), SpeakPhrase)
+            only(world.wait(1), SpeakPhrase)
+            world.release(world.reply, 1000)
+            world.play_out()
+        assert world.turns.counters.reprompts == 2
 
     def test_is_not_idle_while_the_phone_plays(self) -> None:
         world = speaking(length_ms=20_000)
@@ -766,6 +923,32 @@ class TestKeys:
         actions = world.wait(1200)
         only(actions, AbandonReply)
         assert only(actions, Think).digits == "1"
+
+    def test_put_off_a_voice_that_goes_on(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.other(3, 0)
+        world.recognise("one two", final=False, length_ms=600)
+        actions = world.hear(40, voiced=True)
+        assert only(actions, UtteranceDropped).text == "one two"
+        ended = only(actions, UtteranceEnded)
+        assert (ended.eou_ms, ended.recognition_wait_ms) == (0, 0)
+        assert 37 * 32 <= ended.started_audio_ms - 20 * 32 <= 38 * 32
+        assert ended.ended_audio_ms == ended.started_audio_ms
+        assert only(actions, Think).text == ""
+
+    def test_come_with_the_words_that_nobody_has_answered(self) -> None:
+        world = listening()
+        world.utter("my number is")
+        world.other(3, 0)
+        think = only(world.wait(1200), Think)
+        assert (think.text, think.digits, think.guess) == ("my number is", "1", 0)
+        think = only(world.utter("and that is all"), Think)
+        assert (think.text, think.digits) == ("my number is and that is all", "1")
+        world.answer()
+        world.play_out()
+        think = only(world.utter("thank you"), Think)
+        assert (think.text, think.digits) == ("thank you", ""), "answered and heard"
 
     def test_a_hash_alone_stops_it_for_a_moment(self) -> None:
         world = speaking()
@@ -822,6 +1005,56 @@ class TestTheEnd:
         world.release(world.reply, 1000)
         assert none_of(world.actions, HangUp)
         assert only(world.play_out(), HangUp).reason == "agent_hangup"
+
+    def test_an_end_without_words_is_an_end(self) -> None:
+        world = listening()
+        world.utter("that is all")
+        actions = world.end_reply(world.reply, hang_up=True)
+        assert only(actions, HangUp).reason == "agent_hangup"
+        assert world.turns.state is State.ENDED
+
+    def test_a_goodbye_that_cannot_be_said_ends_it_all_the_same(self) -> None:
+        world = speaking()
+        world.send(Farewell())
+        assert only(world.send(ReplyFailed(world.reply)), HangUp).reason == "error"
+
+    def test_tells_how_many_answers_were_begun_ahead(self) -> None:
+        world = listening()
+        for text in ("I want to buy a house", "two rooms please", "that is all"):
+            world.utter(text)
+            world.answer()
+            world.play_out()
+        world.hear(20, voiced=True)
+        world.hear(3, voiced=False)
+        dropped = only(world.recognise("and", final=True, length_ms=600, ago_ms=96), Guess)
+        assert only(world.send(Closed()), DropGuess).guess == dropped.guess
+        counters = world.turns.counters
+        assert (counters.utterances, counters.answers) == (3, 3)
+        assert (counters.guesses, counters.guesses_used) == (4, 3)
+
+    def test_a_voice_under_way_is_cut_short_by_it(self) -> None:
+        world = listening()
+        world.hear(20, voiced=True)
+        world.recognise("but I", final=False)
+        actions = world.send(Farewell())
+        assert only(actions, UtteranceDropped).text == "but I"
+        assert only(actions, SpeakPhrase).phrase is Phrase.GOODBYE
+        assert only(world.send(Closed()), AbandonReply).reply == world.reply
+
+    def test_nobody_is_put_through_any_more(self) -> None:
+        world = speaking()
+        world.send(Farewell())
+        assert not world.send(PutThrough("+97231234567"))
+
+    def test_of_two_reasons_the_first_counts(self) -> None:
+        world = speaking()
+        world.send(PutThrough("+97231234567"))
+        world.send(Farewell("staff_hangup"))
+        world.send(EarsLost())
+        connect = only(world.play_out(), Connect)
+        assert only(world.send(TransferFailed(connect.reply)), SpeakPhrase).phrase is Phrase.GOODBYE
+        world.release(world.reply, 1500)
+        assert only(world.play_out(), HangUp).reason == "staff_hangup"
 
     def test_a_draining_service_says_goodbye_and_cannot_be_talked_out_of_it(self) -> None:
         world = speaking()
