@@ -33,7 +33,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 from voiceagent.brain.agent.file import load_agent  # noqa: E402
 from voiceagent.brain.chat import ChatModel  # noqa: E402
 from voiceagent.call.parking import Parking  # noqa: E402
-from voiceagent.call.session import CallServices, CallSession  # noqa: E402
+from voiceagent.call.services import CallServices  # noqa: E402
+from voiceagent.call.session import CallSession  # noqa: E402
 from voiceagent.call.speaking import PhraseBook, Voice  # noqa: E402
 from voiceagent.call.turn_policy import TurnPolicy  # noqa: E402
 from voiceagent.call.vad import VoiceActivity  # noqa: E402

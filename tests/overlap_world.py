@@ -34,7 +34,8 @@ from voiceagent.call.audio import (
     ulaw_to_pcm16,
 )
 from voiceagent.call.parking import Parking
-from voiceagent.call.session import CallServices, CallSession
+from voiceagent.call.services import CallServices
+from voiceagent.call.session import CallSession
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VadStream, VoiceActivity
 from voiceagent.crm.recording.call_models import CallRecord, TurnSpoken

@@ -5,11 +5,13 @@ Follow a call, in this order:
 1. `web/telephony_webhooks.py`: it rings; the answer connects it to the media socket.
 2. `web/telephony.py`: the socket; Twilio's first messages; a `CallSession` takes over.
 3. `call/session.py`: the shell that moves events and actions.
-4. `call/turns.py`: whose turn it is, as a machine without a clock (`call/utterance.py`
+4. `call/receiving.py`: the caller's 20 ms, on their way to become events (`call/ears.py` keeps
+   a recogniser open for them).
+5. `call/turns.py`: whose turn it is, as a machine without a clock (`call/utterance.py`
    follows the caller's side of it).
-5. `call/replies.py`: the agent's side, from a thought to a voice on the line.
-6. `call/playout.py`: when which 20 ms leave, and what was heard of them.
-7. One adapter, e.g. `speech/local_tts.py`, behind `speech/ports.py`.
+6. `call/replies.py`: the agent's side, from a thought to a voice on the line.
+7. `call/playout.py`: when which 20 ms leave, and what was heard of them.
+8. One adapter, e.g. `speech/local_tts.py`, behind `speech/ports.py`.
 
 What the agent says is thought of behind `brain/ports.py`; `brain/__init__.py` goes on there.
 

@@ -23,7 +23,7 @@ from voiceagent.backup.place import finish_restore
 from voiceagent.brain.ports import Brain
 from voiceagent.call.parking import Parking
 from voiceagent.call.registry import CallRegistry
-from voiceagent.call.session import CallServices
+from voiceagent.call.services import CallServices
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity

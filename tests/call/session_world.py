@@ -23,7 +23,8 @@ from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, frame_levels_dbfs
 from voiceagent.call.control import CallControl
 from voiceagent.call.media_socket import TakeMessage
 from voiceagent.call.parking import Parking
-from voiceagent.call.session import CallServices, CallSession
+from voiceagent.call.services import CallServices
+from voiceagent.call.session import CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.tape import Tape
 from voiceagent.call.turn_policy import TurnPolicy

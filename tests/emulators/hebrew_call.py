@@ -20,7 +20,8 @@ from outside import Records
 from voiceagent.brain.ports import Say
 from voiceagent.call.audio import FRAME_BYTES
 from voiceagent.call.parking import Parking
-from voiceagent.call.session import CallServices, CallSession
+from voiceagent.call.services import CallServices
+from voiceagent.call.session import CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.crm.recording.call_models import CallEnded, TurnSpoken

@@ -12,7 +12,7 @@ import pytest
 from fixtures_database import _server, database, database_url
 from voiceagent.brain.agent.file import AgentText, read_agent
 from voiceagent.brain.agent.profile import AgentProfile
-from voiceagent.call.session import CallServices
+from voiceagent.call.services import CallServices
 from voiceagent.crm.desk.agent_versions import AGENT_CHANNEL, AgentVersions
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.notifications import Notifications

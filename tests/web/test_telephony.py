@@ -357,6 +357,7 @@ class TestOneSocket:
         async with on_the_line(signed, steps, public_base_url=PUBLIC, auth_token=TOKEN) as [line]:
             await line.over()
         call_sid = line.call_sid
+        await until(lambda: signed.call_record(call_sid).get("end_reason"))
         record = signed.call_record(call_sid)
         made = {"X-Twilio-Signature": signature(TOKEN, f"wss://voice.example.com{PATH}")}
         async with media_socket(signed, additional_headers=made) as stolen:

@@ -1,6 +1,6 @@
 """The words of turn-taking: what can happen in a call, and what can be done about it.
 
-Events go into `turns.py`, actions come out; `session.py` makes the first and does
+Events go into `turns.py`, actions come out; `session.py` carries the first and does
 the second. Times ending in `_ms` are on the call's clock, those ending in
 `_audio_ms` (and `audio_ms`) are ms of the call's inbound audio.
 """

@@ -16,7 +16,8 @@ from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.brain.ports import Brain, Party
 from voiceagent.brain.ports import Say as Sentence
 from voiceagent.call.parking import Parking
-from voiceagent.call.session import CallServices, CallSession
+from voiceagent.call.services import CallServices
+from voiceagent.call.session import CallSession
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity

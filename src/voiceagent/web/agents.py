@@ -13,7 +13,7 @@ from typing import Final
 
 from voiceagent.brain.agent.file import AgentText, read_agent
 from voiceagent.brain.agent.profile import AgentProfile
-from voiceagent.call.session import CallServices
+from voiceagent.call.services import CallServices
 from voiceagent.crm.desk.agent_versions import AgentVersions, Live
 from voiceagent.crm.postgres.outage import Outage
 from voiceagent.errors import AgentFileError, ProviderError

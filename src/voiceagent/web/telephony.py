@@ -19,7 +19,8 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from voiceagent.call.media_socket import TakeMessage
 from voiceagent.call.registry import CallRegistry
-from voiceagent.call.session import CallServices, CallSession
+from voiceagent.call.services import CallServices
+from voiceagent.call.session import CallSession
 from voiceagent.crm.identity import uuid7
 from voiceagent.crm.recording.call_models import CallAnnounced, WebhookAnswered
 from voiceagent.errors import ProtocolError

@@ -12,7 +12,7 @@ from functools import partial
 from voiceagent.brain.agent.file import AgentText
 from voiceagent.brain.agent.profile import AgentProfile
 from voiceagent.call.floor_words import FloorWords
-from voiceagent.call.session import CallServices
+from voiceagent.call.services import CallServices
 from voiceagent.call.speaking import PhraseBook
 from voiceagent.crm.desk.agent_versions import AgentVersions
 from voiceagent.settings import Settings
