@@ -7,7 +7,7 @@ rather hides too much of what looks like a card than too little. Pure; linear in
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final, Literal
 
@@ -161,6 +161,11 @@ class _RunReader:
                 self._hide("card", position, end)
                 first = position = end
         self._rest(first, last, identities=identities)
+        starts = {one.start for one in self._found}
+        for at, one in enumerate(self._found):
+            if one.end not in starts and self._text[one.end : one.end + 1].isdecimal():
+                # Or the last that is shown would grow together with what follows.
+                self._found[at] = replace(one, shown=f"{one.shown} ")
         return sorted(self._found, key=lambda one: one.start)
 
     def _hide(self, kind: Kind, first: int, last: int) -> None:
@@ -346,14 +351,20 @@ def _ends_of_segments(groups: Sequence[Group]) -> Sequence[int]:
 
 
 def _cut_behind_cards(groups: Sequence[Group]) -> Iterator[Group]:
-    """The groups; of one that goes on behind a card's last digit two are made."""
+    """The groups; one that goes on behind a card's last digit is cut there, as often as it does."""
     for group in groups:
-        brand = _BRANDS.match(group.digits) if len(group.digits) >= SHORTEST_CARD else None
-        cut = brand.end() if brand is not None else 0
-        written = len(group.digits) == group.end - group.start
-        if written and 0 < cut < len(group.digits) and _Luhn(group.digits[:cut]).holds(0, cut):
-            middle = group.start + cut
-            yield Group(group.digits[:cut], group.start, middle, group.is_close)
-            yield Group(group.digits[cut:], middle, group.end, True)
-        else:
-            yield group
+        at, is_close = 0, group.is_close
+        if len(group.digits) == group.end - group.start:  # written, not said
+            while (cut := _card_ends(group.digits, at)) is not None and cut < len(group.digits):
+                start, end = group.start + at, group.start + cut
+                yield Group(group.digits[at:cut], start, end, is_close)
+                at, is_close = cut, True
+        yield Group(group.digits[at:], group.start + at, group.end, is_close) if at else group
+
+
+def _card_ends(digits: str, at: int) -> int | None:
+    """Behind which digit the card of a known brand ends that begins there."""
+    brand = _BRANDS.match(digits, at)
+    if brand is None or not _Luhn(brand.group()).holds(0, len(brand.group())):
+        return None
+    return brand.end()
