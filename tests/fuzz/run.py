@@ -28,8 +28,11 @@ from fuzz.mutants import MAX_BYTES, mutants
 
 TARGETS: Final = (
     "agent_file",
+    "backup_archive",
     "environment",
     "form",
+    "hidden_numbers",
+    "http_bytes",
     "media_stream",
     "model_chunks",
     "ogg_opus",
@@ -39,6 +42,7 @@ TARGETS: Final = (
     "scenario_file",
     "sidecar_event",
     "tool_arguments",
+    "websocket_frames",
 )
 """Named here, since whoever guides by coverage must import them first himself."""
 HANG_S: Final = 5

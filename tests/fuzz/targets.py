@@ -15,6 +15,8 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qsl
 
+from fuzz.archive_target import restored_archive
+from fuzz.connection_targets import http_bytes, websocket_frames
 from payments.payment import payment
 from voiceagent.brain.agent.file import read_agent
 from voiceagent.brain.agent.rewrite import CannotRewrite
@@ -32,7 +34,7 @@ from voiceagent.evals.scenario import ScenarioError, read_scenario
 from voiceagent.notices.standard_webhooks import WebhookKey
 from voiceagent.payments import paypal_orders, tranzila_report
 from voiceagent.settings import _SECRETS, Settings, load_settings
-from voiceagent.speech import ogg_opus
+from voiceagent.speech import ogg_opus, sensitive_numbers
 from voiceagent.speech.riff import RiffStripper, without_riff
 from voiceagent.speech.wave_header import wave_header
 from voiceagent.twilio import media_stream
@@ -282,10 +284,30 @@ def request_fields(data: bytes) -> None:
     raise AssertionError("a signature of nobody's was taken")
 
 
+def hidden_numbers(data: bytes) -> None:
+    """`speech/sensitive_numbers.py`: the same text but for what is hidden, which stays hidden."""
+    text = _text(data)
+    for identities in (True, False):
+        found = sensitive_numbers.find(text, identities=identities)
+        kept, behind = [], 0
+        for one in found:
+            assert behind <= one.start < one.end <= len(text), one
+            assert sum(sign.isdecimal() for sign in one.shown) <= 4, one
+            kept += [text[behind : one.start], one.shown]
+            behind = one.end
+        hidden = sensitive_numbers.hide(text, identities=identities)
+        assert hidden == "".join((*kept, text[behind:]))
+        if not any(one.shown.endswith(" ") for one in found):  # more digits were glued to a card
+            assert sensitive_numbers.hide(hidden, identities=identities) == hidden
+
+
 TARGETS: Final[Mapping[str, Target]] = {
     "agent_file": agent_file,
+    "backup_archive": restored_archive,
     "environment": environment,
     "form": form,
+    "hidden_numbers": hidden_numbers,
+    "http_bytes": http_bytes,
     "media_stream": decoded_message,
     "model_chunks": model_chunks,
     "ogg_opus": voice_note,
@@ -295,6 +317,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "scenario_file": scenario_file,
     "sidecar_event": sidecar_event,
     "tool_arguments": tool_arguments,
+    "websocket_frames": websocket_frames,
 }
 
 

@@ -106,7 +106,7 @@ class Walker:
     def __init__(self, service: FuzzedService, seed: int) -> None:
         self._service = service
         self._rng = random.Random(seed)  # noqa: S311 - no secret
-        self._known = _known_values(service)
+        self._known = known_values(service)
         self._cookie, self._csrf = signed_in(service)
         self.walked = Walked()
 
@@ -238,7 +238,7 @@ def _sample(schema: Mapping[str, Any]) -> Any:
     )
 
 
-def _known_values(service: FuzzedService) -> dict[str, list[str]]:
+def known_values(service: FuzzedService) -> dict[str, list[str]]:
     """Ids that there are, by the names of parameters."""
 
     def ids(path: str, name: str = "id") -> list[str]:
@@ -268,9 +268,8 @@ def _known_values(service: FuzzedService) -> dict[str, list[str]]:
 def signed_in(service: FuzzedService) -> tuple[str, str]:
     """A session's cookie, and the token that its forms hold."""
     client = service.client
-    page = client.get(f"{service.url}/console/sign-in")
-    cookie = _cookie(page.headers.get_list("set-cookie"))
-    form = {"csrf": _field(page.text, "csrf"), "key": KEY}
+    cookie, csrf = received(service)
+    form = {"csrf": csrf, "key": KEY}
     headers = {"Cookie": cookie, "Origin": f"https://127.0.0.1:{service.port}"}
     entered = client.post(f"{service.url}/console/sign-in", data=form, headers=headers)
     assert entered.status_code == 303, entered.text
@@ -278,6 +277,12 @@ def signed_in(service: FuzzedService) -> tuple[str, str]:
     shown = client.get(f"{service.url}/console/setup", headers={"Cookie": cookie})
     assert shown.status_code == 200, shown.text
     return cookie, _field(shown.text, "csrf")
+
+
+def received(service: FuzzedService) -> tuple[str, str]:
+    """A visitor's cookie before anybody has signed in, and the token that the form there holds."""
+    page = service.client.get(f"{service.url}/console/sign-in")
+    return _cookie(page.headers.get_list("set-cookie")), _field(page.text, "csrf")
 
 
 def _cookie(headers: list[str]) -> str:
