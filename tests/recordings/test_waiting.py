@@ -201,3 +201,17 @@ def test_what_a_killed_process_recorded_is_playable(tmp_path: Path) -> None:
     assert (stripper.feed(file) + stripper.finish())[: waiting.size] == samples
     waiting.release()
     assert [path.name for path in tmp_path.iterdir()] == ["CAheard.wav"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 3000,
+        b'{"call_sid": "CA1", "at": "2026-11-27T08:00:00", "offset_ms": 1}',
+        b'{"call_sid": "CA1", "at": "2026-11-27T08:00:00Z", "offset_ms": 1e999}',
+        b'{"call_sid": "CA1", "at": "2026-11-27T08:00:00Z", "offset_ms": -1}',
+    ],
+)
+def test_a_label_that_no_database_takes_is_none(text: bytes) -> None:
+    with pytest.raises(ValueError, match="no label"):
+        Label.decoded(text)

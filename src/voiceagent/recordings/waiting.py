@@ -52,12 +52,16 @@ class Label:
     @classmethod
     def decoded(cls, text: bytes) -> Self:
         """Raises `ValueError` for what is no label."""
-        told = json.loads(text)
         try:
-            at = datetime.fromisoformat(told["at"])
-            return cls(str(told["call_sid"]), at, int(told["offset_ms"]))
-        except (KeyError, TypeError) as error:
+            told = json.loads(text)
+            label = cls(
+                str(told["call_sid"]), datetime.fromisoformat(told["at"]), int(told["offset_ms"])
+            )
+        except (KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError("no label") from error
+        if label.at.tzinfo is None or not 0 <= label.offset_ms < 1 << 31:  # as a database has it
+            raise ValueError("no label")
+        return label
 
 
 def file_name(call_sid: str) -> str:

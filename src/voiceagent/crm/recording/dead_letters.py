@@ -93,6 +93,8 @@ def _letter(line: str) -> DeadLetter:
     try:
         letter = json.loads(line)
         at = datetime.fromisoformat(letter["at"])
-        return DeadLetter(at, str(letter["reason"]), str(letter["record"]))
-    except (ValueError, KeyError, TypeError):
-        return DeadLetter(datetime.fromtimestamp(0, UTC), "no letter", line.rstrip("\n"))
+        if at.tzinfo is not None:
+            return DeadLetter(at, str(letter["reason"]), str(letter["record"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return DeadLetter(datetime.fromtimestamp(0, UTC), "no letter", line.rstrip("\n"))

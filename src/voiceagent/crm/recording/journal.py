@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SEGMENT_NAME = re.compile(r"(\d{10})\.journal")
+LAST_SEGMENT = 9_000_000_000
+"""Beyond any that is reached, and within ten digits."""
 SEGMENT_LIMIT_BYTES = 4_000_000
 READ_LIMIT_BYTES = 1_000_000
 
@@ -45,6 +47,9 @@ class Place:
 
     segment: int
     offset: int
+
+
+NOTHING_DONE = Place(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +252,12 @@ class Journal:
     def _load_checkpoint(self) -> Place:
         try:
             saved = json.loads((self._directory / "checkpoint").read_text())
-            return Place(int(saved["segment"]), int(saved["offset"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            # Lost or damaged: everything that is still there is done again, which is harmless.
-            return Place(0, 0)
+            place = Place(int(saved["segment"]), int(saved["offset"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            place = NOTHING_DONE
+        # Lost or damaged: everything that is still there is done again, which is harmless.
+        is_place = 0 <= place.segment <= LAST_SEGMENT and place.offset >= 0
+        return place if is_place else NOTHING_DONE
 
     def _save_checkpoint(self, place: Place) -> None:
         draft = self._directory / "checkpoint.new"

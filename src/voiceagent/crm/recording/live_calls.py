@@ -41,7 +41,7 @@ class LiveCalls:
         try:
             call_sids = json.loads(self._path.read_text(encoding="utf-8"))
             seen_at = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
         if not isinstance(call_sids, list):
             return None
