@@ -78,8 +78,8 @@ class FuzzedService(Service):
 
 
 @contextmanager
-def running(place: Path) -> Iterator[FuzzedService]:
-    """The house, started and warm, with somebody in it."""
+def running(place: Path, **more: str) -> Iterator[FuzzedService]:
+    """The house, started and warm, with somebody in it. `more`: of the service's environment."""
     with ExitStack() as stack:
         twilio = stack.enter_context(TwilioRestEmulator())
         paypal = stack.enter_context(PayPalEmulator())
@@ -113,7 +113,7 @@ def running(place: Path) -> Iterator[FuzzedService]:
             "TWILIO_BASE_URL": twilio.base_url,
             "TWILIO_PHONE_NUMBER": OWN_NUMBER,
             "TWILIO_SIGNATURE_CHECK": "0",
-        }
+        } | more
         stack.enter_context(_Sidecar(place, sidecar, f"http://127.0.0.1:{port}"))
         service = stack.enter_context(FuzzedService(place, port, environ))
         service.wait_for("calls are taken from now on", START_S)

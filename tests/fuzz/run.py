@@ -33,6 +33,7 @@ TARGETS: Final = (
     "form",
     "hidden_numbers",
     "http_bytes",
+    "kept_files",
     "media_stream",
     "model_chunks",
     "ogg_opus",

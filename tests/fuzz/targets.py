@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from fuzz.archive_target import restored_archive
 from fuzz.connection_targets import http_bytes, websocket_frames
+from fuzz.kept_target import kept_files
 from payments.payment import payment
 from voiceagent.brain.agent.file import read_agent
 from voiceagent.brain.agent.rewrite import CannotRewrite
@@ -308,6 +309,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "form": form,
     "hidden_numbers": hidden_numbers,
     "http_bytes": http_bytes,
+    "kept_files": kept_files,
     "media_stream": decoded_message,
     "model_chunks": model_chunks,
     "ogg_opus": voice_note,
