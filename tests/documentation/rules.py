@@ -129,6 +129,11 @@ LEFT_OUT = (
         "tests/test_backup_service.py",
     ),
     LeftOut(
+        r"^script/mutate\b",
+        "it makes an environment and takes minutes",
+        "tests/survivors/test_kept.py",
+    ),
+    LeftOut(
         r"-m faults\.payment_storm\b", "it takes minutes", "tests/faults/test_payment_storm.py"
     ),
 )
