@@ -125,10 +125,14 @@ describe('the HTTP interface', () => {
   const documented = (answer, what) => {
     assert.ok(DOCUMENTED.has(answer.status), `${answer.status} to ${what}\n${answer.bytes}\n${world.sidecar.output.slice(-1500)}`);
     if (answer.status < 400 || answer.bytes.length === 0) return;
+    if (answer.status === 503 && /^[A-Z]+ \/readyz /.test(what)) {
+      assert.equal(answer.body.store, 'err', what); // a database answers a moment after the start
+      return;
+    }
     assert.equal(answer.headers.get('content-type'), 'application/problem+json', what);
     assert.match(answer.body.code, CODES, `${what}: ${answer.bytes}`);
     assert.equal(answer.body.status, answer.status);
-    if ([429, 503].includes(answer.status)) assert.match(answer.headers.get('retry-after') ?? (answer.status === 503 && what.includes('readyz') ? '0' : ''), /^\d+$/, what);
+    if ([429, 503].includes(answer.status)) assert.match(answer.headers.get('retry-after') ?? '', /^\d+$/, what);
     if (answer.status === 405) assert.match(answer.headers.get('allow') ?? '', /^[A-Z]+(, [A-Z]+)*$/, what);
   };
 
