@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -264,10 +264,9 @@ def _assemble(settings: Settings) -> FastAPI:
         behind["twilio"] = rest.warm_up
     warm_up = WarmUp(parts, tell, first_warm_up_ended, behind=behind)
 
-    async def keep_warm() -> None:
-        # Imports hold the interpreter: the port first.
+    async def tell_bound(bound: asyncio.Event) -> None:
         await until_bound(_BIND_S)
-        await warm_up.run()
+        bound.set()
 
     async def drain_calls() -> None:
         readiness.draining = True
@@ -304,12 +303,13 @@ def _assemble(settings: Settings) -> FastAPI:
             stack.push_async_callback(voice_activity.close)
             if engines.model is not None:
                 stack.push_async_callback(engines.model.close)
-            for work in (
-                *(keep_warm(), watch(), business.run(), console.run()),
-                *(live.run(),),
-                *(office.run(),),
-                *(observation.run(), siblings.run()),
-            ):
+            bound = asyncio.Event()
+            works = (
+                *(warm_up.run, watch, business.run, console.run),
+                *(live.run, office.run, observation.run, siblings.run),
+            )
+            # Imports and templates hold the interpreter: the port first.
+            for work in (tell_bound(bound), *(_once(bound, work) for work in works)):
                 stack.push_async_callback(_cancelled, asyncio.create_task(_told(work)))
             yield
 
@@ -413,6 +413,14 @@ async def _told(work: Coroutine[object, object, None]) -> None:
         await work
     except Exception:
         _log.exception("a part of the service ended")
+
+
+async def _once(
+    happened: asyncio.Event, work: Callable[[], Coroutine[object, object, None]]
+) -> None:
+    """Begin work once something has happened."""
+    await happened.wait()
+    await work()
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:
