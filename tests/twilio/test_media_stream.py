@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from voiceagent.errors import ProtocolError
 from voiceagent.twilio.media_stream import (
     MAX_MEDIA_BYTES,
+    MAX_MESSAGE_CHARS,
     Connected,
     Dtmf,
     Encoder,
@@ -92,6 +93,19 @@ class TestLeniency:
         assert isinstance(decoded, Start)
         assert decoded.sample_rate_hz == 16000
 
+    def test_another_format_is_told_as_it_came(self) -> None:
+        form = {"encoding": "audio/x-l16", "sampleRate": 16000, "channels": 2}
+        assert decode(start(mediaFormat=form)) == Start(
+            SID, CALL, ACCOUNT, {"call_sid": CALL}, "audio/x-l16", 16000, 2
+        )
+
+    @pytest.mark.parametrize("form", [{}, {"mediaFormat": {}}])
+    def test_a_start_that_tells_no_more_than_who_calls_is_a_phone_call(
+        self, form: dict[str, Any]
+    ) -> None:
+        text = message(event="start", streamSid=SID, start={"callSid": CALL} | form)
+        assert decode(text) == Start(SID, CALL, "", {}, "audio/x-mulaw", 8000, 1)
+
     def test_media_of_the_other_side_does_not_count(self) -> None:
         assert decode(media("/w==", track="outbound")) == Unknown("media")
 
@@ -172,6 +186,27 @@ class TestRefusals:
         assert decode(media(base64.b64encode(largest).decode())) == Media(largest, 5, SID)
         with pytest.raises(ProtocolError, match="32 KB"):
             decode(media(base64.b64encode(largest + b"more").decode()))
+
+    @pytest.mark.parametrize(
+        ("largest", "larger"),
+        [
+            (start(callSid="C"), start(callSid="")),
+            (start(callSid="C" * 64), start(callSid="C" * 65)),
+            (start(accountSid="A" * 1024), start(accountSid="A" * 1025)),
+            (
+                start(customParameters={str(n): "" for n in range(64)}),
+                start(customParameters={str(n): "" for n in range(65)}),
+            ),
+            (media("", timestamp=10**15 - 1), media("", timestamp=10**15)),
+            (media("", timestamp="9" * 15), media("", timestamp="0" * 16)),
+            (message(event="e").ljust(MAX_MESSAGE_CHARS), message(event="e").ljust(65_537)),
+        ],
+        ids=[*("shortest sid", "longest sid", "text", "parameters"), "number", "digits", "message"],
+    )
+    def test_where_each_bound_lies(self, largest: str, larger: str) -> None:
+        decode(largest)
+        with pytest.raises(ProtocolError):
+            decode(larger)
 
 
 JSON = st.recursive(
