@@ -27,9 +27,9 @@ from faults.experiment import LONGEST_S, Fault, Outcome, run
 from faults.machine import busy_share
 
 CASE_S: Final = 180.0
-"""A trial that takes longer hangs."""
+"""A trial that takes longer hangs: it is told, and not tried again."""
 TRIES: Final = 2
-"""Of a trial that could not be made at all, as when a port was taken."""
+"""Of one that could not be made at all, as when a port was taken."""
 LOOK_S: Final = 1.0
 """For how long other programs are looked at before each row."""
 _MOST: Final = 3
@@ -96,12 +96,16 @@ async def _made(fault: Fault, phrases: Phrases, calls: int, log: Path | None) ->
     """What became of it, or why nobody knows."""
     why = ""
     for _ in range(TRIES):
+        limit = asyncio.timeout(CASE_S)
         try:
-            async with asyncio.timeout(CASE_S):
+            async with limit:
                 return await run(fault, phrases, calls, log)
         except Exception as error:
-            why = " ".join([type(error).__name__, *str(error).splitlines()[-1:]])
-            print(f"{fault.name}: {why}", file=sys.stderr, flush=True)
+            words = " ".join(str(error).splitlines()[-1:])
+            print(f"{fault.name}: {type(error).__name__}: {words}", file=sys.stderr, flush=True)
+            if limit.expired():
+                return f"not over after {CASE_S:.0f} s"
+            why = f"could not be tried ({type(error).__name__})"
     return why
 
 
@@ -130,7 +134,7 @@ async def _main(
             outcome = await _made(fault, phrases, calls, log)
             if isinstance(outcome, str):
                 failed += 1
-                line = _empty_row(fault.name, "could not be tried")
+                line = _empty_row(fault.name, outcome)
             else:
                 failed += bool(outcome.died or outcome.lost)
                 line = row(fault.name, outcome)
