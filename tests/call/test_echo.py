@@ -45,7 +45,7 @@ def test_a_speakerphone_that_is_turned_off_is_forgotten() -> None:
     assert gate.loss_db > 45
 
 
-SHORT = EchoPolicy(known_after_ms=1000, memory_ms=2000, loudest_share=0.1)
+SHORT = EchoPolicy(known_after_ms=1000, memory_ms=2000, loudest_share=0.12)
 """With windows of 100 ms: known after ten of them, and the echo is what two of twenty reach; the
 third loudest counts."""
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voiceagent.call.audio import FRAME_BYTES, FRAME_MS, silence
@@ -137,6 +138,144 @@ class TestPacing:
         line.push(1, 2000)
         assert not line.playout.has_room()
 
+    def test_is_full_with_30_seconds_and_has_room_again_when_some_has_left(self) -> None:
+        line = Line()
+        line.speak(1, 30_000, complete=False)
+        assert not line.playout.has_room()
+        line.run(10)
+        assert line.playout.has_room()
+
+    def test_has_room_before_anything_is_said(self) -> None:
+        assert Playout().has_room()
+
+    def test_has_nothing_to_send_before_anything_is_said(self) -> None:
+        playout = Playout()
+        assert playout.poll(0) == []
+        assert playout.next_poll_ms(0) is None
+        assert not playout.is_all_sent
+        assert not playout.acknowledge("g0:0")
+
+    def test_all_of_what_came_is_sent_as_it_came(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        voice = bytes(range(256)) * 5  # eight frames, each another
+        playout.push(1, voice[:320], [LEVEL_DBFS] * 2)
+        playout.push(1, voice[320:], [LEVEL_DBFS] * 6)
+        playout.finish(1)
+        sent = playout.poll(0)
+        assert b"".join(item.ulaw for item in sent if isinstance(item, Frame)) == voice
+        assert playout.frames_sent == 8
+
+    def test_the_phone_is_never_more_than_400_ms_behind(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        while not line.playout.is_all_sent:
+            line.run(5)
+            assert line.phone.play_end_ms - line.now_ms <= 400
+
+    def test_the_first_frame_is_due_at_once(self) -> None:
+        line = Line(now_ms=70.0)
+        line.speak(1, 3000)
+        assert line.playout.next_poll_ms(line.now_ms) == 70
+
+    def test_one_that_is_overdue_is_due_now(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.send()
+        assert line.playout.next_poll_ms(350) == 350
+
+    def test_the_next_reply_is_not_held_by_a_stop_of_the_last(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.playout.stop(1, line.now_ms)
+        line.speak(2, 1000)
+        line.run(1200)
+        assert line.playout.is_played_out(2)
+
+    def test_audio_of_a_reply_that_is_over_is_not_played_in_the_next(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.speak(2, 200, complete=False)
+        line.push(1, 1000)
+        line.playout.finish(1)
+        assert line.playout.length_ms(2) == 200
+        assert not line.playout.is_complete(2)
+
+    def test_nothing_is_added_to_a_reply_that_is_complete(self) -> None:
+        line = Line()
+        line.speak(1, 200)
+        line.push(1, 200)
+        assert line.playout.length_ms(1) == 200
+
+
+class TestProgress:
+    """What the session asks of a reply while it is played."""
+
+    def test_a_reply_that_is_played(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(450)
+        playout = line.playout
+        assert (playout.heard_ms(1), playout.sent_ms(1), playout.length_ms(1)) == (400, 800, 1000)
+        assert playout.is_complete(1)
+        assert not playout.is_all_sent
+        line.run(200)
+        assert playout.sent_ms(1) == 1000
+        assert playout.is_all_sent
+
+    def test_one_that_still_grows_is_never_all_sent(self) -> None:
+        line = Line()
+        line.speak(1, 1000, complete=False)
+        line.run(3000)
+        assert line.playout.sent_ms(1) == 1000
+        assert not line.playout.is_complete(1)
+        assert not line.playout.is_all_sent
+        assert not line.playout.is_played_out(1)
+
+    def test_of_another_reply_nothing_is_known(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(3000)
+        playout = line.playout
+        assert (playout.heard_ms(2), playout.sent_ms(2), playout.length_ms(2)) == (0, 0, 0)
+        assert not playout.is_complete(2)
+        assert not playout.is_played_out(2)
+        assert playout.played_by_ms(2, 77) == 77
+
+    def test_when_all_will_have_been_played(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        assert line.playout.played_by_ms(1, 0) == 1000
+        line.send()
+        assert line.playout.played_by_ms(1, 100) == 1000
+        line.now_ms = 395
+        line.send()
+        assert line.playout.played_by_ms(1, 395) == 1000
+        line.push(1, 500)  # too late: it is complete
+        assert line.playout.played_by_ms(1, 500) == 1000
+
+    def test_what_the_phone_waits_for_is_played_after_it_has_come(self) -> None:
+        line = Line()
+        line.speak(1, 200, complete=False)
+        line.send()
+        line.push(1, 300)
+        assert line.playout.played_by_ms(1, 900) == 1200
+
+    def test_a_reply_that_is_held_is_not_played_out(self) -> None:
+        line = Line()
+        line.speak(1, 200)
+        line.run(100)
+        line.playout.stop(1, line.now_ms)
+        assert not line.playout.is_played_out(1)
+
+
+class TestFrames:
+    @pytest.mark.parametrize(("size", "filled_up"), [(0, 0), (1, 160), (160, 160), (161, 320)])
+    def test_what_is_no_whole_frame_is_filled_up_with_silence(
+        self, size: int, filled_up: int
+    ) -> None:
+        assert whole_frames(b"\x10" * size) == b"\x10" * size + silence((filled_up - size) / 8)
+
 
 class TestMarks:
     def test_each_200_ms_and_at_the_end_of_a_sentence(self) -> None:
@@ -155,6 +294,54 @@ class TestMarks:
         line.run(10)
         assert line.marks[-1] == "g1:end0:300"
 
+    def test_a_sentence_without_sound_has_no_mark_of_its_own(self) -> None:
+        line = Line()
+        line.speak(1, 0, 300, 0, 300)
+        line.run(1000)
+        assert line.marks == ["g1:200", "g1:end0:300", "g1:500", "g1:end1:600"]
+
+    def test_an_end_is_marked_once(self) -> None:
+        line = Line()
+        line.speak(1, 300)
+        line.run(1000)
+        line.playout.end_sentence(1)
+        line.playout.finish(1)
+        line.run(1000)
+        assert line.marks == ["g1:200", "g1:end0:300"]
+
+    def test_an_end_that_was_known_late_is_due_at_once(self) -> None:
+        line = Line()
+        line.speak(1, complete=False)
+        line.push(1, 300)
+        line.send()
+        assert line.playout.next_poll_ms(50) is None
+        line.playout.end_sentence(1)
+        assert line.playout.next_poll_ms(50) == 50
+        assert line.playout.poll(50) == [MarkAfter("g1:end0:300")]
+        assert line.playout.next_poll_ms(50) is None
+        assert line.playout.poll(50) == []
+
+    def test_follow_the_frames_that_they_are_about(self) -> None:
+        line = Line()
+        line.speak(1, 500)
+        line.run(1000)
+        frames_before = [
+            sum(isinstance(item, Frame) for item in line.sent[: line.sent.index(MarkAfter(name))])
+            for name in ("g1:200", "g1:400", "g1:end0:500")
+        ]
+        assert frames_before == [10, 20, 25]
+
+    def test_count_from_where_a_held_reply_goes_on(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(100)
+        line.playout.stop(1, line.now_ms)
+        line.playout.resume(1, 100)
+        assert [item.name for item in line.send() if isinstance(item, MarkAfter)] == [
+            "g3:300",
+            "g3:500",
+        ]
+
     def test_played_out_when_the_last_one_is_back(self) -> None:
         line = Line()
         line.speak(1, 1000)
@@ -171,6 +358,35 @@ class TestMarks:
         assert not line.playout.acknowledge("g1:800")
         assert not line.playout.acknowledge("nonsense")
         assert line.playout.heard_ms(1) == 0
+
+    def test_one_that_comes_tells_of_all_before_it(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.send()
+        assert line.playout.acknowledge("g1:400")
+        assert line.playout.heard_ms(1) == 400
+        assert not line.playout.acknowledge("g1:200")
+        assert line.playout.heard_ms(1) == 400
+
+    def test_one_of_several_leaves_the_later_ones_awaited(self) -> None:
+        line = Line()
+        line.speak(1, 400)
+        line.send()
+        assert line.playout.acknowledge("g1:200")
+        assert line.playout.heard_ms(1) == 200
+        assert not line.playout.is_played_out(1)
+        assert line.playout.acknowledge("g1:end0:400")
+        assert line.playout.is_played_out(1)
+
+    def test_what_was_heard_stays_heard_when_it_is_said_again(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(1000)
+        line.playout.stop(1, line.now_ms)
+        line.playout.resume(1, 0)
+        line.send()
+        assert line.playout.acknowledge("g3:200")
+        assert line.playout.heard_ms(1) == 800
 
 
 class TestStop:
@@ -200,6 +416,56 @@ class TestStop:
         line = Line()
         line.speak(1, complete=False)
         assert not line.playout.stop(1, line.now_ms)
+
+    def test_needs_a_clear_while_the_phone_plays_what_has_no_mark(self) -> None:
+        line = Line()
+        line.speak(1, complete=False)
+        line.push(1, 100)
+        line.send()
+        assert line.marks == []
+        assert line.playout.stop(1, 99)
+
+    def test_needs_a_clear_while_a_mark_is_on_its_way(self) -> None:
+        line = Line()
+        line.speak(1, 200)
+        line.send()
+        assert line.playout.stop(1, 5000), "the phone was slow: it may be playing still"
+
+    def test_needs_no_clear_when_all_was_played(self) -> None:
+        line = Line()
+        line.speak(1, 200)
+        line.run(300)
+        assert not line.playout.stop(1, line.now_ms)
+
+    def test_of_another_reply_stops_nothing(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.send()
+        assert not line.playout.stop(2, line.now_ms)
+        assert not line.playout.drop(2, line.now_ms)
+        line.playout.resume(2, 0)
+        line.run(3000)
+        assert line.playout.is_played_out(1)
+        assert line.frames == 150
+
+    @pytest.mark.parametrize(("from_ms", "left_ms"), [(-100, 1000), (9000, 0), (1000, 0)])
+    def test_it_goes_on_from_nowhere_but_within_the_reply(
+        self, from_ms: float, left_ms: float
+    ) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.playout.stop(1, line.now_ms)
+        line.playout.resume(1, from_ms)
+        line.run(1200)
+        assert line.frames * FRAME_MS == left_ms
+        assert line.playout.is_played_out(1)
+
+    def test_a_reply_that_is_dropped_while_it_is_held_needs_no_other_clear(self) -> None:
+        line = Line()
+        line.speak(1, 3000)
+        line.run(500)
+        assert line.playout.stop(1, line.now_ms)
+        assert not line.playout.drop(1, line.now_ms)
 
     def test_goes_on_from_where_it_is_told(self) -> None:
         line = Line()
@@ -274,7 +540,39 @@ class TestEchoReference:
         line.run(850)
         assert line.playout.loudest_dbfs(line.now_ms) is None
 
+    def test_frames_that_were_played_before_a_stop_still_come_back(self) -> None:
+        line = Line()
+        line.speak(1, 1000)
+        line.run(100)
+        line.playout.stop(1, line.now_ms)
+        assert line.playout.loudest_dbfs(line.now_ms) == LEVEL_DBFS
+        assert line.playout.loudest_dbfs(line.now_ms + 700) == LEVEL_DBFS
+
+    def test_what_is_played_after_the_phone_ran_dry_comes_back_when_it_is_played(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        for now_ms, level_dbfs in ((0, -50.0), (500, -20.0)):
+            playout.push(1, silence(100), [level_dbfs] * 5)
+            playout.poll(now_ms)
+        assert [playout.loudest_dbfs(now_ms) for now_ms in (499, 500)] == [-50, -20]
+
+    def test_a_silent_voice_has_no_echo(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        playout.push(1, silence(100), [-100.0] * 5)
+        playout.poll(0)
+        assert playout.loudest_dbfs(50) is None
+
+    def test_each_frame_is_as_loud_as_it_is_when_it_is_played(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        playout.push(1, silence(100), [-50.0, -40.0, -30.0, -20.0, -10.0])
+        playout.poll(1000)
+        heard = [playout.loudest_dbfs(now_ms) for now_ms in (999, 1000, 1019, 1020, 1040, 1080)]
+        assert heard == [None, -50, -50, -40, -30, -10]
+
     @given(st.lists(st.tuples(st.floats(-90, 0), st.integers(0, 400)), max_size=80))
+    @example([(-20.0, 400), (-30.0, 400)])
     def test_is_the_loudest_of_what_played_in_the_last_eight_tenths(
         self, told: list[tuple[float, int]]
     ) -> None:
@@ -380,6 +678,39 @@ class TestGaps:
         playout.resume(1, 80)
         playout.poll(2000)
         assert playout.take_gaps() == []
+
+    def test_audio_that_comes_just_in_time_leaves_none(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        playout.push(1, silence(100), [LEVEL_DBFS] * 5)
+        playout.poll(0)
+        playout.push(1, silence(100), [LEVEL_DBFS] * 5)
+        playout.poll(100)
+        assert playout.take_gaps() == []
+
+    def test_a_reply_that_starved_once_may_still_be_sent_late(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        for now_ms, ms in ((0, 100), (160, 600), (900, 0)):
+            playout.push(1, silence(ms), [LEVEL_DBFS] * (ms // FRAME_MS))
+            playout.poll(now_ms)
+        assert playout.take_gaps() == [Gap(60, "starved"), Gap(340, "late")]
+
+    def test_a_reply_begins_without_one(self) -> None:
+        playout = Playout()
+        for reply in (1, 2):
+            playout.begin(reply)
+            playout.push(reply, silence(100), [LEVEL_DBFS] * 5)
+            playout.poll(reply * 5000)
+        assert playout.take_gaps() == []
+
+    def test_of_too_many_the_last_are_told(self) -> None:
+        playout = Playout()
+        playout.begin(1)
+        for number in range(300):
+            playout.push(1, silence(20), [LEVEL_DBFS])
+            playout.poll(number * 100)
+        assert playout.take_gaps() == [Gap(80, "starved")] * 256
 
     def test_the_end_of_a_reply_is_none(self) -> None:
         playout = Playout()

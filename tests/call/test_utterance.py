@@ -22,6 +22,8 @@ class Ears:
     policy: TurnPolicy = POLICY
     onset: Onset = Onset.LISTENING
     leaves_the_floor: bool = False
+    asked: list[str] = field(default_factory=list)
+    """What was said when it was asked whether that leaves the floor."""
     tracker: UtteranceTracker = field(init=False)
     audio_ms: float = 0.0
     signals: list[Signal] = field(default_factory=list)
@@ -69,6 +71,7 @@ class Ears:
         return self.tracker.arrived(self.audio_ms + ms, self.now_ms, self._asks_nothing)
 
     def _asks_nothing(self, text: str) -> bool:
+        self.asked.append(text)
         return self.leaves_the_floor
 
     def _note(self, signal: Signal | None) -> None:
@@ -139,6 +142,12 @@ class TestBeginning:
         ears.hear(1)
         assert ears.tracker.hearing == "well"
 
+    def test_words_before_any_audio_are_nobodys(self, ears: Ears) -> None:
+        assert ears.recognise("hello") is None
+        ears.hear(20, Heard.NOTHING)
+        ears.hear(3)
+        assert ears.tracker.hearing == ""
+
     def test_words_without_a_voice_do_not_pile_up(self, ears: Ears) -> None:
         ears.hear(50, Heard.NOTHING)
         ears.recognise("the television", behind_ms=600, start_ms=100)
@@ -151,6 +160,9 @@ class TestPause:
         assert ears.silence(3) == []
         assert ears.silence(1) == [Signal.PAUSED]
         assert ears.silence(4) == []
+
+    def test_a_silence_of_just_so_long_is_one(self) -> None:
+        assert speaking(policy=TurnPolicy(pause_ms=96)).silence(3) == [Signal.PAUSED]
 
     def test_is_told_again_after_the_voice_went_on(self) -> None:
         ears = speaking()
@@ -214,6 +226,11 @@ class TestEnd:
         assert Signal.OVER not in ears.silence(17)
         assert ears.silence(1) == [Signal.OVER], "the next window would be past it"
 
+    def test_not_while_the_next_window_is_within_the_longest_silence(self) -> None:
+        ears = speaking(policy=TurnPolicy(eou_max_ms=640))
+        assert Signal.OVER not in ears.silence(19)
+        assert ears.silence(1) == [Signal.OVER]
+
     def test_not_after_300_ms_of_words_that_may_change(self) -> None:
         ears = speaking()
         ears.recognise("I want to buy a house", final=False, stability=0.5)
@@ -236,7 +253,11 @@ class TestEnd:
         ears = speaking(leaves_the_floor=True)
         ears.recognise("mm-hm and", final=False, stability=0.1)
         assert Signal.OVER not in ears.silence(9)
-        assert ears.silence(1) == [Signal.OVER]
+        assert ears.arrive(12) is Signal.OVER
+        over = ears.tracker.current and ears.tracker.current.over
+        assert over
+        assert (over.cause, over.silence_ms) == ("silence", 300)
+        assert ears.asked[-1] == "mm-hm and"
 
     def test_words_that_come_in_the_silence_end_it_at_once(self) -> None:
         ears = speaking()
@@ -245,6 +266,7 @@ class TestEnd:
 
     def test_of_an_utterance_that_goes_on_and_on(self) -> None:
         ears = Ears(TurnPolicy(utterance_max_ms=3200))
+        ears.hear(60, Heard.NOTHING)
         assert ears.hear(99) == [Signal.BEGAN]
         assert ears.hear(1) == [Signal.OVER]
         assert ears.tracker.current is not None
@@ -385,6 +407,13 @@ class TestLetPass:
         assert ears.now_ms > deadline_ms
         assert ears.recognise("hello", behind_ms=157 * 32 + 576) is None
 
+    def test_at_the_last_moment_too(self) -> None:
+        ears = speaking(policy=TurnPolicy(belated_ms=3200))
+        ears.silence(18)
+        ears.tracker.let_pass()
+        ears.silence(100)
+        assert ears.recognise("hello", behind_ms=3776) is Signal.BELATED
+
     def test_what_has_no_words_is_not_belated(self) -> None:
         assert unheard().recognise("…", behind_ms=576) is None
 
@@ -438,6 +467,17 @@ class TestSettled:
         ears.tracker.settle()
         assert not ears.tracker.waits_unheard(ears.now_ms)
         assert ears.recognise("hello", behind_ms=576) is Signal.LATE
+
+    @pytest.mark.parametrize("passes", [False, True])
+    def test_what_is_said_in_the_silence_behind_it_counts(self, *, passes: bool) -> None:
+        """The detector has not heard it yet."""
+        ears = speaking()
+        ears.silence(18)
+        if passes:
+            ears.tracker.let_pass()
+        ears.tracker.settle()
+        assert ears.recognise("and", start_ms=ears.audio_ms - 200, behind_ms=40) is None
+        assert ears.tracker.hearing == "and"
 
     def test_nor_of_what_was_heard_when_nobody_spoke(self, ears: Ears) -> None:
         ears.hear(50, Heard.NOTHING)

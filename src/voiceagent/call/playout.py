@@ -13,6 +13,7 @@ acknowledgement of an old generation tells nothing about what was heard.
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Literal
 
 from voiceagent.call.audio import BYTES_PER_MS, FRAME_BYTES, ULAW_SILENCE
@@ -133,7 +134,11 @@ class Playout:
 
     def has_room(self) -> bool:
         """False while so much waits to be sent that the synthesis should pause."""
-        return self._unsent_ms() < self.policy.max_unsent_ms
+        audio = self._audio
+        return (
+            audio is None
+            or (len(audio.ulaw) - audio.sent) / BYTES_PER_MS < self.policy.max_unsent_ms
+        )
 
     # --- stopping and going on ------------------------------------------------------------
 
@@ -142,7 +147,7 @@ class Playout:
         audio = self._of(reply)
         if audio is None:
             return False
-        in_phone = bool(self._pending) or self._played_byte(now_ms) < audio.sent
+        in_phone = bool(self._pending) or self._played_byte(audio, now_ms) < audio.sent
         self._held = True
         self._new_generation(audio.sent)
         self._hear_until(now_ms)
@@ -164,7 +169,6 @@ class Playout:
         needs_clear = not self._held and self.stop(reply, now_ms)
         if self._of(reply):
             self._audio = None
-            self._held = False
         return needs_clear
 
     # --- sending --------------------------------------------------------------------------
@@ -174,9 +178,9 @@ class Playout:
         audio = self._audio
         if audio is None or self._held:
             return []
-        if audio.sent >= _sendable(audio):
+        if audio.sent >= len(audio.ulaw):
             return [self._mark_sentence_end(audio)] if self._owes_mark(audio) else []
-        played = self._played_byte(now_ms)
+        played = self._played_byte(audio, now_ms)
         if played >= audio.sent:
             # The phone's buffer is dry: what is sent now plays now.
             self._note_gap(audio, now_ms)
@@ -185,7 +189,7 @@ class Playout:
         if (audio.sent - played) / BYTES_PER_MS > self.policy.lead_min_ms:
             return []
         out: list[Outgoing] = []
-        limit = min(played + int(self.policy.lead_max_ms * BYTES_PER_MS), _sendable(audio))
+        limit = min(played + int(self.policy.lead_max_ms * BYTES_PER_MS), len(audio.ulaw))
         ends = set(audio.sentence_ends)
         while audio.sent < limit:
             frame = bytes(audio.ulaw[audio.sent : audio.sent + FRAME_BYTES])
@@ -198,7 +202,7 @@ class Playout:
                 out.append(self._mark_sentence_end(audio))
             elif audio.sent - self._marked_byte >= self.policy.mark_every_ms * BYTES_PER_MS:
                 out.append(self._mark("", audio.sent))
-        self._starved = audio.sent >= _sendable(audio) and not audio.complete
+        self._starved = audio.sent >= len(audio.ulaw) and not audio.complete
         return out
 
     def next_poll_ms(self, now_ms: float) -> float | None:
@@ -206,9 +210,9 @@ class Playout:
         audio = self._audio
         if audio is None or self._held:
             return None
-        if audio.sent >= _sendable(audio):
+        if audio.sent >= len(audio.ulaw):
             return now_ms if self._owes_mark(audio) else None
-        lead_ms = (audio.sent - self._played_byte(now_ms)) / BYTES_PER_MS
+        lead_ms = (audio.sent - self._played_byte(audio, now_ms)) / BYTES_PER_MS
         return now_ms + max(0.0, lead_ms - self.policy.lead_min_ms)
 
     def take_gaps(self) -> list[Gap]:
@@ -251,7 +255,8 @@ class Playout:
         if audio is None:
             return now_ms
         return (
-            now_ms + (len(audio.ulaw) - min(self._played_byte(now_ms), audio.sent)) / BYTES_PER_MS
+            now_ms
+            + (len(audio.ulaw) - min(self._played_byte(audio, now_ms), audio.sent)) / BYTES_PER_MS
         )
 
     def is_complete(self, reply: int) -> bool:
@@ -301,20 +306,18 @@ class Playout:
         self._generation += 1
         self._pending.clear()
         self._marked_byte = from_byte
-        self._starved = False
         # Dry: the next frame that is sent begins to play when it is sent.
-        self._origin_ms, self._origin_byte = float("-inf"), from_byte
+        self._origin_ms, self._origin_byte = -inf, from_byte
 
     def _note_gap(self, audio: _Audio, now_ms: float) -> None:
         dry_ms = self._origin_ms + (audio.sent - self._origin_byte) / BYTES_PER_MS
-        if float("-inf") < dry_ms < now_ms:
+        if -inf < dry_ms < now_ms:
             self._gaps.append(Gap(now_ms - dry_ms, "starved" if self._starved else "late"))
 
-    def _played_byte(self, now_ms: float) -> int:
+    def _played_byte(self, audio: _Audio, now_ms: float) -> int:
         """What the phone has played by now, if it plays at once; at most what was sent."""
-        audio = self._audio
-        if audio is None or self._origin_ms == float("-inf"):
-            return audio.sent if audio else 0
+        if self._origin_ms == -inf:
+            return audio.sent
         elapsed = int((now_ms - self._origin_ms) * BYTES_PER_MS)
         return min(audio.sent, self._origin_byte + elapsed)
 
@@ -325,20 +328,11 @@ class Playout:
     def _mark_sentence_end(self, audio: _Audio) -> MarkAfter:
         return self._mark(f"end{audio.sentence_ends.index(audio.sent)}:", audio.sent)
 
-    def _unsent_ms(self) -> float:
-        audio = self._audio
-        return (len(audio.ulaw) - audio.sent) / BYTES_PER_MS if audio else 0.0
-
     def _mark(self, kind: str, position: int) -> MarkAfter:
         name = f"g{self._generation}:{kind}{position // BYTES_PER_MS}"
         self._pending.append((name, position))
         self._marked_byte = position
         return MarkAfter(name)
-
-
-def _sendable(audio: _Audio) -> int:
-    """Whole frames only: the end of a chunk waits for the chunk after it."""
-    return len(audio.ulaw) // FRAME_BYTES * FRAME_BYTES
 
 
 def whole_frames(ulaw: bytes) -> bytes:

@@ -6,6 +6,7 @@ are told goodbye.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
 
@@ -84,20 +85,16 @@ class CallRegistry:
     async def drain(self, deadline_s: float) -> None:
         """Take no more calls; wait for the live ones, then say goodbye, then cut what is left."""
         self.draining = True
-        if await self._emptied(deadline_s):
-            return
-        for call in list(self._live):
+        await self._emptied(deadline_s)
+        for call in self.calls:
             call.farewell()
-        if await self._emptied(_GOODBYE_S):
-            return
-        for call in list(self._live):
+        await self._emptied(_GOODBYE_S)
+        for call in self.calls:
             call.end("drain")
         await self._emptied(_GOODBYE_S)
 
-    async def _emptied(self, within_s: float) -> bool:
-        try:
+    async def _emptied(self, within_s: float) -> None:
+        """Wait for the last call to end, but no longer."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._empty.wait()
-        except TimeoutError:
-            return False
-        return True
