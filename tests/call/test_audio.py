@@ -27,6 +27,7 @@ def test_encodes_as_g711_says() -> None:
     # Codes count downwards from 0xFF and, of negative values, from 0x7F.
     steps = np.minimum(np.searchsorted(decisions, magnitudes, side="right"), 127)
     codes = audio._encode_table()  # made anew: the one in use is of the time of the import
+    assert (codes.shape, codes.dtype) == ((65536,), np.uint8)
     positive = codes[(magnitudes * 4).astype(np.uint16)]
     negative = codes[(-magnitudes[1:] * 4).astype(np.int16).view(np.uint16)]
     assert positive.tolist() == (0xFF - steps).tolist()
@@ -36,7 +37,9 @@ def test_encodes_as_g711_says() -> None:
 
 
 def test_the_table_decodes_as_g711_says() -> None:
-    values = audio._decode_table().astype(int)
+    table = audio._decode_table()
+    assert (table.shape, table.dtype) == ((256,), np.int16)
+    values = table.astype(int)
     # Each code stands for the middle between two decision values, in 16 bits.
     bounds = np.cumsum([0, *STEPS])
     middles = 2 * (bounds[1:-1] + bounds[2:])

@@ -254,10 +254,7 @@ class Playout:
         audio = self._of(reply)
         if audio is None:
             return now_ms
-        return (
-            now_ms
-            + (len(audio.ulaw) - min(self._played_byte(audio, now_ms), audio.sent)) / BYTES_PER_MS
-        )
+        return now_ms + (len(audio.ulaw) - self._played_byte(audio, now_ms)) / BYTES_PER_MS
 
     def is_complete(self, reply: int) -> bool:
         """Whether all audio of the reply is here."""
