@@ -9,9 +9,10 @@ Follow a call, in this order:
    a recogniser open for them).
 5. `call/turns.py`: whose turn it is, as a machine without a clock (`call/utterance.py`
    follows the caller's side of it).
-6. `call/replies.py`: the agent's side, from a thought to a voice on the line.
-7. `call/playout.py`: when which 20 ms leave, and what was heard of them.
-8. One adapter, e.g. `speech/local_tts.py`, behind `speech/ports.py`.
+6. `call/thinking.py`: the brain is asked, and its answer becomes events.
+7. `call/replies.py`: the reply under way, from its first sentence to what was heard of it.
+8. `call/playout.py`: when which 20 ms leave, and what was heard of them.
+9. One adapter, e.g. `speech/local_tts.py`, behind `speech/ports.py`.
 
 What the agent says is thought of behind `brain/ports.py`; `brain/__init__.py` goes on there.
 

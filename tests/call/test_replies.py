@@ -16,8 +16,10 @@ from voiceagent.call.detail import CallDetail
 from voiceagent.call.parking import Talk
 from voiceagent.call.playout import Frame, Playout
 from voiceagent.call.replies import Replies
+from voiceagent.call.reply_effects import ReplyEffects, SpokenLanguage
 from voiceagent.call.speaking import PhraseBook, Voice
 from voiceagent.call.tape import RecordingNotice
+from voiceagent.call.thinking import Thinking
 from voiceagent.crm.recording.call_models import ContactLearnt, TurnSpoken
 from voiceagent.errors import ProviderError
 from voiceagent.metrics import Metrics
@@ -40,22 +42,39 @@ class Agent:
     apologises: bool = False
     """A failed reply is given up at once and apologised for, as the machine does."""
     replies: Replies = field(init=False)
+    thinking: Thinking = field(init=False)
 
     def __post_init__(self) -> None:
+        talk = Talk(self.brain, Conversation())
+        detail = CallDetail("CA1", self.records, Metrics())
+        voice = Voice(self.engine, PhraseBook(), "en-US")
+        spoken = SpokenLanguage(self.brain, voice, talk.language, self.languages.append)
+        effects = ReplyEffects(spoken, detail)
+        notice = RecordingNotice(None)
         self.replies = Replies(
-            self.brain,
-            Talk(self.brain, Conversation()),
-            Voice(self.engine, PhraseBook(), "en-US"),
+            talk.conversation,
             self.playout,
-            CallDetail("CA1", self.records, Metrics()),
+            effects,
+            spoken,
+            detail,
             now_ms=self.now_ms,
             dispatch=self._take,
-            expect=self.expected.append,
-            listen_for=self.languages.append,
             wake=lambda: None,
             silence=self.silenced.append,
             report_failure=lambda part, why: self.failures.append((part, why)),
-            notice=RecordingNotice(None),
+            notice=notice,
+        )
+        self.thinking = Thinking(
+            talk,
+            self.replies,
+            effects,
+            spoken,
+            detail,
+            now_ms=self.now_ms,
+            dispatch=self._take,
+            expect=self.expected.append,
+            report_failure=lambda part, why: self.failures.append((part, why)),
+            notice=notice,
         )
 
     def now_ms(self) -> float:
@@ -99,7 +118,9 @@ async def agent(
     one = Agent(Thinker(opening, answers))
     async with asyncio.TaskGroup() as tasks:
         one.replies.open(tasks)
+        one.thinking.open(tasks)
         yield one
+        one.thinking.close()
         one.replies.close()
     assert (one.brain.at_work, one.engine.open_sentences) == (0, 0)
 
@@ -112,7 +133,7 @@ class TestWhatWasLearnt:
     @on_warped_time
     async def test_it_counts_once_the_answer_began_to_be_heard(self) -> None:
         async with agent([Save({"name": "Dana"}), Say("thank you Dana")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             assert one.learnt == []
             assert one.brain.commits == 0
@@ -125,11 +146,11 @@ class TestWhatWasLearnt:
     @on_warped_time
     async def test_what_nobody_heard_was_not_learnt(self) -> None:
         async with agent([Save({"name": "Dana"}), Say("thank you Dana")], [Say("well")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             one.replies.stop(1, onset_ms=0)
             one.replies.abandon(1)
-            one.replies.think(think(2))
+            one.thinking.think(think(2))
             await asyncio.sleep(1)
             one.hear()
             assert one.learnt == []
@@ -138,7 +159,7 @@ class TestWhatWasLearnt:
     @on_warped_time
     async def test_what_comes_while_it_is_heard_counts_at_once(self) -> None:
         async with agent([Say("thank you"), 5.0, Save({"name": "Dana"})]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             one.hear()
             assert one.learnt == []
@@ -151,7 +172,7 @@ class TestWhatWasLearnt:
         endless = [Say(f"sentence{number}") for number in range(70)]
         async with agent([*endless, 0.1, Save({"name": "Dana"})]) as one:
             one.apologises = True
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             while not one.failures:
                 one.hear(100)
                 await asyncio.sleep(1)
@@ -163,7 +184,7 @@ class TestWhatWasLearnt:
     @on_warped_time
     async def test_a_reply_without_marks_counts_when_it_is_over(self) -> None:
         async with agent([Save({"name": "Dana"}), Say("thank you Dana")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             one.replies.complete(1)
             assert one.learnt == [{"name": "Dana"}]
@@ -174,7 +195,7 @@ class TestNews:
     @on_warped_time
     async def test_a_reply_is_told_from_its_first_sentence_to_its_last_mark(self) -> None:
         async with agent([Expect(("yes", "no")), Say("is it so"), HangUp()]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             assert one.expected == [("yes", "no")]
             assert one.news[:2] == [on.ReplySentence(1, "is it so"), on.ReplyEnded(1, hang_up=True)]
@@ -189,7 +210,7 @@ class TestNews:
     @on_warped_time
     async def test_a_held_reply_tells_nothing_until_it_goes_on(self) -> None:
         async with agent([0.5, Say("well then")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             one.replies.stop(1, onset_ms=0)
             await asyncio.sleep(1)
             assert not one.told(on.AudioReleased)
@@ -201,7 +222,7 @@ class TestNews:
     @on_warped_time
     async def test_marks_of_before_a_stop_tell_nothing(self) -> None:
         async with agent([Say("one two three four")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             old = [i.name for i in one.playout.poll(one.now_ms()) if not isinstance(i, Frame)]
             assert old
@@ -215,10 +236,10 @@ class TestNews:
     async def test_an_introduction_that_is_said_again_is_held_back(self) -> None:
         opening = [Say("welcome to us"), Say("who is it?")]
         async with agent([Say("welcome to us"), Say("who is it?")], opening=opening) as one:
-            one.replies.introduce(1)
+            one.thinking.introduce(1)
             await asyncio.sleep(1)
             one.replies.complete(1)
-            one.replies.think(think(2))
+            one.thinking.think(think(2))
             await asyncio.sleep(1)
             said = [e.text for e in one.told(on.ReplySentence) if isinstance(e, on.ReplySentence)]
             assert said == ["welcome to us", "who is it?", "who is it?"]
@@ -227,7 +248,7 @@ class TestNews:
     async def test_a_reply_that_is_all_repetition_is_said_after_all(self) -> None:
         async with agent([Say("well then")], [Say("well then")]) as one:
             for reply in (1, 2):
-                one.replies.think(think(reply))
+                one.thinking.think(think(reply))
                 await asyncio.sleep(1)
                 one.replies.complete(reply)
             assert one.told(on.ReplySentence) == [
@@ -238,10 +259,10 @@ class TestNews:
     @on_warped_time
     async def test_failures_are_told_to_the_machine_and_to_the_warm_up(self) -> None:
         async with agent([ProviderError("no model", retryable=True)], [Say("mute")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(0.1)
             one.engine.breaks["mute"] = ProviderError("no voice", retryable=True)
-            one.replies.think(think(2))
+            one.thinking.think(think(2))
             await asyncio.sleep(0.1)
             assert one.told(on.ReplyFailed) == [on.ReplyFailed(1), on.ReplyFailed(2)]
             assert one.failures == [("brain", "no model"), ("tts", "no voice")]
@@ -251,10 +272,10 @@ class TestOrders:
     @on_warped_time
     async def test_orders_for_an_older_reply_are_passed_over(self) -> None:
         async with agent([Say("old")], [Say("new")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             one.replies.abandon(1)
-            one.replies.think(think(2))
+            one.thinking.think(think(2))
             one.replies.say(1, "older")
             one.replies.finish(1)
             await asyncio.sleep(1)
@@ -265,7 +286,7 @@ class TestOrders:
     @on_warped_time
     async def test_a_phrase_after_what_was_spoken_belongs_to_the_same_reply(self) -> None:
         async with agent([Say("well then"), 60.0]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             one.replies.say_phrase(on.SpeakPhrase(1, on.Phrase.APOLOGY), turn=1)
             one.replies.finish(1)
@@ -292,7 +313,7 @@ class TestOrders:
     @on_warped_time
     async def test_closing_settles_the_reply_under_way(self) -> None:
         async with agent([Say("one two three")]) as one:
-            one.replies.think(think(1))
+            one.thinking.think(think(1))
             await asyncio.sleep(1)
             one.hear()
         assert (one.last.status, one.last.heard) == ("interrupted", "one two")

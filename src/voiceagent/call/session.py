@@ -26,9 +26,11 @@ from voiceagent.call.parking import SEQ_OF_A_STRANGER, Talk
 from voiceagent.call.playout import Playout
 from voiceagent.call.receiving import Receiver
 from voiceagent.call.replies import Replies
+from voiceagent.call.reply_effects import ReplyEffects, SpokenLanguage
 from voiceagent.call.sending import Sender
 from voiceagent.call.services import CallServices
 from voiceagent.call.tape import RecordingNotice, Tape, Unrecorded
+from voiceagent.call.thinking import Thinking
 from voiceagent.call.transfer import Transfer
 from voiceagent.call.turns import Turns
 from voiceagent.twilio import media_stream as twilio
@@ -78,20 +80,35 @@ class CallSession:
             dispatch=self.dispatch,
             report_failure=services.report_failure,
         )
+        self._spoken = SpokenLanguage(
+            services.brain, services.voice, self._talk.language, self._ears.listen_for
+        )
+        effects = ReplyEffects(self._spoken, self._detail)
+        notice = RecordingNotice(tape)
         self._replies = Replies(
-            services.brain,
-            self._talk,
-            services.voice,
+            self._talk.conversation,
             self._playout,
+            effects,
+            self._spoken,
+            self._detail,
+            now_ms=self._now_ms,
+            dispatch=self.dispatch,
+            wake=lambda: self._sender.wake(),  # noqa: PLW0108 (made below: each needs the other)
+            silence=lambda needs_clear: self._sender.stop(needs_clear=needs_clear),
+            report_failure=services.report_failure,
+            notice=notice,
+        )
+        self._thinking = Thinking(
+            self._talk,
+            self._replies,
+            effects,
+            self._spoken,
             self._detail,
             now_ms=self._now_ms,
             dispatch=self.dispatch,
             expect=self._ears.expect,
-            listen_for=self._ears.listen_for,
-            wake=lambda: self._sender.wake(),  # noqa: PLW0108 (made below: each needs the other)
-            silence=lambda needs_clear: self._sender.stop(needs_clear=needs_clear),
             report_failure=services.report_failure,
-            notice=RecordingNotice(tape),
+            notice=notice,
         )
         self._sender = Sender(
             socket,
@@ -147,6 +164,7 @@ class CallSession:
             async with asyncio.TaskGroup() as tasks:
                 self._transfer.open(tasks)
                 self._replies.open(tasks)
+                self._thinking.open(tasks)
                 workers = [
                     tasks.create_task(self._receive(), name="receive"),
                     tasks.create_task(self._send(), name="send"),
@@ -215,6 +233,7 @@ class CallSession:
         """The machine is told of the end, and no reply is left unsettled."""
         self._words.keep_off_tape(self._turns.glimpse.hearing, self._turns.voice_began_audio_ms)
         self.dispatch(on.Closed())
+        self._thinking.close()
         self._replies.close()
 
     async def _close(self) -> None:
@@ -226,7 +245,7 @@ class CallSession:
             talk = replace(
                 self._talk,
                 next_seq=self._detail.next_seq,
-                language=self._replies.language,
+                language=self._spoken.changed_to,
                 talked_ms=self._talk.talked_ms + self._now_ms(),
             )
             self._services.parking.leave(self.call_sid, talk)
@@ -248,7 +267,8 @@ class CallSession:
             _log.warning("the socket did not close", extra={"call_sid": self.call_sid})
         # These know the session, which knows them. Let go of, a call is gone when it is over;
         # else it waits for a full collection, which comes once in thousands of calls.
-        del self._replies, self._sender, self._receiver, self._words, self._ears, self._transfer
+        del self._thinking, self._replies, self._spoken, self._sender
+        del self._receiver, self._words, self._ears, self._transfer
 
     # --- events in, actions out -------------------------------------------------------------
 
@@ -303,15 +323,15 @@ class CallSession:
             case on.LateRecognition(text):
                 self._detail.late(text)
             case on.Introduce(reply):
-                replies.introduce(reply)
+                self._thinking.introduce(reply)
             case on.Think(text=text, digits=digits):
                 shown, keys = words.shown(text), words.shown(digits)
-                replies.think(replace(action, text=shown, digits=keys))
+                self._thinking.think(replace(action, text=shown, digits=keys))
             case on.Guess(text=text, words=alone):
                 shown, alone = words.shown(text), words.shown(alone)
-                replies.guess(replace(action, text=shown, words=alone))
+                self._thinking.guess(replace(action, text=shown, words=alone))
             case on.DropGuess(guess):
-                replies.drop_guess(guess)
+                self._thinking.drop_guess(guess)
             case on.Speak(reply, text):
                 replies.say(reply, text)
             case on.SoundKeys(reply, digits):
