@@ -1,7 +1,7 @@
 """The voice of one reply: sentences in, audio and what is known of its words out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -9,13 +9,14 @@ import pytest
 from session_world import WORD_MS, WordVoice
 from warped_time import on_warped_time
 
+from voiceagent.call.audio import frame_levels_dbfs
 from voiceagent.call.conversation import Conversation
-from voiceagent.call.playout import Playout
+from voiceagent.call.playout import MarkAfter, Playout
 from voiceagent.call.speaking import PhraseBook, ReplySpeech, TooMuchToSay, Voice
 from voiceagent.call.speculation import PreparedSentence
 from voiceagent.errors import EngineTimeout, ProviderError
 from voiceagent.speech.key_tones import key_tones
-from voiceagent.speech.ports import SpeechChunk
+from voiceagent.speech.ports import SpeechChunk, WordTiming
 
 REPLY = 1
 BROKEN = ProviderError("broken", retryable=True)
@@ -94,6 +95,69 @@ async def test_sentences_are_spoken_in_their_order_and_then_it_is_complete() -> 
         assert one.playout.is_complete(REPLY)
         assert one.conversation.heard(REPLY, 3 * WORD_MS) == "well then the"
         assert one.news >= 4
+        assert one.engine.languages == ["en-US"] * 2
+
+
+@on_warped_time
+async def test_whoever_sends_is_told_of_each_piece_and_of_the_end() -> None:
+    async with reply() as one:
+        one.speech.say("well")
+        await asyncio.sleep(0.1)
+        assert one.news >= 1
+        told = one.news
+        one.speech.finish()
+        await one.running
+        assert one.news > told
+
+
+@on_warped_time
+async def test_a_language_holds_from_the_next_sentence_on() -> None:
+    async with reply() as one:
+        one.speech.say("well then")
+        one.speech.language = "he-IL"
+        one.speech.say("the price")
+        one.speech.finish()
+        await one.running
+        assert one.engine.languages == ["en-US", "he-IL"]
+
+
+@on_warped_time
+async def test_the_end_of_a_sentence_is_marked_as_soon_as_it_is_there() -> None:
+    async with reply() as one:
+        one.speech.say("well")
+        await asyncio.sleep(0.1)
+        assert [item.name for item in one.playout.poll(0) if isinstance(item, MarkAfter)] == [
+            "g1:end0:200"
+        ]
+        assert one.conversation.heard(REPLY, WORD_MS) == "well"
+
+
+@on_warped_time
+async def test_words_are_where_the_voice_says_they_are() -> None:
+    class Drawling(WordVoice):
+        async def synthesize(self, text: str, language: str) -> AsyncIterator[SpeechChunk]:
+            yield SpeechChunk(b"\x10" * 8000, (WordTiming(0, 0.0), WordTiming(5, 900.0)))
+
+    async with reply() as one:
+        one.speech._voice = Voice(Drawling(), one.book, "en-US")
+        for _ in range(2):
+            one.speech.say("well then")
+        one.speech.finish()
+        await one.running
+        assert one.conversation.heard(REPLY, 900) == "well"
+        assert one.conversation.heard(REPLY, 1900) == "well then well"
+
+
+@on_warped_time
+async def test_each_frame_has_its_level() -> None:
+    async with reply() as one:
+        one.speech.press("1")
+        one.speech.finish()
+        await one.running
+        one.playout.poll(0)
+        loudest_dbfs = one.playout.loudest_dbfs(0)
+        assert loudest_dbfs is not None
+        assert loudest_dbfs == pytest.approx(max(frame_levels_dbfs(key_tones("1")[:160])))
 
 
 @on_warped_time
@@ -119,6 +183,7 @@ async def test_a_sentence_that_breaks_ends_with_the_audio_it_has() -> None:
         assert one.conversation.text(REPLY) == "the price"
         assert one.conversation.heard(REPLY, 2 * WORD_MS) == "the price"
         assert one.conversation.heard(REPLY, WORD_MS) == "the"
+        assert not one.playout.is_complete(REPLY), "an apology may follow"
         one.speech.finish()
         assert one.playout.is_complete(REPLY)
 
@@ -145,6 +210,25 @@ async def test_a_voice_that_stalls_is_given_up_when_the_line_has_fallen_silent()
         assert isinstance(await one.broken(), EngineTimeout)
         # Nothing was sent: 600 ms of audio are there, then the line would be silent.
         assert asyncio.get_running_loop().time() - began_s == pytest.approx(0.6 + 2.5)
+
+
+@on_warped_time
+async def test_a_sentence_that_was_spoken_is_not_broken_by_what_breaks_after_it() -> None:
+    async with reply() as one:
+        one.speech.say("well then")
+        await asyncio.sleep(1)
+        one.speech.break_off()
+        assert one.conversation.text(REPLY) == "well then"
+
+
+@on_warped_time
+async def test_the_first_audio_may_take_20_seconds() -> None:
+    async with reply() as one:
+        one.engine.breaks["well"] = 3600.0
+        one.speech.say("well then")
+        began_s = asyncio.get_running_loop().time()
+        assert isinstance(await one.broken(), EngineTimeout)
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(20)
 
 
 @on_warped_time
@@ -181,7 +265,41 @@ async def test_there_is_always_room_for_the_end() -> None:
             one.speech.say(f"sentence{number}")
         with pytest.raises(TooMuchToSay):
             one.speech.say("one more")
+        with pytest.raises(TooMuchToSay) as refused:
+            one.speech.press("1")
+        assert not refused.value.retryable, "it would only say as much again"
         one.speech.finish()
+        await one.running
+        assert one.engine.read(one.ulaw) == [f"sentence{number}" for number in range(8)]
+
+
+@on_warped_time
+async def test_of_what_is_said_in_one_breath_the_ninth_sentence_waits_for_room() -> None:
+    async with reply() as one:
+        one.engine.breaks["sentence0"] = 3.0
+        for number in range(9):
+            await one.speech.room()
+            one.speech.say(f"sentence{number}")
+            await asyncio.sleep(0)  # the first is being spoken: eight may wait
+        brain = asyncio.create_task(one.speech.room())
+        await asyncio.sleep(2.5)
+        assert not brain.done()
+        await asyncio.sleep(1.5)
+        assert brain.done()
+
+
+@on_warped_time
+async def test_nobody_waits_for_a_voice_that_is_broken() -> None:
+    async with reply() as one:
+        one.engine.breaks["well"] = 3.0
+        brain = asyncio.create_task(one.say_all("well", 12))
+        await asyncio.sleep(1)
+        one.speech.break_off()
+        waiting = asyncio.create_task(one.speech.room())
+        await asyncio.sleep(0.6)
+        assert waiting.done()
+        with pytest.raises(TooMuchToSay):
+            await brain
 
 
 @on_warped_time
@@ -200,6 +318,8 @@ async def test_a_brain_beyond_all_bounds_is_stopped() -> None:
         with pytest.raises(TooMuchToSay):
             await one.say_all("very well", 100)
         one.speech.finish()
+        await one.running
+        assert one.conversation.text(REPLY) == " ".join(["very well"] * 64)
 
 
 @on_warped_time
@@ -227,3 +347,96 @@ async def test_a_sentence_made_ahead_is_not_made_again() -> None:
         one.speech.finish()
         await one.speech.run()
         assert one.engine.read(one.ulaw) == ["well", "then"]
+
+
+@on_warped_time
+async def test_a_sentence_made_ahead_is_for_those_words_in_that_language_and_once() -> None:
+    async with reply() as one:
+        made = PreparedSentence("well then", one.voice)
+        await made.make(lambda: None)
+        assert one.engine.languages == ["en-US"]
+        for text, language in (("the price", "en-US"), ("well then", "he-IL")):
+            one.speech = one.speaking(made)
+            one.speech.language = language
+            one.speech.say(text)
+            one.speech.finish()
+            await one.speech.run()
+            assert one.engine.languages.pop() == language
+            one.playout.begin(REPLY)
+        one.speech = one.speaking(made)
+        one.speech.say("the price")
+        one.speech.say("well then")
+        one.speech.finish()
+        await one.speech.run()
+        assert one.engine.languages == ["en-US"] * 3, "its turn was over with the first sentence"
+
+
+class Store:
+    """Phrases that outlive the process."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], tuple[SpeechChunk, ...]] = {}
+
+    async def load(self, text: str, language: str) -> tuple[SpeechChunk, ...] | None:
+        return self.kept.get((text, language))
+
+    async def save(self, text: str, language: str, chunks: Sequence[SpeechChunk]) -> None:
+        self.kept[text, language] = tuple(chunks)
+
+
+class TestPhraseBook:
+    @on_warped_time
+    async def test_what_one_process_learnt_the_next_recalls_without_an_engine(self) -> None:
+        store, engine = Store(), WordVoice()
+        await PhraseBook(store).learn(engine, "well then", "en-US")
+        assert engine.languages == ["en-US"]
+        book = PhraseBook(store)
+        assert await book.recall("well then", "en-US")
+        assert not await book.recall("well then", "he-IL")
+        assert not await book.recall("the price", "en-US")
+        assert book.chunks("well then") == store.kept["well then", "en-US"]
+        assert book.chunks("the price") is None
+        await PhraseBook(store).learn(engine, "well then", "en-US")
+        assert engine.languages == ["en-US"], "it was in the store"
+
+    @on_warped_time
+    async def test_without_a_store_nothing_is_recalled(self) -> None:
+        assert not await PhraseBook().recall("well then", "en-US")
+
+    @on_warped_time
+    async def test_a_store_that_has_nothing_of_a_phrase_but_its_name_has_not_got_it(self) -> None:
+        store, engine = Store(), WordVoice()
+        store.kept["well", "en-US"] = ()
+        book = PhraseBook(store)
+        assert not await book.recall("well", "en-US")
+        await book.learn(engine, "well", "en-US")
+        assert book.chunks("well")
+
+    @on_warped_time
+    async def test_a_stand_in_is_heard_until_the_engine_takes_its_place(self) -> None:
+        store, engine, stand_in = Store(), WordVoice(), WordVoice()
+        stand_in.sound("other")  # so that its sounds are not the engine's
+        book = PhraseBook(store)
+        await book.learn_meanwhile(stand_in, "well", "en-US")
+        meanwhile = book.chunks("well")
+        assert meanwhile
+        assert store.kept == {}
+        await book.learn_meanwhile(stand_in, "well", "en-US")
+        assert stand_in.languages == ["en-US"], "once is enough"
+        await book.learn(engine, "well", "en-US")
+        assert book.chunks("well") == store.kept["well", "en-US"] != meanwhile
+        await book.learn(engine, "well", "en-US")
+        assert engine.languages == ["en-US"]
+        await book.learn_meanwhile(stand_in, "well", "en-US")
+        assert stand_in.languages == ["en-US"], "the engine's own is better"
+
+    @on_warped_time
+    async def test_only_what_is_still_said_is_kept(self) -> None:
+        book, engine = PhraseBook(), WordVoice()
+        await book.learn(engine, "well", "en-US")
+        await book.learn_meanwhile(engine, "then", "en-US")
+        book.keep_only(["well", "never learnt"])
+        assert (len(book), book.chunks("then")) == (1, None)
+        await book.learn(engine, "then", "en-US")
+        await book.learn(engine, "then", "en-US")
+        assert engine.languages == ["en-US"] * 3, "no stand-in is left of it"
