@@ -8,6 +8,7 @@ signatures are not asked for: what is behind them is what a fuzzer is after.
 """
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ ask = "Who is it?"
 accept = "anything"
 """
 PEOPLE: Final = 3
+_IS_ERROR: Final = re.compile(r"time=\S+ level=(error|critical) ")
+"""At its beginning: what somebody wrote may stand in a line that tells of it."""
 START_S: Final = 120.0
 """Fuzzers run where everything else does, and let it go first."""
 BEARER: Final = {"Authorization": f"Bearer {KEY}"}
@@ -73,7 +76,7 @@ class FuzzedService(Service):
         return [
             line
             for line in self.output.splitlines()
-            if "level=error" in line or "Traceback" in line or "was never awaited" in line
+            if _IS_ERROR.match(line) or "Traceback" in line or "was never awaited" in line
         ]
 
 
