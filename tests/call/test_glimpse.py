@@ -7,7 +7,7 @@ from voiceagent.call.turn_state import Reply, State
 
 
 def reply(**what: object) -> Reply:
-    made = Reply(1, 1, "I want to buy a house")
+    made = Reply(1, "I want to buy a house")
     for name, value in what.items():
         setattr(made, name, value)
     return made

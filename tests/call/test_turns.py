@@ -42,6 +42,7 @@ from voiceagent.call.turn_events import (
     SpeakPhrase,
     StopSpeaking,
     Think,
+    Tick,
     TransferFailed,
     UtteranceDropped,
     UtteranceEnded,
@@ -480,10 +481,10 @@ class TestTransfer:
         world = self.connecting()
         connect = only(world.play_out(), Connect)
         actions = world.send(TransferFailed(connect.reply))
-        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER_FAILED
+        assert only(actions, SpeakPhrase) == SpeakPhrase(world.reply, Phrase.TRANSFER_FAILED)
         world.release(world.reply, 1500)
         world.play_out()
-        only(world.utter("then take a message"), Think)
+        assert only(world.utter("then take a message"), Think).text == "then take a message"
 
     def test_one_that_nobody_hears_of_has_failed(self) -> None:
         world = self.connecting()
@@ -510,7 +511,7 @@ class TestTransfer:
     ) -> None:
         world = speaking()
         actions = world.send(PutThrough("+97231234567"))
-        assert only(actions, SpeakPhrase).phrase is Phrase.TRANSFER
+        assert only(actions, SpeakPhrase) == SpeakPhrase(world.reply, Phrase.TRANSFER)
         assert world.turns.glimpse.doing == "transferring"
         # Pressed twice: once.
         assert not world.send(PutThrough("+97231234567"))
@@ -547,7 +548,8 @@ class TestKeysOnTheLine:
         world.utter("press one please")
         actions = world.say(world.reply, "One moment.")
         actions += world.send(ReplyKeys(world.reply, "1#"))
-        assert [type(action) for action in actions] == [Speak, SoundKeys]
+        assert actions == [Speak(world.reply, "One moment."), SoundKeys(world.reply, "1#")]
+        assert world.end_reply(world.reply) == [FinishReply(world.reply)]
 
 
 class TestWordsWithoutAVoice:
@@ -730,7 +732,10 @@ class TestDeadlines:
         world = listening()
         world.utter("I want to buy a house")
         actions = world.send(ReplyFailed(world.reply))
-        assert only(actions, SpeakPhrase).phrase is Phrase.APOLOGY
+        assert actions[1:] == [
+            SpeakPhrase(world.reply, Phrase.APOLOGY),
+            FinishReply(world.reply),
+        ]
 
     def test_an_answer_without_words_is_apologised_for(self) -> None:
         world = listening()
@@ -751,7 +756,7 @@ class TestDeadlines:
         world.release(world.reply, 4000)
         world.hear(4, voiced=True)
         actions = world.send(ReplyFailed(world.reply))
-        assert [type(action) for action in actions] == [FinishReply], "what was made is whole"
+        assert actions == [FinishReply(world.reply)], "what was made is whole"
         assert not world.send(ReplyFailed(world.reply)), "it is told once"
         world.hear(4, voiced=False)
         world.recognise("", length_ms=128, ago_ms=128)
@@ -878,6 +883,11 @@ class TestIdleCaller:
             world.play_out()
         assert world.turns.counters.reprompts == 2
 
+    def test_may_answer_before_the_question_was_heard(self) -> None:
+        world = listening()
+        only(world.wait(12_000), SpeakPhrase)
+        assert only(world.utter("I am here"), Think).text == "I am here"
+
     def test_is_not_idle_while_the_phone_plays(self) -> None:
         world = speaking(length_ms=20_000)
         assert none_of(world.wait(19_000), SpeakPhrase)
@@ -947,8 +957,10 @@ class TestKeys:
         assert (think.text, think.digits) == ("my number is and that is all", "1")
         world.answer()
         world.play_out()
-        think = only(world.utter("thank you"), Think)
+        actions = world.utter("thank you")
+        think = only(actions, Think)
         assert (think.text, think.digits) == ("thank you", ""), "answered and heard"
+        assert only(actions, UtteranceEnded).turn == think.turn == 4, "keys are a turn as well"
 
     def test_a_hash_alone_stops_it_for_a_moment(self) -> None:
         world = speaking()
@@ -1182,6 +1194,21 @@ class TestTheTimeOfACall:
         world.answer(1000)
         world.play_out()
         assert self.said(world.wait(100)) == [Phrase.NEARLY_OVER]
+
+    def test_nobody_is_warned_early_for_an_answer_that_was_cut_short(self) -> None:
+        world = self.listening_at(1)
+        world.utter("I want to buy a house")
+        world.utter("no a flat")
+        world.answer(1000)
+        world.play_out()
+        assert not self.said(world.wait(1000))
+
+    def test_a_call_that_ended_before_a_late_tick_ends_once(self) -> None:
+        world = self.listening_at(9.9)
+        world.utter("I want to buy a house")
+        only(world.send(ReplyFailed(world.reply)), SpeakPhrase)
+        world.now_ms += self.MINUTE
+        assert [type(action) for action in world.send(Tick())] == [AbandonReply, HangUp]
 
     def test_at_the_end_the_agent_says_goodbye_and_hangs_up(self) -> None:
         world = self.listening_at(9.99)

@@ -23,7 +23,6 @@ class Reply:
     """The reply that is being made or spoken. Times are on the call's clock."""
 
     id: int
-    turn: int
     text: str
     """The caller's words that it answers."""
     digits: str = ""
@@ -32,7 +31,8 @@ class Reply:
     apology: bool = False
     warning: bool = False
     """That the call's time is nearly over."""
-    sentences: int = 0
+    has_words: bool = False
+    """Something of it was made; keys count."""
     brain_done: bool = False
     broken: bool = False
     """It failed while it was held."""

@@ -361,7 +361,7 @@ class Turns:
         text = _joined(unanswered, "" if keyed else ended.text)
         reply = self._new_reply(now_ms, text=text)
         reply.digits = unanswered_digits + (ended.text if keyed else "")
-        guess = 0 if reply.digits else self._guesses.take(reply.text)
+        guess = self._guesses.take(reply.text)
         self._settle_caller(actions)
         actions += [ended, on.Think(reply.id, self.turn, reply.text, reply.digits, guess)]
 
@@ -395,9 +395,7 @@ class Turns:
     def _new_reply(self, now_ms: float, *, text: str = "") -> Reply:
         self._last_reply += 1
         self._held = False
-        self._reply = Reply(
-            self._last_reply, self.turn, text, deadline_ms=now_ms + self.policy.think_ms
-        )
+        self._reply = Reply(self._last_reply, text, deadline_ms=now_ms + self.policy.think_ms)
         self.state = State.THINKING
         return self._reply
 
@@ -415,7 +413,7 @@ class Turns:
         reply = self._in_the_making(event.reply)
         if reply is None or reply.brain_done:
             return
-        reply.sentences += 1
+        reply.has_words = True
         match event:
             case on.ReplySentence(_, text):
                 actions.append(on.Speak(reply.id, text))
@@ -432,7 +430,7 @@ class Turns:
         reply.hang_up = "agent_hangup" if event.hang_up else None
         reply.transfer_to = event.transfer_to
         actions.append(on.FinishReply(reply.id))
-        if not reply.sentences:
+        if not reply.has_words:
             if reply.introduction or reply.hang_up or reply.transfer_to:
                 self._on_played_out(reply.id, now_ms, actions)
             else:
@@ -474,7 +472,7 @@ class Turns:
     def _speak_phrase(
         self, reply: Reply, phrase: on.Phrase, index: int, actions: list[on.Action]
     ) -> None:
-        reply.sentences, reply.brain_done = 1, True
+        reply.has_words = reply.brain_done = True
         actions += [on.SpeakPhrase(reply.id, phrase, index), on.FinishReply(reply.id)]
 
     def _on_audio_released(self, event: on.AudioReleased, now_ms: float) -> None:
@@ -541,7 +539,6 @@ class Turns:
                 self._warns_ms = -inf  # as soon as there is room for it
             actions.append(on.AbandonReply(self._reply.id))
         self._reply = None
-        self._held = False
 
     # --- beginning, idling, ending --------------------------------------------------------
 
