@@ -55,17 +55,43 @@ class TestSounding:
             False,
         ]
 
+    def test_a_voiced_stretch_goes_on_at_just_the_lower_probability(self) -> None:
+        assert decisions([*QUIET_LINE, (0.9, -30), (0.3, -30)])[-1]
+
     def test_the_first_window_of_a_call_is_never_voiced(self) -> None:
         assert decisions([(1.0, -20)]) == [False]
 
     def test_what_only_stands_out_or_only_sounds_like_speech_is_told_apart(self) -> None:
         judged = heard([*QUIET_LINE, (0.1, -30), (0.35, -70), (0.1, -70)])
         assert judged[-3:] == [Heard.LOUD, Heard.FAINT, Heard.NOTHING]
+        assert heard([*QUIET_LINE, (0.3, -70)])[-1] is Heard.FAINT
 
 
 class TestStandingOut:
     def test_speech_is_never_quieter_than_55_dbfs(self) -> None:
         assert decisions([*[(0.0, -100.0)] * 40, (1.0, -55.1), (1.0, -54.9)])[-2:] == [False, True]
+
+    @pytest.mark.parametrize(
+        ("background", "least_dbfs"),
+        [
+            ((0.0, -75.0), -55.0),  # the quietest speech
+            ((0.0, -40.0), -32.0),  # 8 dB above plain noise
+            ((0.1, -40.0), -29.5),  # half a crowd
+        ],
+    )
+    def test_just_loud_enough_is_enough(
+        self, background: tuple[float, float], least_dbfs: float
+    ) -> None:
+        assert decisions([*[background] * 60, (1.0, least_dbfs)])[-1]
+        assert not decisions([*[background] * 60, (1.0, least_dbfs - 0.1)])[-1]
+
+    def test_only_the_quiet_windows_tell_whether_the_background_is_a_crowd(self) -> None:
+        """The loud ones may be the caller."""
+        assert decisions([*[(0.0, -50.0)] * 20, *[(0.9, -40.0)] * 40, (1.0, -41.9)])[-1]
+
+    def test_the_floor_is_known_after_a_second(self) -> None:
+        assert not decisions([*[(0.0, -50.0)] * 30, (1.0, -41.0)])[-1]
+        assert decisions([*[(0.0, -50.0)] * 31, (1.0, -41.0)])[-1]
 
     def test_thirteen_decibels_over_a_crowd(self) -> None:
         crowd = [(0.9, -40.0)] * 60
@@ -98,6 +124,19 @@ class TestStandingOut:
     def test_silence_before_the_line_opens_is_not_taken_for_a_quiet_room(self) -> None:
         assert not any(decisions([(0.0, -100.0)] * 20 + [(0.95, -30.0)] * 100))
 
+    @pytest.mark.parametrize(
+        ("level_dbfs", "floor_dbfs"),
+        [(-80.1, -50.0), (-80.0, -80.0)],  # below any signal of a telephone, and not so
+    )
+    def test_only_a_dead_line_is_not_open_yet(self, level_dbfs: float, floor_dbfs: float) -> None:
+        detector = ActivityDetector(ActivityPolicy(opening_ms=2 * WINDOW_MS))
+        for n, level in enumerate((level_dbfs, level_dbfs, -50.0)):
+            detector.push(Window((n + 1) * WINDOW_MS, 0.0, level), None)
+        assert detector.floor_dbfs == floor_dbfs
+
+    def test_before_anything_is_known_the_floor_is_digital_silence(self) -> None:
+        assert ActivityDetector().floor_dbfs == -100
+
     def test_silence_later_in_the_call_is_a_quiet_room(self) -> None:
         assert all(decisions([(0.0, -100.0)] * 40 + [(0.95, -30.0)] * 20)[40:])
 
@@ -108,6 +147,33 @@ class TestEcho:
         echo = decisions([*QUIET_LINE, (1.0, -36.1)], [*silent, -20.0])
         caller = decisions([*QUIET_LINE, (1.0, -35.9)], [*silent, -20.0])
         assert (echo[-1], caller[-1]) == (False, True)
+        assert decisions([*QUIET_LINE, (1.0, -36.0)], [*silent, -20.0])[-1]
+
+    def test_an_echo_stands_out_as_nobody(self) -> None:
+        silent = [None] * len(QUIET_LINE)
+        for probability, judged in ((1.0, Heard.FAINT), (0.1, Heard.NOTHING)):
+            assert heard([*QUIET_LINE, (probability, -40)], [*silent, -20.0])[-1] is judged
+
+    def test_over_a_phone_that_returns_nothing_quiet_callers_are_heard(self) -> None:
+        agent = [-20.0] * 61
+        assert not decisions([*[(0.0, -65.0)] * 40, (1.0, -45.0)], agent[:41])[-1]
+        assert decisions([*[(0.0, -65.0)] * 60, (1.0, -45.0)], agent)[-1]
+
+    def test_over_one_that_returns_some_callers_are_heard_who_are_louder_than_it(self) -> None:
+        echo = [(0.3, -50.0), *[(0.0, -65.0)] * 3] * 20
+        agent = [-20.0] * 81
+        assert not decisions([*echo, (1.0, -46.1)], agent)[-1]
+        assert decisions([*echo, (1.0, -45.9)], agent)[-1]
+
+    def test_a_caller_who_talks_over_the_agent_is_not_taken_for_its_echo(self) -> None:
+        talk = [*[(0.0, -65.0)] * 60, *[(0.9, -30.0)] * 20, *[(0.0, -65.0)] * 10]
+        assert decisions([*talk, (0.9, -45.0)], [-20.0] * 91)[-1]
+
+    def test_an_echo_that_begins_later_is_learnt_from_the_windows_that_pass(self) -> None:
+        pops = [(0.9, -42.0), *[(0.0, -65.0)] * 4] * 12
+        voiced = decisions([*[(0.0, -65.0)] * 60, *pops], [-20.0] * 120)[60::5]
+        assert voiced[0], "nothing came back before"
+        assert not voiced[-1]
 
 
 class TestAlways:
@@ -189,6 +255,7 @@ class TestSpeechRun:
         assert self.after("#.##").started(96)
         assert not self.after("#.##").started(120)
         assert not self.after("").started(0)
+        assert not self.after("").interrupts(0)
 
     def test_it_tells_where_the_voice_began_and_ended(self) -> None:
         run = self.after("..##.#.")
@@ -203,6 +270,12 @@ class TestSpeechRun:
         for end_ms in (32, 64, 500):
             run.push(end_ms, Heard.VOICED)
         assert (run.start_ms, run.voiced_ms) == (468, 32)
+
+    def test_what_stood_out_before_lost_audio_is_no_edge(self) -> None:
+        run = SpeechRun()
+        run.push(32, Heard.LOUD)
+        run.push(500, Heard.VOICED)
+        assert (run.start_ms, run.speech_ms) == (468, 32)
 
     @pytest.mark.parametrize(
         ("pattern", "speech_ms"),

@@ -144,7 +144,7 @@ class ActivityDetector:
         """Whether it is as loud as speech must be just now, whoever speaks."""
         if level_dbfs < self._policy.quietest_speech_dbfs:
             return False  # the open line, most of the time: the background need not be asked
-        return not self._by_level or level_dbfs >= self.floor_dbfs + self._rise_db()
+        return level_dbfs >= self.floor_dbfs + self._rise_db()
 
     @property
     def floor_dbfs(self) -> float:
