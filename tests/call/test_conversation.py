@@ -112,6 +112,13 @@ class TestASentenceThatBreaksOff:
             assert conversation.first_unheard_ms(1, at_ms + 500) == at_ms + 500
             assert conversation.settle(1, at_ms) == Exchange("agent", whole)
 
+    def test_in_its_first_word_keeps_that_word(self) -> None:
+        for text, left in (("one two", "one"), ("A house", "A")):
+            conversation = Conversation()
+            conversation.sentence_begins(1, text, 0)
+            conversation.sentence_breaks(1, 30)
+            assert conversation.text(1) == left
+
     def test_before_its_first_word_was_none(self) -> None:
         conversation = spoken()
         conversation.sentence_begins(1, "Shall we?", 2000)
@@ -193,6 +200,9 @@ class TestMemory:
         conversation.caller_had_said("4242", "••••")
         assert conversation.history == ()
 
+    def test_of_an_unknown_reply_nothing_was_said(self) -> None:
+        assert spoken().text(2) == spoken().heard(2, 1000) == ""
+
     def test_a_reply_is_settled_once(self) -> None:
         conversation = spoken()
         conversation.settle(1, None)
@@ -226,6 +236,15 @@ class TestRepetition:
         conversation.sentence_begins(2, "A house, good.", 0)
         conversation.settle(2, None)
         assert not conversation.admit(3, "Hello, this is Home Line!")
+        assert conversation.admit(3, "How can I help?")
+
+    def test_its_question_may_come_again_however_it_is_spaced(self) -> None:
+        conversation = Conversation()
+        conversation.admit(1, "How can I help? ", introduction=True)
+        conversation.sentence_begins(1, "How can I help? ", 0)
+        conversation.settle(1, None)
+        conversation.sentence_begins(2, "A house, good.", 0)
+        conversation.settle(2, None)
         assert conversation.admit(3, "How can I help?")
 
     def test_an_introduction_that_was_not_heard_may_be_said_again(self) -> None:

@@ -108,8 +108,8 @@ def test_an_empty_final_says_that_there_was_nothing() -> None:
     transcript = Transcript()
     assert not transcript.heard_nothing(1000)
     transcript.add(final("", 0, 1000))
-    assert transcript.heard_nothing(1000)
-    assert not transcript.heard_nothing(2000)
+    assert transcript.heard_nothing(1000 + COVERS_SLACK_MS)
+    assert not transcript.heard_nothing(1001 + COVERS_SLACK_MS)
     transcript.add(final("hello", 500, 1000))
     assert not transcript.heard_nothing(1000)
 
@@ -129,6 +129,14 @@ def test_the_first_words_of_a_call_are_never_late() -> None:
     transcript = Transcript()
     assert transcript.add(final("hi", 0, 150))
     assert transcript.hearing.text == "hi"
+
+
+def test_the_same_word_right_behind_the_answered_voice_is_another() -> None:
+    transcript = Transcript()
+    transcript.add(final("yes", 500, 1000))
+    transcript.close(1000)
+    assert transcript.add(final("yes", 1000, 1500))
+    assert transcript.hearing.text == "yes"
 
 
 def test_what_ends_with_the_answered_voice_or_hardly_later_is_late() -> None:

@@ -23,6 +23,14 @@ def test_overlap_is_cut_at_a_word(text: str, before: str, rest: str) -> None:
     assert wording.without_overlap(text, before) == rest
 
 
+@pytest.mark.parametrize(
+    ("text", "has_them"),
+    [("two", True), ("כן", True), ("2", True), ("", False), ("…", False), ("_ -", False)],
+)
+def test_what_has_words(text: str, has_them: bool) -> None:
+    assert wording.has_words(text) is has_them
+
+
 @given(st.text(), st.text())
 def test_what_is_left_is_always_the_end_of_the_text(text: str, before: str) -> None:
     rest = wording.without_overlap(text, before)
