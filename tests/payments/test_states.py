@@ -122,5 +122,5 @@ def test_steps(status: Status, change: Change, then: Status) -> None:
     ],
 )
 def test_what_cannot_happen(status: Status, change: Change) -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowed, match=f"^a payment that is {status} cannot be {change}$"):
         after(status, change)

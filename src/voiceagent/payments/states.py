@@ -34,8 +34,6 @@ class NotAllowed(Conflict):
 
     def __init__(self, status: Status, change: Change) -> None:
         super().__init__(f"a payment that is {status} cannot be {change}")
-        self.status = status
-        self.change = change
 
 
 _SAME: Final = "same"
