@@ -29,7 +29,7 @@ def test_a_row_takes_the_place_of_the_one_before_in_the_order_of_the_faults() ->
     lines = text.splitlines()
     assert (lines[0], lines[-1]) == ("Before.", "After.")
     assert lines[2:6] == [*HEAD, row("nothing is wrong", "old"), row("LLM: refused", "new")]
-    assert "*LLM: refused*: made on 2026-11-27 by 20 callers" in text
+    assert "*LLM: refused*: made on 2026-11-27 with 20 callers each" in text
 
 
 def test_what_was_said_of_the_other_rows_stays_until_all_are_made() -> None:
