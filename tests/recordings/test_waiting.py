@@ -209,6 +209,7 @@ def test_what_a_killed_process_recorded_is_playable(tmp_path: Path) -> None:
         b"[" * 3000,
         b'{"call_sid": "CA1", "at": "2026-11-27T08:00:00", "offset_ms": 1}',
         b'{"call_sid": "CA1", "at": "2026-11-27T08:00:00Z", "offset_ms": 1e999}',
+        b'{"call_sid": "CA1", "at": "0001-01-01T00:00:00+14:00", "offset_ms": 1}',
         b'{"call_sid": "CA1", "at": "2026-11-27T08:00:00Z", "offset_ms": -1}',
     ],
 )

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -54,12 +54,11 @@ class Label:
         """Raises `ValueError` for what is no label."""
         try:
             told = json.loads(text)
-            label = cls(
-                str(told["call_sid"]), datetime.fromisoformat(told["at"]), int(told["offset_ms"])
-            )
+            at = datetime.fromisoformat(told["at"])
+            label = cls(str(told["call_sid"]), at.astimezone(UTC), int(told["offset_ms"]))
         except (KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError("no label") from error
-        if label.at.tzinfo is None or not 0 <= label.offset_ms < 1 << 31:  # as a database has it
+        if at.tzinfo is None or not 0 <= label.offset_ms < 1 << 31:  # as a database has it
             raise ValueError("no label")
         return label
 
