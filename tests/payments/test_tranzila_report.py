@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from payments.payment import REFERENCE, payment
 from voiceagent.payments.money import Money
-from voiceagent.payments.ports import Addresses, Declined, NotYet, Taken, Wrong
-from voiceagent.payments.tranzila_report import finding_of
+from voiceagent.payments.ports import Addresses, Declined, Finding, NotYet, Taken, Wrong
+from voiceagent.payments.tranzila_report import Charge, charge_of, finding_of, tokens_in
 from voiceagent.payments.tranzila_requests import (
     handshake_body,
     page_url,
@@ -49,6 +49,10 @@ def test_a_row_for_exactly_what_was_asked_is_proof() -> None:
         {"currency": "376"},
         {"txn_type": "debit"},
         {"payment_plan": "3"},
+        {"payment_plan": None},
+        {"terminal_name": None},
+        {"tranmode": " a "},
+        {"amount": " 14990 "},
         {"index": "1696"},
         {"user_defined_3": "", "user_defined_20": REFERENCE},
     ],
@@ -83,12 +87,76 @@ def test_it_may_be_written_in_another_way(same: dict[str, Any]) -> None:
         ({"amount": 149.9}, Wrong),
         ({"amount": -14990}, Wrong),
         ({"amount": None}, Wrong),
+        ({"amount": "١٤٩٩٠"}, Wrong),
         ({"currency": "9"}, Wrong),
         ({"currency": None}, Wrong),
     ],
 )
 def test_what_is_no_proof(changes: dict[str, Any], finding: type) -> None:
     assert type(finding_of([row(**changes)], payment(), TERMINAL)) is finding
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"processor_response_code": "004"}, Declined("1696", "Tranzila answered 004")),
+        ({"processor_response_code": "9" * 99}, Declined("1696", "Tranzila answered 9999999999")),
+        ({"txn_type": "verify"}, Wrong("1696", "it is no debit but VERIFY")),
+        ({"txn_type": "V" * 99}, Wrong("1696", f"it is no debit but {'V' * 20}")),
+        ({"txn_type": None}, Wrong("1696", "it is no debit but nothing known")),
+        ({"tranmode": "v"}, Wrong("1696", "its mode is V")),
+        ({"tranmode": "V" * 99}, Wrong("1696", f"its mode is {'V' * 10}")),
+        ({"tranmode": None}, Wrong("1696", "its mode is not known")),
+        ({"payment_plan": 8}, Wrong("1696", "it is paid by instalments or credit")),
+        ({"terminal_name": "another"}, Wrong("1696", "it is another terminal's")),
+        ({"amount": None}, Wrong("1696", "its amount is not understood")),
+        ({"amount": 0}, Wrong("1696", "its amount is not understood")),
+    ],
+)
+def test_people_are_told_why_it_is_no_proof(changes: dict[str, Any], finding: Finding) -> None:
+    assert finding_of([row(**changes)], payment(), TERMINAL) == finding
+
+
+def test_of_several_refusals_what_is_wrong_weighs_more_than_what_was_declined() -> None:
+    first, second = (row(index=at, processor_response_code=f"00{at}") for at in (1, 2))
+    wrong = row(index=3, payment_plan=8)
+    declined = Declined("1", "Tranzila answered 001")
+    assert finding_of([first, second], payment(), TERMINAL) == declined
+    for found in ([first, wrong, second], [wrong, first]):
+        told = finding_of(found, payment(), TERMINAL)
+        assert told == Wrong("3", "it is paid by instalments or credit")
+
+
+def test_a_row_that_is_not_understood_does_not_hide_the_next() -> None:
+    found = [row(index="x"), row()]
+    assert finding_of(found, payment(), TERMINAL) == Taken("1696", Money(14990, "ILS"))
+
+
+def test_of_charges_for_something_else_the_first_is_told() -> None:
+    found = [row(index=10, amount=100), row(index=9, amount=200)]
+    assert finding_of(found, payment(), TERMINAL) == Taken("9", Money(200, "ILS"), None, ("10",))
+
+
+def test_a_row_knows_which_of_many_payments_it_is_of() -> None:
+    assert tokens_in(row(user_defined_4="b", user_defined_5=["c"]), {REFERENCE, "b", "c"}) == {
+        *(REFERENCE, "b")
+    }
+    assert tokens_in(row(), set()) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "charge"),
+    [
+        ({}, Charge(1696, "0587923")),
+        ({"index": "0012", "authorization_number": 587923}, Charge(12, "587923")),
+        ({"index": "x"}, None),
+        ({"index": None}, None),
+        ({"authorization_number": None}, None),
+        ({"authorization_number": " "}, None),
+    ],
+)
+def test_what_a_refund_needs_of_a_row(changes: dict[str, Any], charge: Charge | None) -> None:
+    assert charge_of(row(**changes)) == charge
 
 
 cells = st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=5), st.booleans())
@@ -130,6 +198,10 @@ def test_the_charge_for_what_was_asked_is_the_proof_and_the_others_are_told() ->
 def test_a_credit_of_all_of_it_is_a_refund() -> None:
     credit = row(index=1700, txn_type="CREDIT", tranmode="C")
     assert finding_of([row(), credit], payment(), TERMINAL) == Taken(
+        "1696", Money(14990, "ILS"), "1700"
+    )
+    again = row(index=1700, txn_type="refund", tranmode="C")
+    assert finding_of([again, row()], payment(), TERMINAL) == Taken(
         "1696", Money(14990, "ILS"), "1700"
     )
     part = row(index=1700, txn_type="CREDIT", tranmode="C", amount=100)
