@@ -117,8 +117,8 @@ def _verb(end: End) -> bool:
         return False  # "I can't say"
     if before in {"a", "the", "no", "any"} or context.is_conditional(end):
         return False
-    if last in lexis.PARTICIPLES and before in BE:
-        return False  # "where was it made"
+    if last in lexis.PARTICIPLES and (before in BE or _asks_of_the_past(end)):
+        return False  # "where was it made", "where it was made"
     if last in {"know", "knows"}:
         return not _may_end_in_know(end)
     if before == "to" and context.is_purpose(end, 2):
@@ -126,6 +126,12 @@ def _verb(end: End) -> bool:
     if last in lexis.OF_PLACE_OR_MANNER:
         return not context.is_fronted(end, lexis.FRONTED_PLACES | {"how"})
     return not context.is_fronted(end)
+
+
+def _asks_of_the_past(end: End) -> bool:
+    """ "where was it", "when were they": what was done to it may follow, and nothing more."""
+    words = end.words
+    return end.before in PRONOUNS and words[-3] in BE and words[-4] in {"where", "when", "how"}
 
 
 def _may_end_in_know(end: End) -> bool:
