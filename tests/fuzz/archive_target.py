@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from fuzz.corpus import SCRATCH
 from voiceagent.backup.archive import ArchiveReader
 from voiceagent.backup.manifest import MANIFEST, BackupError
 from voiceagent.backup.restoring import _check, _fill, _summary
@@ -32,7 +33,7 @@ _MOST_BYTES: Final = 1 << 20
 
 def restored_archive(data: bytes) -> None:
     """`backup/archive.py`, `manifest.py`, `restoring.py`: prepared files, or one clear error."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as scratch:
         place = Path(scratch)
         path = place / "backup.tar"
         path.write_bytes(_made(data[len(RECIPE) :]) if data.startswith(RECIPE) else data)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from fuzz.corpus import SCRATCH
 from voiceagent.crm.recording.dead_letters import FILE_NAME as LETTERS
 from voiceagent.crm.recording.dead_letters import DeadLetters
 from voiceagent.crm.recording.journal import Journal, encode
@@ -23,7 +24,7 @@ _GOOD: Final = "a good line"
 def kept_files(data: bytes) -> None:
     """`crm/recording/journal.py`, `dead_letters.py`, `live_calls.py`, `recordings/waiting.py`."""
     kind, content = data[:1], data[1:]
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as scratch:
         place = Path(scratch)
         match kind:
             case b"j":
