@@ -70,6 +70,7 @@ OPEN_ENGLISH = (
     "|either Monday|neither Monday|both my husband and|between two|if it rains tomorrow"
     "|if I come|although it rains|if the shop is open|well|listen|anyway|so"
     "|tomatoes cucumbers|sheets towels|dogs cats rabbits"
+    "|I like it for example|yes I would like it on the one hand"
 )
 WHOLE_HEBREW = (
     "גם אני|רק אתה|זה הוא|מי אתה|איפה אתם|איך אתה|גם הוא|רק היא|לא הוא|איפה היא|מי הם"

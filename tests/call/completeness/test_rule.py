@@ -306,6 +306,19 @@ def test_dropped_apostrophes_change_nothing() -> None:
         assert reads_complete(text.replace("'", "")) == reads_complete(with_them)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1,500 or 2,000,000", ["1500", "or", "2000000"]),
+        ("one,two 1,50", ["one", "two", "1", "50"]),
+        ("ד\"ר ג'ימייל", ["דר", "גימייל"]),
+        ("call +972, or *55", ["call", "+", "972", "or", "*", "55"]),
+    ],
+)
+def test_the_words_of_a_text(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
 def test_only_the_end_is_read() -> None:
     words = words_of("one more word " * 1000)
     assert len(words) <= 30
