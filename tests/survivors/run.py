@@ -11,10 +11,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,6 +60,7 @@ def main() -> int:
         nargs="*",
         help="call/turns.py, or call/turns.py:Machine.stop for one function; none: all of them",
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted: dict[str, set[str]] = {}
     for argument in parser.parse_args().module or names():
         module, _, function = argument.partition(":")
@@ -150,7 +153,6 @@ def _source(module: Module) -> str:
 
 def _mutmut(place: Path, module: Module, mutants: list[str]) -> None:
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(AT_ONCE), *mutants]
-    told = time.monotonic()
     said: list[str] = []
     with subprocess.Popen(
         command,
@@ -159,18 +161,27 @@ def _mutmut(place: Path, module: Module, mutants: list[str]) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        # Universal newlines: each state of its one line is a line here.
-        for line in process.stdout:
-            said.append(line)
-            if (counts := _COUNTS.search(line)) and time.monotonic() - told > TELL_S:
-                told = time.monotonic()
-                print(
-                    f"{module.name}: {counts[1]}, {counts[2]} survive", file=sys.stderr, flush=True
-                )
+        try:
+            said.extend(_told_now_and_then(module, process.stdout))
+        except BaseException:
+            # Whoever stops this wants no mutants left behind.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     if process.returncode != 0:
         raise Broken(f"{module.name}: the tests do not pass as they are\n{''.join(said[-40:])}")
+
+
+def _told_now_and_then(module: Module, lines: Iterable[str]) -> Iterator[str]:
+    """Universal newlines: each state of mutmut's one line is a line here."""
+    told = time.monotonic()
+    for line in lines:
+        if (counts := _COUNTS.search(line)) and time.monotonic() - told > TELL_S:
+            told = time.monotonic()
+            print(f"{module.name}: {counts[1]}, {counts[2]} survive", file=sys.stderr, flush=True)
+        yield line
 
 
 def _asked(place: Path, arguments: list[str], text: str = "") -> str:
