@@ -45,9 +45,9 @@ class Making:
         which = "All rows" if is_whole else "; ".join(f"*{name}*" for name in self.rows)
         others = "" if is_whole or not self.told_before else f"\n\nBefore: {self.told_before}"
         return (
-            f"{which}: made on {self.began:%Y-%m-%d} with {self.calls} callers each, one after the other"
-            f" within {self.minutes:.0f} min, on {self.cores} processor cores for the service,"
-            " its database, the emulators and the telephones; other programs took up to"
+            f"{which}: made on {self.began:%Y-%m-%d} with {self.calls} callers each, one after the"
+            f" other within {self.minutes:.0f} min, on {self.cores} processor cores for the"
+            " service, its database, the emulators and the telephones; other programs took up to"
             f" {self.others:.0%} of these before a row was begun.{others}"
         )
 
