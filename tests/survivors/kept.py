@@ -40,6 +40,7 @@ class Module:
     name: str
     """`call/turns.py`."""
     tests: tuple[str, ...]
+    """As pytest takes them; `--deselect=…` for one that is too slow to be run for each mutant."""
     left_out: tuple[str, ...]
     """Patterns of lines that are not mutated."""
     explained: dict[Change, str]
