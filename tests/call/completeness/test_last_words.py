@@ -42,6 +42,16 @@ WHOLE_ENGLISH = (
     "|if you don't mind|if possible|either on Monday or on Tuesday|neither of them"
     "|both are fine|both of them|between four and six|either is fine|yes|always|thanks"
     "|perhaps|sometimes|sheets and towels"
+    "|whenever you can|call me when you can|call me when you could|what has it been"
+    "|how long has it been|tell me what to do|what would that be"
+    "|tell me what the price is|tell me how old the house is|they can come can't they"
+    "|it's open isn't it|you can do it can't you|hi there|and you|which is it"
+    "|what are these|what are those|what is this|why is that|when is this|when are these"
+    "|why are those|just do it|just do this|just do that|just have it|just have this"
+    "|just have that|I did it|he does it|we had these|they have those|you did this"
+    "|let's have these|I want to do those|please don't have these|we will have those"
+    "|at 4 am|I am at Tom's|we went to Tom's|it came from Tom's|yes he does"
+    "|I know what I have|anyone that|the tall one there"
 )
 OPEN_ENGLISH = (
     "is there|does it|can they|why is he|when are you|what are you|do you know if they"
@@ -71,6 +81,10 @@ OPEN_ENGLISH = (
     "|if I come|although it rains|if the shop is open|well|listen|anyway|so"
     "|tomatoes cucumbers|sheets towels|dogs cats rabbits"
     "|I like it for example|yes I would like it on the one hand"
+    "|call me when you have|isn't it|don't you|why isn't it|why don't you|or it|before it"
+    "|that it|if it|what you|which are you|which is he|what my wife wants is|room 10 is"
+    "|flat 4 has|I think Tom's|one that|ones that|thing that|fact that|anything that"
+    "|well it"
 )
 WHOLE_HEBREW = (
     "גם אני|רק אתה|זה הוא|מי אתה|איפה אתם|איך אתה|גם הוא|רק היא|לא הוא|איפה היא|מי הם"
