@@ -131,6 +131,22 @@ async def test_a_provider_that_fails_is_told_of_once_and_when_it_answers_again(
     assert told == [[], ["WARNING"], [], ["INFO"], []]
 
 
+async def test_what_fails_is_told_of_the_provider_that_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "voiceagent.payments.sweep")
+    one = Round()
+    one.till.finding = Unanswered("503")
+    desk = PaymentDesk(one.book, {"tranzila": one.till, "paypal": Till("paypal")})
+    sweep = Sweep(one.book, desk)
+    for _ in range(2):
+        one.due(1)
+        one.due(2, provider="paypal")
+        await sweep.round()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("tranzila does not tell what was paid")
+
+
 class TestRunning:
     async def run_until(self, work: Sweep | Teller, done: asyncio.Event) -> None:
         task = asyncio.create_task(work.run())
