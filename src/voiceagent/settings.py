@@ -6,7 +6,6 @@ and no secret's value is ever printed.
 """
 
 import json
-import logging
 import re
 import secrets
 from collections.abc import Mapping
@@ -62,8 +61,6 @@ _WORDING: Final = {
     "string_pattern_mismatch": "must be printable ASCII without spaces",
 }
 """Pydantic's fault types whose own words say too little to an operator."""
-
-_log = logging.getLogger(__name__)
 
 
 def _switch(value: object) -> object:

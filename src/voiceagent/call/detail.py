@@ -4,7 +4,6 @@ What happens in the call flows in; log words, CRM records and metrics flow out,
 none of which ever waits. It decides nothing.
 """
 
-import logging
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -21,8 +20,6 @@ from voiceagent.crm.recording.ports import Recorder
 from voiceagent.metrics import Metrics, error_kind
 from voiceagent.speech.ports import Recognition
 from voiceagent.telemetry import word
-
-_log = logging.getLogger(__name__)
 
 _CORRECTABLE: Final = 16
 """Utterances, the newest: more than one number is given in."""

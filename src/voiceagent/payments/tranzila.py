@@ -68,8 +68,6 @@ _ISRAEL: Final = ZoneInfo("Asia/Jerusalem")
 _HANDSHAKE: Final = re.compile(r"(?:thtk=)?([A-Za-z0-9_.~-]{8,200})")
 _INDEX: Final = re.compile(r"[1-9][0-9]{0,11}")
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Terminal:

@@ -6,7 +6,6 @@ page; it decides nothing.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import tzinfo
@@ -41,8 +40,6 @@ from voiceagent.wiring.keep_running import keep_running
 from voiceagent.wiring.kept_secrets import ensure_owner_webhook_secret
 
 _ISRAEL: Final = "Asia/Jerusalem"
-
-_log = logging.getLogger(__name__)
 
 
 class BackOffice:

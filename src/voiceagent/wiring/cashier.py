@@ -5,7 +5,6 @@ work flow out. Without keys everything is there and says what is missing. It dec
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from uuid import UUID
@@ -37,8 +36,6 @@ from voiceagent.web.payment_views import pay_path
 from voiceagent.web.payment_webhooks import payment_webhooks_router
 from voiceagent.web.payments import SendLink, payments_router
 from voiceagent.wiring.keep_running import keep_running
-
-_log = logging.getLogger(__name__)
 
 
 class CashDesk:

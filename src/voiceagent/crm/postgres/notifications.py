@@ -6,7 +6,6 @@ database is away: then each function is told that something may have been missed
 """
 
 import asyncio
-import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,8 +16,6 @@ import asyncpg
 
 from voiceagent.crm.postgres.database import PING_DEADLINE_S, Connection, Database
 from voiceagent.errors import ProviderError
-
-_log = logging.getLogger(__name__)
 
 CHECK_S: Final = 15.0
 """A connection that died without a word is found out after so long."""

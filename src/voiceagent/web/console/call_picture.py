@@ -17,7 +17,6 @@ from voiceagent.web.console.call_story import Line, Story
 
 LONGEST_MS: Final = 3_600_000.0
 """An hour: what comes later is in the transcript only."""
-STRIP_S: Final = NARROW.strip_ms / 1000
 _SIGN: Final = '<svg viewBox="-1 -14 20 18" width="20" height="18" aria-hidden="true">{}</svg>'
 _LEGEND: Final = (
     "caller",
