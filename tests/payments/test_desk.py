@@ -367,5 +367,5 @@ class TestRefunding:
         assert (made.status, made.refund_proof) == ("refunded", "by hand: R9")
         not_made = await office.desk.refund_known(office.book.keep(**ASKED).id, None)
         assert (not_made.status, not_made.refund, not_made.problem) == ("paid", None, "")
-        with pytest.raises(Conflict, match="^no refund of this payment is open$"):
+        with pytest.raises(Conflict, match=r"^no refund of this payment is open$"):
             await office.desk.refund_known(self.paid(office).id, "R9")
