@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import gc
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -124,6 +125,10 @@ async def _main(
     failed = 0
     began_s = time.monotonic()
     gc.freeze()
+    task = asyncio.current_task()
+    assert task is not None
+    # Whoever ends us early is left no database and no disk of ours.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     for name in chosen:
         fault = faults[name]
         others = await asyncio.to_thread(busy_share, LOOK_S)
