@@ -52,6 +52,15 @@ WHOLE_ENGLISH = (
     "|let's have these|I want to do those|please don't have these|we will have those"
     "|at 4 am|I am at Tom's|we went to Tom's|it came from Tom's|yes he does"
     "|I know what I have|anyone that|the tall one there"
+    "|where do I send it to|where can I park at|what town do you live in"
+    "|what beach are you near|where are you at|where are you going to"
+    "|who did you send it to|who can I send you to|who should they connect me to"
+    "|what are you interested in|what is it used for|what street is the house on"
+    "|what floor is the flat on|which town is the shop in|what is the letter about"
+    "|the flat that I want|the one I don't want|all I can't get|everything I didn't need"
+    "|if it rains I come|if you come we talk|although she left they came|tennis lessons"
+    "|chess lessons|campus tours|yes thanks|what about the one I need"
+    "|how long will it take|what you need"
 )
 OPEN_ENGLISH = (
     "is there|does it|can they|why is he|when are you|what are you|do you know if they"
@@ -85,6 +94,10 @@ OPEN_ENGLISH = (
     "|that it|if it|what you|which are you|which is he|what my wife wants is|room 10 is"
     "|flat 4 has|I think Tom's|one that|ones that|thing that|fact that|anything that"
     "|well it"
+    "|which day can I get|what day can I get|what time do you want|where do you want to"
+    "|what is the deadline for|what is the reason for|what is the price of"
+    "|I think that I need|the doctor said that we want|if the lift works today|keys books"
+    "|and what about the"
 )
 WHOLE_HEBREW = (
     "גם אני|רק אתה|זה הוא|מי אתה|איפה אתם|איך אתה|גם הוא|רק היא|לא הוא|איפה היא|מי הם"
