@@ -213,12 +213,21 @@ async def test_a_voice_that_stalls_is_given_up_when_the_line_has_fallen_silent()
 
 
 @on_warped_time
+async def test_a_reply_that_breaks_before_it_was_begun_has_no_words() -> None:
+    async with reply() as one:
+        one.speech.break_off()
+        assert one.conversation.text(REPLY) == ""
+
+
+@on_warped_time
 async def test_a_sentence_that_was_spoken_is_not_broken_by_what_breaks_after_it() -> None:
     async with reply() as one:
         one.speech.say("well then")
         await asyncio.sleep(1)
+        one.speech.press("12")
+        await asyncio.sleep(1)
         one.speech.break_off()
-        assert one.conversation.text(REPLY) == "well then"
+        assert one.conversation.heard(REPLY, 2 * WORD_MS) == "well then"
 
 
 @on_warped_time
@@ -309,7 +318,12 @@ async def test_synthesis_waits_while_half_a_minute_is_unsent_and_the_brain_with_
         await asyncio.sleep(60)
         assert not brain.done()
         brain.cancel()
-        assert 30_000 <= one.playout.length_ms(REPLY) <= 30_000 + 11 * WORD_MS
+        made_ms = one.playout.length_ms(REPLY)
+        assert 30_000 <= made_ms <= 30_000 + 11 * WORD_MS
+        for _ in range(20):
+            one.playout.poll(asyncio.get_running_loop().time() * 1000)
+            await asyncio.sleep(0.3)
+        assert one.playout.length_ms(REPLY) > made_ms, "it goes on as it is played"
 
 
 @on_warped_time
