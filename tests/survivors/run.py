@@ -98,12 +98,13 @@ def _run(module: Module, functions: frozenset[str]) -> Ran:
         place = Path(folder)
         _lay_out(place, module)
         _mutmut(place, module, [mutants_of(module.name, one) for one in sorted(functions)])
-        said = _asked(place, ["-m", "mutmut", "results", "--all", "true"])
-        found = {
-            mutant: status
-            for mutant, status in _RESULT.findall(said)
-            if not functions or status != "not checked"
-        }
+        found = _results(place)
+        if late := [mutant for mutant, status in found.items() if status == "timeout"]:
+            # On a machine that is busy with something else any mutant may run out of time.
+            _mutmut(place, module, late)
+            found = _results(place)
+        if functions:
+            found = {mutant: status for mutant, status in found.items() if status != "not checked"}
         if not found:
             raise Broken(f"{module.name}: no mutants")
         if strange := {
@@ -117,6 +118,10 @@ def _run(module: Module, functions: frozenset[str]) -> Ran:
         sum(status == "timeout" for status in found.values()),
         tuple(change_of(mutant, diff) for mutant, diff in json.loads(diffs).items()),
     )
+
+
+def _results(place: Path) -> dict[str, str]:
+    return dict(_RESULT.findall(_asked(place, ["-m", "mutmut", "results", "--all", "true"])))
 
 
 def _lay_out(place: Path, module: Module) -> None:
