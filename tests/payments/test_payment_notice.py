@@ -1,5 +1,7 @@
 """What the owner is told of money that came and went."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Any
@@ -43,6 +45,21 @@ DATA = {
 
 def notice(news: Any, language: Any = "en", who: Any = PAYER, **changes: Any) -> Any:
     return payment_notice(replace(PAID, **changes), News(news), *who, language)
+
+
+@pytest.fixture
+def in_jerusalem(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own clock is not UTC's."""
+    with monkeypatch.context() as environ:
+        environ.setenv("TZ", "Asia/Jerusalem")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_jerusalem")
+def test_times_are_in_utc_whatever_the_machine_has() -> None:
+    assert notice("paid").data["paid_at"] == "2026-03-01T12:00:00Z"
 
 
 def test_money_that_came() -> None:
