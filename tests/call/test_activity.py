@@ -1,7 +1,7 @@
 """The rule over the model's windows: what is voiced, and what makes an utterance."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voiceagent.call.activity import (
@@ -89,6 +89,9 @@ class TestStandingOut:
         """The loud ones may be the caller."""
         assert decisions([*[(0.0, -50.0)] * 20, *[(0.9, -40.0)] * 40, (1.0, -41.9)])[-1]
 
+    def test_one_odd_quiet_window_makes_no_crowd(self) -> None:
+        assert decisions([*[(0.0, -40.0)] * 60, (0.9, -60.0), (1.0, -30.0)])[-1]
+
     def test_the_floor_is_known_after_a_second(self) -> None:
         assert not decisions([*[(0.0, -50.0)] * 30, (1.0, -41.0)])[-1]
         assert decisions([*[(0.0, -50.0)] * 31, (1.0, -41.0)])[-1]
@@ -165,6 +168,10 @@ class TestEcho:
         assert not decisions([*echo, (1.0, -46.1)], agent)[-1]
         assert decisions([*echo, (1.0, -45.9)], agent)[-1]
 
+    def test_a_noise_beside_the_agent_is_not_taken_for_its_echo(self) -> None:
+        hammering = [(0.0, -30.0), *[(0.0, -65.0)] * 3] * 20
+        assert decisions([*hammering, (1.0, -45.0)], [-20.0] * 81)[-1]
+
     def test_a_caller_who_talks_over_the_agent_is_not_taken_for_its_echo(self) -> None:
         talk = [*[(0.0, -65.0)] * 60, *[(0.9, -30.0)] * 20, *[(0.0, -65.0)] * 10]
         assert decisions([*talk, (0.9, -45.0)], [-20.0] * 91)[-1]
@@ -213,6 +220,7 @@ class TestAlways:
         assert not any(decisions(windows))
 
     @given(st.lists(st.tuples(probabilities, levels), max_size=400))
+    @example([(0.0, -50.0 + n / 10) for n in range(100)])
     def test_the_floor_is_a_level_of_the_last_two_and_a_half_seconds(
         self, windows: list[tuple[float, float]]
     ) -> None:
