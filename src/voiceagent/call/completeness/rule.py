@@ -51,6 +51,7 @@ def words_of(text: str) -> list[str]:
     >>> words_of("I'd like שִׁשָּׁה, please...")
     ["i'd", 'like', 'ששה', 'please']
     """
-    plain = unicodedata.normalize("NFKC", text[-_LOOK_BACK:]).lower()
-    plain = _APOSTROPHES.sub("'", _UNWRITTEN.sub("", plain))
+    # Before the normal form, which makes a blank and an accent of "´".
+    plain = _APOSTROPHES.sub("'", text[-_LOOK_BACK:])
+    plain = _UNWRITTEN.sub("", unicodedata.normalize("NFKC", plain).lower())
     return _WORD.findall(_THOUSANDS.sub("", _GERESH.sub("", plain)))[-_WORDS:]
