@@ -264,6 +264,7 @@ class TestSpeechRun:
         assert not self.after("#.##").started(120)
         assert not self.after("").started(0)
         assert not self.after("").interrupts(0)
+        assert self.after("").speech_ms == 0
 
     def test_it_tells_where_the_voice_began_and_ended(self) -> None:
         run = self.after("..##.#.")
