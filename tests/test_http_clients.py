@@ -69,6 +69,28 @@ async def test_no_certificate_is_read_before_the_first_request(
     assert read[0] != threading.main_thread().name, "the loop must not wait for a file"
 
 
+async def test_a_request_whose_client_is_closed_meanwhile_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begins, goes_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def context() -> ssl.SSLContext:
+        loop.call_soon_threadsafe(begins.set)
+        goes_on.wait(5)
+        return ssl.create_default_context()
+
+    monkeypatch.setattr(http_clients, "_certificates", context)
+    async with OpenAIEmulator() as emulator:
+        client = http_client()
+        request = asyncio.create_task(client.get(f"{emulator.base_url}/models"))
+        await begins.wait()
+        await client.aclose()
+        goes_on.set()
+        with pytest.raises(HttpNeverSent):
+            await request
+
+
 async def test_a_request_that_finds_no_thread_is_known_not_to_have_been_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

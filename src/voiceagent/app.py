@@ -76,7 +76,7 @@ _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""
 _WATCH_S: Final = 0.25
 _BIND_S: Final = 2.0
-"""How long the warm-up waits for the port; a server without one is warmed up as well."""
+"""How long all that goes on behind waits for the port; a server without one goes on as well."""
 _LAST_WEBHOOKS_S: Final = 2.0
 """Twilio tells of a call's end by webhooks after it."""
 
@@ -265,8 +265,10 @@ def _assemble(settings: Settings) -> FastAPI:
     warm_up = WarmUp(parts, tell, first_warm_up_ended, behind=behind)
 
     async def tell_bound(bound: asyncio.Event) -> None:
-        await until_bound(_BIND_S)
-        bound.set()
+        try:
+            await until_bound(_BIND_S)
+        finally:
+            bound.set()  # whatever the look came to
 
     async def drain_calls() -> None:
         readiness.draining = True

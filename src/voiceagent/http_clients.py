@@ -78,6 +78,7 @@ class _MadeAtFirstUse(httpx.AsyncBaseTransport):
         self._make = make
         self._making = asyncio.Lock()
         self._made: httpx.AsyncBaseTransport | None = None
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         made = self._made or await self._first()
@@ -87,12 +88,17 @@ class _MadeAtFirstUse(httpx.AsyncBaseTransport):
         try:
             async with asyncio.timeout(_MAKING_S), self._making:
                 if self._made is None:
-                    self._made = await asyncio.to_thread(self._make)
+                    made = await asyncio.to_thread(self._make)
+                    if self._is_closed:
+                        await made.aclose()
+                        raise httpx.PoolTimeout("the client is closed")
+                    self._made = made
                 return self._made
         except TimeoutError:
             raise httpx.PoolTimeout("no thread was free to make the connections") from None
 
     async def aclose(self) -> None:
+        self._is_closed = True
         if self._made is not None:
             await self._made.aclose()
 

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_a_model_that_fails_is_loaded_again_once_a_second(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, cannot_load: bool
 ) -> None:
     now_s = iter((5.0, 5.9, 6.0, 6.5, 7.0))
-    monkeypatch.setattr(silero.time, "monotonic", lambda: next(now_s))
+    monkeypatch.setattr(silero, "time", SimpleNamespace(monotonic=lambda: next(now_s)))
     model = Failing()
     model.cannot_load = cannot_load
     slot = model.acquire()

@@ -451,6 +451,7 @@ class TestPhraseBook:
         await book.learn_meanwhile(engine, "then", "en-US")
         book.keep_only(["well", "never learnt"])
         assert (len(book), book.chunks("then")) == (1, None)
+        assert not book._stand_ins, "of what is gone nothing is known"
         await book.learn(engine, "then", "en-US")
         await book.learn(engine, "then", "en-US")
         assert engine.languages == ["en-US"] * 3, "no stand-in is left of it"

@@ -78,9 +78,9 @@ def _with_parts(content: bytes, parts: list[dict[str, object]]) -> bytes:
         told = json.loads(content)
     except (ValueError, RecursionError):
         return content
-    return json.dumps(told | {"parts": parts}).encode() if isinstance(told, dict) and (
-        "parts" not in told
-    ) else content  # fmt: skip
+    if not isinstance(told, dict) or "parts" in told:
+        return content
+    return json.dumps(told | {"parts": parts}).encode()
 
 
 def _number(text: bytes) -> int:

@@ -5,7 +5,7 @@ reader, and for a journal that cannot go on behind them.
 """
 
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,6 @@ from voiceagent.crm.recording.live_calls import FILE_NAME as LIVE
 from voiceagent.crm.recording.live_calls import LiveCalls
 from voiceagent.recordings.waiting import HEARD, WaitingRecordings, complete_part
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _GOOD: Final = "a good line"
 
 
@@ -37,7 +36,7 @@ def kept_files(data: bytes) -> None:
             case b"d":
                 (place / LETTERS).write_bytes(content)
                 letters = DeadLetters(place)
-                assert all(letter.at >= _EPOCH or letter.at < _EPOCH for letter in letters.read())
+                assert all(letter.at.tzinfo is not None for letter in letters.read())
                 letters.keep_only(lambda letter: letter.reason == "no letter")
                 letters.read()
             case b"l":

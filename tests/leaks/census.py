@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypedDict
 
 import voiceagent
+from voiceagent.recent import Recent
 
 TOP: Final = 25
 _OURS: Final = "voiceagent."
@@ -90,7 +91,8 @@ def _objects() -> dict[str, int]:
         if kind is not tuple:
             counts[_name(kind)] += count
     for one in found:
-        if str(type(one).__module__).startswith(_OURS):
+        # The last of many things are counted with whoever remembers them.
+        if str(type(one).__module__).startswith(_OURS) and type(one) is not Recent:
             for attribute, size in _sizes(one):
                 counts[f"{_name(type(one))}.{attribute}[]"] += size
     return dict(counts)
@@ -98,7 +100,7 @@ def _objects() -> dict[str, int]:
 
 def _sizes(one: Any) -> Iterator[tuple[str, int]]:
     for attribute, value in _attributes(one):
-        if isinstance(value, Mapping | Set | list | tuple) or (
+        if isinstance(value, Mapping | Set | list | tuple | Recent) or (
             isinstance(value, Sized) and hasattr(value, "popleft")
         ):
             yield attribute, len(value)

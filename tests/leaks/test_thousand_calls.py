@@ -29,11 +29,11 @@ BYTES_A_CALL = 2000
 ONE_IN = 8
 """Calls: of nothing there may be one more for so many of them. One in five is of each kind."""
 BOUNDED = {
-    "voiceagent.recent.Recent._entries[]",
+    "voiceagent.web.ended_calls.EndedCalls._is_over[]",
     "voiceagent.crm.views.TurnView.timings[]",
 }
-"""What remembers the last ones, as the calls that rang in half a day; and what was measured in each
-turn of the 150 that are kept for the pages, whose callers said more or less."""
+"""The calls that rang in half a day, a word each; and what was measured in each turn of the 150
+that are kept for the pages, whose callers said more or less."""
 STATEMENT = "asyncpg.connection._StatementCacheEntry"
 """Each connection to the database keeps up to a hundred, each with a timer and a list or two."""
 

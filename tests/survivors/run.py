@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument(
         "module",
         nargs="*",
-        help="call/turns.py, or call/turns.py:Machine.stop for one function; none: all of them",
+        help="call/turns.py, or call/turns.py:Turns.handle for one function; none: all of them",
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted: dict[str, set[str]] = {}

@@ -25,8 +25,8 @@ from voiceagent.backup.manifest import (
 
 CHUNK_BYTES: Final = 1_000_000
 _UNFINISHED: Final = ".unfinished"
-_LATEST_S: Final = 1 << 40
-"""Of a file's time: what every file system and every clock takes."""
+_LATEST_S: Final = 253_402_300_800
+"""Of a file's time: the year 10000, which no date reaches."""
 
 
 class ArchiveWriter:
@@ -204,7 +204,7 @@ class ArchiveReader:
         try:
             head = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.TarError as error:
-            raise BackupError(f"{self._path} is no backup, or a damaged one ({error})") from error
+            raise self._strange(error) from error
         if head.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
             raise self._damaged(f"{head.name!r} is no file")
         if head.size < 0 or not 0 <= head.mtime < _LATEST_S:
@@ -216,11 +216,12 @@ class ArchiveReader:
         while left > 0:
             chunk = file.read(min(CHUNK_BYTES, left))
             if not chunk:
-                raise BackupError(
-                    f"{self._path} is no backup, or a damaged one (unexpected end of data)"
-                )
+                raise self._strange("unexpected end of data")
             left -= len(chunk)
             yield chunk
+
+    def _strange(self, why: object) -> BackupError:
+        return BackupError(f"{self._path} is no backup, or a damaged one ({why})")
 
     def _damaged(self, why: str) -> BackupError:
         return BackupError(f"{self._path} is damaged: {why}")

@@ -1,7 +1,7 @@
 """What all calls of an agent share: its engines, its rules and where its records go.
 
-Put together once by `wiring/`, and handed to each call as it begins. Nothing here changes while a
-call lasts.
+Put together by `app.py`, anew for each agent by `wiring/agent_office.py`, and handed to each call
+as it begins. Nothing here changes while a call lasts.
 """
 
 from collections.abc import Callable, Sequence

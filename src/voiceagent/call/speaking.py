@@ -89,6 +89,7 @@ class PhraseBook:
         """Forget all other sentences."""
         for text in self._chunks.keys() - set(texts):
             del self._chunks[text]
+        self._stand_ins &= self._chunks.keys()
 
     def _keep(self, text: str, chunks: tuple[SpeechChunk, ...]) -> None:
         self._chunks[text] = chunks

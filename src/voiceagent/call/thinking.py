@@ -72,7 +72,7 @@ class Thinking:
         self._guess_task: asyncio.Task[None] | None = None
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
-        """Guesses made from now on work in this group."""
+        """Guesses made from now on work in this group; the dialogue is made ready in it."""
         self._group = tasks
         tasks.create_task(self._dialogue.prepare(), name="prepare")
 

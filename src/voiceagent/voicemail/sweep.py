@@ -65,7 +65,6 @@ EVENTS_AGAIN: Final = timedelta(minutes=10)
 GIVEN_UP_AFTER: Final = timedelta(hours=6)
 """What is not settled by then is not waited for."""
 
-
 _log = logging.getLogger(__name__)
 
 
