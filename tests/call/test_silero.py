@@ -166,6 +166,7 @@ def test_every_call_has_a_place_of_its_own_however_many_there_are() -> None:
         """Its state is how many windows it has heard; the next is told in the probability."""
 
         def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
+            self.before = samples[:, :-WINDOW_BYTES]
             return state[0, :, 0] / 100, state + 1
 
     model = Counter()
@@ -179,16 +180,49 @@ def test_every_call_has_a_place_of_its_own_however_many_there_are() -> None:
     model.release(slots[7])
     assert model.acquire() == slots[7], "a place that was given back is taken first"
     assert model.measure([slots[7]], [at_level(-25.0)])[0] == [0.0], "and it is clean"
+    assert not model.before.any(), "of what was heard there before, too"
+
+
+class Steady(SileroBatches):
+    """Says the same of whatever it hears."""
+
+    def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
+        return np.full(len(samples), 0.8, dtype=np.float32), state
 
 
 def test_what_is_known_of_a_background_moves_slowly() -> None:
-    class Steady(SileroBatches):
-        def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
-            return np.full(len(samples), 0.8, dtype=np.float32), state
-
     model = Steady()
     slot = model.acquire()
     heard = [model.measure([slot], [at_level(-62.0)])[0][0] for _ in range(12)]
     assert heard[:10] == pytest.approx([0.8] * 10)
     assert heard[10:] == pytest.approx([0.8 * (1 - (7 / 8) ** 10)] * 2)
     assert model.measure([slot], [at_level(-25.0)])[0] == pytest.approx([0.8])
+
+
+def test_speech_teaches_nothing_about_the_background() -> None:
+    model = Steady()
+    slot = model.acquire()
+    for _ in range(5):
+        model.measure([slot], [at_level(-25.0)])
+    for _ in range(11):
+        heard, _levels = model.measure([slot], [at_level(-62.0)])
+    assert heard == pytest.approx([0.8 * (1 - (7 / 8) ** 10)])
+
+
+def test_a_new_model_knows_nothing_of_any_call() -> None:
+    class Once(SileroBatches):
+        fails = False
+
+        def load(self) -> None: ...
+
+        def _infer(self, samples: Floats, state: Floats) -> tuple[Floats, Floats]:
+            if self.fails:
+                raise RuntimeError("broken")
+            return np.full(len(samples), 0.5, dtype=np.float32), state + 1
+
+    model = Once()
+    slots = [model.acquire(), model.acquire()]
+    model.measure(slots, [at_level(-25.0)] * 2)
+    model.fails = True
+    model.measure(slots[:1], [at_level(-25.0)])
+    assert (model._state == 0).all()
