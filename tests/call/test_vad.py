@@ -3,8 +3,11 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,11 +50,16 @@ class Ear:
             self.stream.feed(ulaw[start : start + frame])
 
     async def heard_until(self, audio_ms: float) -> list[Window]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(5):
             while not self.windows or self.windows[-1].end_ms < audio_ms:
                 self._told.clear()
                 await self._told.wait()
         return self.windows
+
+
+@pytest.fixture(autouse=True)
+def _a_load_that_is_never_told_of_fails_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vad_module, "START_TIMEOUT_S", 5.0)
 
 
 @pytest.fixture
@@ -132,6 +140,34 @@ class TestLag:
         await detector.close()
         assert [window.end_ms for window in windows] == [32.0 * n for n in range(64, 94)]
 
+    def test_as_much_as_the_limit_is_kept_and_a_byte_more_costs_the_oldest(self) -> None:
+        for over in (0, 1):
+            stream = VoiceActivity(max_lag_ms=128).open(lambda _windows: None)
+            stream.feed(SPEECH[: 1024 + over])
+            assert stream.dropped_bytes == over
+            assert stream.take(9)[0][-1] == (1024, SPEECH[768:1024])
+        stream = VoiceActivity(max_lag_ms=128).open(lambda _windows: None)
+        for start in range(0, 1024, 512):
+            stream.feed(SPEECH[start : start + 512])
+        assert stream.dropped_bytes == 0
+        stream.feed(SPEECH[1024:1025])
+        assert stream.dropped_bytes == 512
+
+    def test_what_is_dropped_is_counted_and_time_goes_on_each_time(self) -> None:
+        stream = VoiceActivity(max_lag_ms=128).open(lambda _windows: None)
+        for start in (0, 2048, 4096):
+            stream.feed(SPEECH[start : start + 2048])
+        # Of each piece its first half, and of the first two what was left of them.
+        assert stream.dropped_bytes == 3 * 1024 + 2 * 1024
+        for start in range(6144, 6144 + 1024, 512):
+            stream.feed(SPEECH[start : start + 512])
+        assert stream.dropped_bytes == 6 * 1024
+        windows, more = stream.take(9)
+        assert windows == [
+            (end, SPEECH[end - 256 : end]) for end in range(6144 + 256, 6144 + 1025, 256)
+        ]
+        assert not more
+
     async def test_one_piece_larger_than_the_limit_keeps_its_end(self) -> None:
         detector = VoiceActivity(max_lag_ms=1000)
         ear = Ear(detector)
@@ -192,6 +228,9 @@ class TestLag:
 
 
 class TestFaults:
+    def test_at_first_there_are_none(self) -> None:
+        assert VoiceActivity().failed_windows == 0
+
     async def test_a_failing_model_is_replaced_and_the_call_is_not_deaf(
         self, vad: VoiceActivity, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -249,8 +288,9 @@ class TestFaults:
         detector = VoiceActivity()
         with monkeypatch.context() as broken:
             broken.setattr(silero.resources, "files", lambda _package: tmp_path)
-            with pytest.raises(ProviderError, match="did not load"):
+            with pytest.raises(ProviderError, match="did not load") as failure:
                 await detector.start()
+        assert failure.value.retryable
         await detector.start()
         ear = Ear(detector)
         ear.feed(SPEECH[:512])
@@ -301,6 +341,63 @@ def standing_in(detector: VoiceActivity) -> Model:
     return model
 
 
+class Clock:
+    """Stands in for the worker's clock: it goes on while somebody sleeps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        self.slept_s: list[float] = []
+        self._looks = 0
+        monkeypatch.setattr(
+            vad_module, "time", SimpleNamespace(monotonic=self._monotonic, sleep=self._sleep)
+        )
+
+    def _monotonic(self) -> float:
+        self._looks += 1
+        if self._looks > 100:
+            pytest.fail("it turns round and round")  # which no `except Exception` holds up
+        return self.now_s
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+        self.now_s += seconds
+
+
+class Wake(threading.Event):
+    """Lets the worker run in the test's own thread: what happens while it sleeps is told before;
+    when no more does, it is stopped."""
+
+    def __init__(
+        self, detector: VoiceActivity, while_it_waits: Sequence[Callable[[], None]]
+    ) -> None:
+        super().__init__()
+        self._detector = detector
+        self._while_it_waits = deque(while_it_waits)
+        self.while_it_lies_down: list[Callable[[], None]] = []
+        self.waits = 0
+        self.lay_down = 0
+
+    def clear(self) -> None:
+        self.lay_down += 1
+        if self.lay_down > 20:
+            pytest.fail("it turns round and round")
+        while self.while_it_lies_down:
+            self.while_it_lies_down.pop()()
+        super().clear()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is None
+        assert not self._detector._ready, "slept over"
+        assert not self._detector._closed, "slept over"
+        assert not self._detector._stopping, "slept over"
+        self.waits += 1
+        if self._while_it_waits:
+            self._while_it_waits.popleft()()
+        else:
+            self._detector._stopping = True
+        return True
+
+
 class TestWorker:
     async def test_a_load_that_is_slow_is_waited_for_again(
         self, monkeypatch: pytest.MonkeyPatch
@@ -331,6 +428,34 @@ class TestWorker:
             await detector.close()
         model.may_load.set()
 
+    async def test_its_thread_has_a_name_and_does_not_keep_the_process(self) -> None:
+        detector = VoiceActivity()
+        standing_in(detector)
+        await detector.start()
+        assert detector._thread is not None
+        assert (detector._thread.name, detector._thread.daemon) == ("voice-activity", True)
+        await detector.close()
+
+    async def test_closing_waits_for_the_run_that_goes_on(self) -> None:
+        measuring = threading.Event()
+
+        class Slow(Model):
+            def measure(
+                self, slots: Sequence[int], audio: Sequence[bytes]
+            ) -> tuple[list[float], list[float]]:
+                measuring.set()
+                time.sleep(0.05)
+                return super().measure(slots, audio)
+
+        detector = VoiceActivity()
+        model = Slow()
+        detector._model = model  # type: ignore[assignment]
+        await detector.start()
+        detector.open(lambda _windows: None).feed(SPEECH[:256])
+        assert await asyncio.to_thread(measuring.wait, 5)
+        await detector.close()
+        assert model.runs == [1]
+
     async def test_closing_before_a_start_is_nothing(self) -> None:
         await VoiceActivity().close()
 
@@ -352,10 +477,10 @@ class TestWorker:
     async def test_whoever_measures_is_told_how_long_each_run_took(self) -> None:
         took_s: list[float] = []
         detector = VoiceActivity(on_batch=took_s.append)
-        standing_in(detector)
+        model = standing_in(detector)
         detector._loop = asyncio.get_running_loop()
         detector._run_batch()
-        assert took_s == [], "nobody said anything"
+        assert (took_s, model.runs) == ([], []), "nobody said anything"
         ear = Ear(detector)
         ear.stream.feed(SPEECH[:256])
         detector._run_batch()
@@ -384,13 +509,134 @@ class TestWorker:
     async def test_the_worker_is_woken_for_whole_windows_only_and_once(self) -> None:
         detector = VoiceActivity()
         ear = Ear(detector)
-        ear.stream.feed(SPEECH[:255])
+        ear.stream.feed(SPEECH[:100])
+        ear.stream.feed(SPEECH[100:255])
         assert not detector._wake.is_set()
         ear.stream.feed(SPEECH[255:256])
         assert detector._wake.is_set()
         ear.stream.feed(SPEECH[256:1024])
-        ear.stream.feed(b"")
         assert list(detector._ready) == [ear.stream]
+
+    async def test_the_worker_may_take_a_piece_while_it_is_fed(self) -> None:
+        class Taken(deque[tuple[int, bytes]]):
+            def append(self, _piece: tuple[int, bytes], /) -> None: ...
+
+        detector = VoiceActivity()
+        ear = Ear(detector)
+        ear.stream._chunks = Taken()
+        ear.stream.feed(SPEECH[:256])
+        assert ear.stream.dropped_bytes == 0
+        assert list(detector._ready) == [ear.stream]
+
+    async def test_nothing_is_kept_of_a_piece_without_audio(self) -> None:
+        detector = VoiceActivity()
+        ear = Ear(detector)
+        ear.stream.feed(b"")
+        assert not ear.stream._chunks
+        assert not detector._wake.is_set()
+
+    async def test_the_end_of_a_call_wakes_the_worker_and_nothing_is_kept_for_it(self) -> None:
+        detector = VoiceActivity()
+        ear = Ear(detector)
+        ear.stream.close()
+        ear.stream.close()
+        assert detector._wake.is_set()
+        assert list(detector._closed) == [ear.stream]
+        ear.stream.feed(SPEECH)
+        assert not ear.stream._chunks
+        assert not detector._ready
+
+    async def test_a_call_that_has_ended_does_not_hold_up_the_next(self) -> None:
+        detector = VoiceActivity()
+        model = standing_in(detector)
+        detector._loop = asyncio.get_running_loop()
+        gone, other = Ear(detector), Ear(detector)
+        for ear in (gone, other):
+            ear.stream.feed(SPEECH[:256])
+        gone.stream.close()
+        detector._run_batch()
+        assert model.runs == [1]
+        await asyncio.sleep(0)
+        assert (len(gone.windows), len(other.windows)) == (0, 1)
+
+    def test_runs_start_apart_and_a_call_that_lags_waits_for_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = Clock(monkeypatch)
+        detector = VoiceActivity(max_lag_ms=20_000)
+        model = standing_in(detector)
+        stream = detector.open(lambda _windows: None)
+        fed = 0
+
+        def speaks(at_s: float, windows: int = 1) -> None:
+            nonlocal fed
+            clock.now_s = at_s
+            stream.feed(SPEECH[fed : fed + windows * 256])
+            fed += windows * 256
+
+        began_s: list[float] = []
+        run_batch = detector._run_batch
+
+        def run() -> None:
+            began_s.append(round(clock.now_s, 6))
+            clock.now_s += 0.002
+            run_batch()
+
+        monkeypatch.setattr(detector, "_run_batch", run)
+        detector._wake = Wake(
+            detector,
+            while_it_waits=[
+                lambda: speaks(100.0),
+                lambda: speaks(100.004),
+                lambda: speaks(100.05),
+                lambda: speaks(101.0, windows=20),
+            ],
+        )
+        detector._serve()
+        assert began_s == [100.0, 100.01, 100.05, 101.0, 101.002, 101.004]
+        assert clock.slept_s == pytest.approx([0.006])
+        assert sum(model.runs) == 23
+
+    @pytest.mark.parametrize("what", ["speaks", "ends", "close"])
+    def test_what_happens_while_the_worker_lies_down_is_not_slept_over(
+        self, what: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Clock(monkeypatch)
+        detector = VoiceActivity()
+        model = standing_in(detector)
+        stream = detector.open(lambda _windows: None)
+        wake = Wake(detector, while_it_waits=[])
+        detector._wake = wake
+
+        def happens() -> None:
+            if what == "speaks":
+                stream.feed(SPEECH[:256])
+            elif what == "ends":
+                stream.close()
+            else:
+                detector._stopping = True
+
+        wake.while_it_lies_down = [happens]
+        detector._serve()
+        assert sum(model.runs) == (what == "speaks")
+        assert not detector._closed
+        # Else it sleeps once, after that.
+        assert wake.waits == (what != "close")
+        assert wake.lay_down == 1 + wake.waits
+
+    def test_of_a_run_that_fails_the_next_is_no_sooner(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = Clock(monkeypatch)
+        detector = VoiceActivity()
+        model = standing_in(detector)
+        model.faults = [RuntimeError("broken")]
+        stream = detector.open(lambda _windows: None)
+        pieces = iter((SPEECH[:256], SPEECH[256:512]))
+        detector._wake = Wake(detector, while_it_waits=[lambda: stream.feed(next(pieces))] * 2)
+        detector._serve()
+        assert clock.slept_s == pytest.approx([vad_module.GATHER_S])
+        assert model.runs == [1]
 
     def test_a_worker_whose_loop_has_ended_ends(self) -> None:
         detector = VoiceActivity()

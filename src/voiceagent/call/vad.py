@@ -237,7 +237,6 @@ class VoiceActivity:
             gone = self._closed.popleft()
             if gone.slot is not None:
                 self._model.release(gone.slot)
-                gone.slot = None
         taken: list[tuple[VadStream, int, list[tuple[int, bytes]]]] = []
         lagging: list[VadStream] = []
         # A lagging call may be announced as well: once in a batch, since it has one state.
