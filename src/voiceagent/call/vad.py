@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 OnWindows = Callable[[Sequence[Window]], None]
 
-GATHER_S: Final = 0.010
+GATHER_S: Final = 0.005
 """Model runs start at least this far apart, so that the windows of many calls, which
 complete at any moment, share one run: a call alone costs three times its share of a batch.
 A call alone never waits for it (its windows are 32 ms apart)."""
