@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,8 @@ from survivors.kept import Change, Module, change_of, judge, mutants_of, names, 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AT_ONCE: Final = 2
 TELL_S: Final = 10.0
+MOST_MEMORY_BYTES: Final = 4 << 30
+"""Of each process: a mutant whose loop never ends must not take the machine's."""
 LOGGED: Final = r"^\s*_log\.\w+\("
 """What is written into the log is no promise."""
 SURVIVED: Final = frozenset({"survived", "no tests"})
@@ -61,6 +64,9 @@ def main() -> int:
         help="call/turns.py, or call/turns.py:Turns.handle for one function; none: all of them",
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most == resource.RLIM_INFINITY or most > MOST_MEMORY_BYTES:
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, most))  # and of its children
     wanted: dict[str, set[str]] = {}
     for argument in parser.parse_args().module or names():
         module, _, function = argument.partition(":")
