@@ -14,10 +14,8 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +24,7 @@ import httpx
 from fuzz.corpus import kept
 from fuzz.house import TOKEN, FuzzedService, interruptible, running
 from fuzz.mutants import mutants
+from fuzz.tally import Tally
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.embedded import EmbeddedServer
 from voiceagent.crm.postgres.migrate import migrate
@@ -46,16 +45,6 @@ _STAMPS: Final = (
 )  # fmt: skip
 
 
-@dataclass
-class Told:
-    """What was told and what came of it."""
-
-    events: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
-    slowest_s: float = 0.0
-    faults: list[str] = field(default_factory=list)
-
-
 class Teller:
     """Tells one service of events, by a seed."""
 
@@ -68,7 +57,7 @@ class Teller:
         answers = document["paths"][PATH]["post"]["responses"]
         self._statuses = {int(code) for code in answers if code.isdecimal()} | {400}
         self._before: tuple[dict[str, str], bytes] = ({}, b"")
-        self.told = Told()
+        self.told = Tally()
 
     def tell(self) -> None:
         """One event."""
@@ -150,7 +139,7 @@ class Teller:
 
     def _send(self, headers: Mapping[str, str], body: bytes) -> int:
         told, began = self.told, time.monotonic()
-        told.events += 1
+        told.requests += 1
         what = f"{dict(headers)} {body[:300]!r}"
         encoded = [(name, value.encode("latin-1")) for name, value in headers.items()]
         try:
@@ -160,8 +149,7 @@ class Teller:
         except httpx.HTTPError as error:
             told.faults.append(f"{type(error).__name__} {error}: {what}")
             return 0
-        told.slowest_s = max(told.slowest_s, time.monotonic() - began)
-        told.statuses[answer.status_code] += 1
+        told.answered(answer.status_code, time.monotonic() - began)
         if answer.status_code not in self._statuses or answer.status_code >= 500:
             told.faults.append(f"{answer.status_code} {answer.text[:200]!r}: {what}")
         kind = answer.headers.get("content-type", "")
@@ -227,7 +215,7 @@ def _main() -> int:
             teller.tell()
         told = teller.told
         faults = [*settled(service, teller), *told.faults, *service.faults()]
-    print(f"seed {given.seed}: {told.events:,} events, {dict(told.statuses)}")
+    print(f"seed {given.seed}: {told.requests:,} events, {dict(told.statuses)}")
     print(f"slowest {told.slowest_s:.1f} s; wrong: {len(faults)}")
     for fault in faults[:60]:
         print(f"- {fault}")

@@ -15,9 +15,8 @@ import re
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import unescape
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -27,6 +26,7 @@ from urllib.parse import quote, urlencode
 from fuzz.corpus import kept
 from fuzz.house import BEARER, KEY, TOKEN, FuzzedService, interruptible, running
 from fuzz.mutants import mutants
+from fuzz.tally import Tally
 from voiceagent.whatsapp.sidecar import webhook_key
 
 ANSWER_S: Final = 15.0
@@ -79,16 +79,6 @@ _STREAMS: Final = re.compile(r"/events(\?|$)")
 _FORMS: Final = re.compile(r"^/(webhook|console|pay)/")
 
 
-@dataclass
-class Walked:
-    """What was asked and what came of it."""
-
-    requests: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
-    slowest_s: float = 0.0
-    faults: list[str] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """A method at an address, as the schema has it."""
@@ -108,7 +98,7 @@ class Walker:
         self._rng = random.Random(seed)  # noqa: S311 - no secret
         self._known = known_values(service)
         self._cookie, self._csrf = signed_in(service)
-        self.walked = Walked()
+        self.walked = Tally()
 
     def walk(self) -> Iterator[None]:
         """All operations over and over; yields after each round."""
@@ -193,9 +183,7 @@ class Walker:
             return
         finally:
             connection.close()
-        took_s = time.monotonic() - began
-        walked.slowest_s = max(walked.slowest_s, took_s)
-        walked.statuses[status] += 1
+        walked.answered(status, time.monotonic() - began)
         if status >= 500 and status not in operation.statuses:
             walked.faults.append(f"{status} {content[:200]!r}: {what}")
         is_error = kind.startswith(("application/problem+json", "text/html"))
