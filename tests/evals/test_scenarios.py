@@ -38,3 +38,7 @@ def test_both_languages_are_there() -> None:
     languages = [name.rpartition(".")[2] for name in NAMES]
     assert languages.count("he") >= 10
     assert languages.count("en") >= 10
+
+
+def test_the_readme_counts_them() -> None:
+    assert f"the {len(NAMES)} scenarios of" in (ROOT / "README.md").read_text(encoding="utf-8")
