@@ -27,7 +27,7 @@ from voiceagent.call.guesses import Guesses
 from voiceagent.call.keys import Keys
 from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.turn_state import Counters, Reply, State
-from voiceagent.call.utterance import Onset, Signal, Utterance, UtteranceTracker
+from voiceagent.call.utterance import Onset, Signal, UtteranceTracker
 from voiceagent.speech.ports import Recognition
 
 
@@ -181,12 +181,12 @@ class Turns:
         elif signal is Signal.SILENT:
             self._guess(now_ms, actions)
         else:
-            self._on_over(utterance, now_ms, actions)
+            self._on_over(now_ms, actions)
 
     def _on_arrived(self, event: on.Arrived, now_ms: float, actions: list[on.Action]) -> None:
         signal = self._caller.arrived(event.audio_ms, now_ms, self._leaves_the_floor)
-        if signal is Signal.OVER and self._caller.current is not None:
-            self._on_over(self._caller.current, now_ms, actions)
+        if signal is Signal.OVER:
+            self._on_over(now_ms, actions)
 
     @property
     def _onset(self) -> Onset:
@@ -220,8 +220,8 @@ class Turns:
             self._on_belated_words(now_ms, actions)
         elif signal is Signal.SILENT:
             self._guess(now_ms, actions)
-        elif signal is Signal.OVER and self._caller.current is not None:
-            self._on_over(self._caller.current, now_ms, actions)
+        elif signal is Signal.OVER:
+            self._on_over(now_ms, actions)
 
     # --- guessing -------------------------------------------------------------------------
 
@@ -239,8 +239,8 @@ class Turns:
             return
         self._caller.patient = False
         signal = self._caller.consider(now_ms, self._leaves_the_floor)
-        if signal is Signal.OVER and self._caller.current is not None:
-            self._on_over(self._caller.current, now_ms, actions)
+        if signal is Signal.OVER:
+            self._on_over(now_ms, actions)
 
     def _unanswered(self) -> tuple[str, str]:
         """Words and keys of before that are still open."""
@@ -269,15 +269,14 @@ class Turns:
                 return
             self._stop(now_ms, actions)
         self._caller.take_up(now_ms)
-        if self._caller.current is not None:
-            self._on_over(self._caller.current, now_ms, actions)
+        self._on_over(now_ms, actions)
 
-    def _on_over(self, utterance: Utterance, now_ms: float, actions: list[on.Action]) -> None:
+    def _on_over(self, now_ms: float, actions: list[on.Action]) -> None:
         """The silence was long enough. Answer, await the words, or let it pass."""
-        over = utterance.over
-        if over is None:
+        utterance = self._caller.current
+        if utterance is None or utterance.over is None:
             return
-        text = self._caller.hearing
+        over, text = utterance.over, self._caller.hearing
         if self._keys.under_way:
             actions.append(on.UtteranceDropped(text))
             self._settle_caller(actions)
@@ -555,10 +554,9 @@ class Turns:
         actions += self._guesses.tick(now_ms)
         if digits := self._keys.tick(now_ms):
             self._end_keys(digits, now_ms, actions)
-        utterance = self._caller.current
-        if utterance is not None:
+        if self._caller.current is not None:
             if self._caller.tick(now_ms) is Signal.OVER:
-                self._on_over(utterance, now_ms, actions)
+                self._on_over(now_ms, actions)
         elif self._keys.under_way:
             pass
         elif self._held:
