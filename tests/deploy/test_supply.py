@@ -13,7 +13,12 @@ import pytest
 
 from deploy.manifests import ROOT
 
-LOCKS = ("requirements.lock", "deploy/requirements.lock", "script/audit.lock")
+LOCKS = (
+    "requirements.lock",
+    "deploy/requirements.lock",
+    "script/audit.lock",
+    "script/mutation.lock",
+)
 NODE_LOCK = ROOT / "node" / "baileys" / "package-lock.json"
 EXPLAINED, FOUND, NOT_LOOKED_AT = 0, 1, 3
 
@@ -43,6 +48,16 @@ def test_each_package_of_a_lock_has_its_hash_and_none_an_address(name: str) -> N
     assert len(found) > 20
     assert not [entry for entry in found if "==" not in entry or "--hash=sha256:" not in entry]
     assert "://" not in "".join(found)
+
+
+def test_what_is_installed_beside_the_packages_takes_no_other_release_of_them() -> None:
+    packages, beside = (
+        dict(re.findall(r"^([\w.-]+)==([^ ;]+)", "\n".join(entries(name)), re.MULTILINE))
+        for name in ("requirements.lock", "script/mutation.lock")
+    )
+    shared = packages.keys() & beside.keys()
+    assert "pytest" in shared
+    assert {name: beside[name] for name in shared} == {name: packages[name] for name in shared}
 
 
 def test_so_has_each_of_the_sidecar() -> None:
