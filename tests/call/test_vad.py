@@ -62,12 +62,18 @@ def _a_load_that_is_never_told_of_fails_soon(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(vad_module, "START_TIMEOUT_S", 5.0)
 
 
+async def closed(detector: VoiceActivity) -> None:
+    """Its worker has said that it ended: `close` gives it up later than this."""
+    async with asyncio.timeout(3):
+        await detector.close()
+
+
 @pytest.fixture
 async def vad() -> AsyncIterator[VoiceActivity]:
     detector = VoiceActivity(max_lag_ms=20_000)
     await detector.start()
     yield detector
-    await detector.close()
+    await closed(detector)
 
 
 async def heard(vad: VoiceActivity, ulaw: bytes, frame: int = 160) -> list[Window]:
@@ -137,7 +143,7 @@ class TestLag:
         assert ear.stream.dropped_bytes == 16_000
         await detector.start()
         windows = await ear.heard_until(2976)
-        await detector.close()
+        await closed(detector)
         assert [window.end_ms for window in windows] == [32.0 * n for n in range(64, 94)]
 
     def test_as_much_as_the_limit_is_kept_and_a_byte_more_costs_the_oldest(self) -> None:
@@ -175,7 +181,7 @@ class TestLag:
         assert ear.stream.dropped_bytes == 16_000
         await detector.start()
         assert (await ear.heard_until(2976))[0].end_ms == 2048
-        await detector.close()
+        await closed(detector)
 
     @given(
         st.lists(st.tuples(st.integers(1, 900), st.integers(0, 3)), max_size=40),
@@ -295,7 +301,7 @@ class TestFaults:
         ear = Ear(detector)
         ear.feed(SPEECH[:512])
         assert len(await ear.heard_until(64)) == 2
-        await detector.close()
+        await closed(detector)
 
     async def test_started_again_it_goes_on(self, vad: VoiceActivity) -> None:
         await vad.start()
@@ -414,7 +420,7 @@ class TestWorker:
         model.may_load.set()
         await detector.start()
         assert detector._thread is worker, "it went on loading"
-        await detector.close()
+        await closed(detector)
 
     async def test_closing_does_not_wait_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(vad_module, "START_TIMEOUT_S", 0.01)
@@ -434,7 +440,7 @@ class TestWorker:
         await detector.start()
         assert detector._thread is not None
         assert (detector._thread.name, detector._thread.daemon) == ("voice-activity", True)
-        await detector.close()
+        await closed(detector)
 
     async def test_closing_waits_for_the_run_that_goes_on(self) -> None:
         measuring = threading.Event()
@@ -453,7 +459,7 @@ class TestWorker:
         await detector.start()
         detector.open(lambda _windows: None).feed(SPEECH[:256])
         assert await asyncio.to_thread(measuring.wait, 5)
-        await detector.close()
+        await closed(detector)
         assert model.runs == [1]
 
     async def test_closing_before_a_start_is_nothing(self) -> None:
@@ -472,7 +478,7 @@ class TestWorker:
         ear.stream.feed(SPEECH[256:512])
         assert [window.end_ms for window in await ear.heard_until(64)] == [64]
         assert "batch failed" in caplog.text
-        await detector.close()
+        await closed(detector)
 
     async def test_whoever_measures_is_told_how_long_each_run_took(self) -> None:
         took_s: list[float] = []
