@@ -3,7 +3,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voiceagent.turn_picture.blocks import (
@@ -185,6 +185,44 @@ def test_how_long_it_took_stands_beside_it_and_inside() -> None:
         left = {"start": x, "middle": x - wide / 2, "end": x - wide}[text.get("text-anchor", "")]
         assert left >= 0
         assert left + wide <= narrow
+
+
+def labels(root: ET.Element, layout: Layout) -> list[tuple[float, float, float]]:
+    """Of how long it took: from where to where, and how far down."""
+    wide = len("00000 ms") * layout.letter
+    found = []
+    for text in root.iter("text"):
+        if "ms" in (text.get("class") or "").split():
+            x, y = float(text.get("x", 0)), float(text.get("y", 0))
+            left = {"start": x, "middle": x - wide / 2, "end": x - wide}[
+                text.get("text-anchor", "")
+            ]
+            found.append((left, left + wide, y))
+    return found
+
+
+@LAYOUTS
+@given(starts=st.lists(st.floats(0, 19_000), min_size=2, max_size=8, unique=True))
+@example(starts=[5_000.0, 8_300.0])
+@example(starts=[7_000.0, 9_400.0])
+def test_no_label_covers_another(layout: Layout, starts: list[float]) -> None:
+    said = [
+        CallerBlock("speech", "", at, at + 400, answered_ms=at + 1_000) for at in sorted(starts)
+    ]
+    for strip in strips(20_000, said, [], WORDS, layout):
+        for one, other in itertools.combinations(labels(parsed(strip), layout), 2):
+            beside = one[1] <= other[0] or other[1] <= one[0]
+            assert beside or abs(one[2] - other[2]) > 11, (one, other)
+
+
+def test_two_answers_at_the_end_of_a_strip_are_both_told() -> None:
+    said = [
+        CallerBlock("speech", "", 6_400, 7_200, answered_ms=7_569),
+        CallerBlock("speech", "", 9_000, 9_600, answered_ms=10_196),
+    ]
+    first, _ = strips(20_000, said, [], WORDS, NARROW)
+    told = [e.text for e in parsed(first).iter("text") if "ms" in (e.get("class") or "").split()]
+    assert told == ["369 ms", "596 ms"]
 
 
 def test_the_words_are_drawn_where_there_is_room_for_them() -> None:

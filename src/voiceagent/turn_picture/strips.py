@@ -81,6 +81,8 @@ class _Strip:
         # Where there are words beside a sign, they need this much.
         self._label_px = len(words.ms.format(ms="00000")) * layout.letter
         self._parts: list[str] = []
+        # What stands between the lanes so far: by line, from where to where.
+        self._taken: dict[int, list[tuple[float, float]]] = {0: [], 1: []}
         self._lanes()
 
     @property
@@ -180,21 +182,39 @@ class _Strip:
         top = layout.caller_y + layout.block
         y = top + 12
         style = "resume" if block.kind == "aside" else "wait"
-        if x2 + 5 + self._label_px <= layout.width:
-            at, anchor, down = x2 + 5, "start", 4
-        elif x1 - 5 - self._label_px >= 0:
-            at, anchor, down = x1 - 5, "end", 4
-        else:
-            at, anchor, down = (x1 + x2) / 2, "middle", -4
-        told = self._words.ms.format(ms=f"{block.answered_ms - block.end_ms:.0f}")
-        self._add(f'<path class="{style}" d="M{x1:.1f} {top}V{y}H{x2:.1f}V{layout.agent_y}"/>')
+        told = escape(self._words.ms.format(ms=f"{block.answered_ms - block.end_ms:.0f}"))
+        self._add(
+            f'<path class="{style}" d="M{x1:.1f} {top}V{y}H{x2:.1f}V{layout.agent_y}">'
+            f"<title>{told}</title></path>"
+        )
         if block.kind == "aside" and not layout.text_lines:
             # It is no answer, and there would be no room for those beside it.
             return
-        self._add(
-            f'<text class="small ms" text-anchor="{anchor}" x="{at:.1f}" y="{y + down}">'
-            f"{escape(told)}</text>"
-        )
+        if (place := self._room(x1, x2)) is not None:
+            at, anchor, down = place
+            self._add(
+                f'<text class="small ms" text-anchor="{anchor}" x="{at:.1f}" y="{y + down}">'
+                f"{told}</text>"
+            )
+        self._taken[1].append((x2 - 6, x2 + 6))
+
+    def _room(self, x1: float, x2: float) -> tuple[float, str, int] | None:
+        """Where there is room for a label at a line from `x1` to `x2`: its x, anchor and distance
+        below the line. None where all of it is taken: two labels in one place are no label."""
+        wide, middle = self._label_px, (x1 + x2) / 2
+        for line, left, at, anchor, down in (
+            (0, x2 + 5, x2 + 5, "start", 4),
+            (0, x1 - 5 - wide, x1 - 5, "end", 4),
+            (0, middle - wide / 2, middle, "middle", -4),
+            (1, x2 - 5 - wide, x2 - 5, "end", 17),
+        ):
+            right = left + wide
+            if left < 0 or right > self._layout.width:
+                continue
+            if all(right <= begins or ends <= left for begins, ends in self._taken[line]):
+                self._taken[line].append((left, right))
+                return at, anchor, down
+        return None
 
     def _stop(self, block: CallerBlock) -> None:
         at_ms = self._here(block.stopped_ms)
