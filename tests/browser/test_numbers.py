@@ -19,6 +19,10 @@ IN_VIEW = """(() => {
     const box = document.querySelector('nav a[aria-current]').getBoundingClientRect();
     return box.left >= 0 && box.right <= window.innerWidth;
 })()"""
+PAGES_HIDDEN = """(() => {
+    const list = document.querySelector('.rail nav ul');
+    return list.scrollWidth - list.clientWidth;
+})()"""
 OVERLAPS = """(() => {
     const boxes = [...document.querySelectorAll('#by-hour-chart text.label')]
         .map((label) => label.getBoundingClientRect());
@@ -53,8 +57,8 @@ async def test_it_is_read_and_used_on_a_narrow_telephone(
                 await page.evaluate("window.mark = 'not reloaded'")
                 scrolls = "document.documentElement.scrollWidth > window.innerWidth"
                 assert not await page.evaluate(scrolls)
-                # Of more pages than there is room for, the one that is shown is in view.
                 assert await page.evaluate(IN_VIEW)
+                assert await page.evaluate(PAGES_HIDDEN) == 0
                 assert await page.evaluate(OVERLAPS) == 0
                 assert await page.evaluate(OUTSIDE) == 0
                 assert await page.evaluate(SMALLEST) >= 9

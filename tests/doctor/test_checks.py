@@ -1,5 +1,6 @@
 """What was gathered, judged: each fault is named, with what to do."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,12 @@ def test_what_is_missing_comes_with_the_line_to_add() -> None:
     todo = "\n".join(finding.todo for finding in configured(settings()))
     for name in ("TWILIO_AUTH_TOKEN", "LLM_BASE_URL", "PAYPAL_CLIENT_ID", "TRANZILA_TERMINAL"):
         assert f"{name}=" in todo
+
+
+def test_what_is_to_be_added_can_be_copied_as_it_stands() -> None:
+    for finding in configured(settings()):
+        for line in finding.todo.splitlines():
+            assert re.fullmatch(r"#.*|[A-Z_]+=\S+", line), finding
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from voiceagent.settings import Settings
 
 KEY_LINES = (
     "GOOGLE_APPLICATION_CREDENTIALS=/path/to/key.json\n"
-    "or the whole JSON in one line: GCP_CREDENTIALS_JSON='{…}'"
+    "# or its contents in one line:\n"
+    "# GCP_CREDENTIALS_JSON='{…}'"
 )
+"""What can be copied as it stands; the pages show it in every language."""
 
 
 def settings_faults(faults: Sequence[str]) -> list[Finding]:
@@ -48,8 +50,8 @@ def _speech(settings: Settings) -> Finding:
             "speech",
             "note",
             f"{engines}. The local engines are for trying: the recogniser knows only English"
-            " answers that the script expects.",
-            f"For Hebrew and free speech, Google's: {KEY_LINES}",
+            " answers that the script expects. Google's know Hebrew and free speech.",
+            KEY_LINES,
         )
     return Finding("speech", "ok", f"{engines}.")
 
@@ -151,5 +153,5 @@ def _owner(settings: Settings) -> Finding:
         "owner",
         "note",
         "Nobody is told of calls that were taken.",
-        "OWNER_WHATSAPP=+972…\nor OWNER_WEBHOOK_URL=https://…",
+        "OWNER_WHATSAPP=+972…\n# or:\n# OWNER_WEBHOOK_URL=https://…",
     )

@@ -96,8 +96,8 @@ SETUP_EN: Final = SetupTexts(
     by="by {name}",
     configuration="What it has to work with",
     configuration_lead="From the settings that the service was started with. A line is added to"
-    " the environment (the file .env, or your host's settings); then the service is restarted."
-    " Secrets are never shown.",
+    " the environment, then the service is restarted: by export before script/serve, in"
+    " deploy/voiceagent.env for Compose, or in your host's settings. Secrets are never shown.",
     check="Check now",
     check_lead="Asks each part whether it really works. Takes up to fifteen seconds; calls go on.",
     checked="Just checked",
@@ -152,8 +152,9 @@ SETUP_HE: Final = SetupTexts(
     live="פעילה",
     by="מאת {name}",
     configuration="עם מה השירות עובד",
-    configuration_lead="לפי ההגדרות שאיתן השירות הופעל. מוסיפים שורה לסביבה (לקובץ .env או"
-    " להגדרות של השרת) ומפעילים את השירות מחדש. סודות לעולם אינם מוצגים.",
+    configuration_lead="לפי ההגדרות שאיתן השירות הופעל. מוסיפים שורה לסביבה ומפעילים את"
+    " השירות מחדש: בפקודת export לפני script/serve, בקובץ deploy/voiceagent.env (Compose) או"
+    " בהגדרות של השרת. סודות לעולם אינם מוצגים.",
     check="לבדוק עכשיו",
     check_lead="שואל כל חלק אם הוא באמת עובד. עד חמש עשרה שניות; השיחות נמשכות.",
     checked="נבדק כרגע",
@@ -184,7 +185,7 @@ SETUP_HE: Final = SetupTexts(
         ("public address", "warning"): "הכתובת ש־Twilio פונה אליה נלקחת מכל פנייה; מאחורי שרת"
         " מתווך שמשנה אותה, החתימות ייכשלו.",
         ("speech", "note"): "המנועים המקומיים הם לניסיון: הזיהוי מבין רק אנגלית, ורק תשובות"
-        " שהתסריט מצפה להן.",
+        " שהתסריט מצפה להן. המנועים של Google מבינים עברית ודיבור חופשי.",
         ("speech", "ok"): "Google שומע ומדבר.",
         ("brain", "note"): "אין מודל שפה: התסריט עונה.",
         ("brain", "ok"): "מודל שפה עונה, והתסריט מאחוריו.",
