@@ -138,7 +138,6 @@ class TestMessagesThatCameIn:
         self, scene: Scene, twilio: TwilioRestEmulator
     ) -> None:
         tombstones = Tombstones(b"key")
-        scene.one.recorder._records._tombstones = tombstones
         async with scene.database.transaction() as connection:
             await tombstones.put(connection, [("phone", OTHER)], ago(minutes=30), None)
         twilio.receive("SM1", OTHER, "before", at=ago(hours=1))

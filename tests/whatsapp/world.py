@@ -50,11 +50,13 @@ class House:
         )
         self.settings = settings
         self.database = database
-        self.office = Correspondence(settings, database, Tombstones(b"key"), **parts)
+        tombstones = Tombstones(b"key")
+        self.office = Correspondence(settings, database, tombstones, **parts)
         self.recorder = CallRecorder(
             database,
             data_dir,
             on_new_messages=self.office.arrivals,
+            tombstones=tombstones,
             revive=revive,
             ping_interval_s=0.2,
         )

@@ -16,10 +16,11 @@ from crm.records import CALLER, announced, started, turn, webhook, whole_call
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.migrate import migrate
-from voiceagent.crm.recording import recorder as recorder_module
+from voiceagent.crm.recording import database_watch
 from voiceagent.crm.recording.dead_letters import DeadLetters
 from voiceagent.crm.recording.giving_up import GivingUp
-from voiceagent.crm.recording.recorder import BATCH_LIMIT, CallRecorder
+from voiceagent.crm.recording.record_queue import BATCH_LIMIT
+from voiceagent.crm.recording.recorder import CallRecorder
 from voiceagent.errors import ProviderError
 
 DEADLINE_S = 30.0
@@ -299,10 +300,7 @@ PROGRAM = """
 import asyncio, pathlib, sys
 from crm.records import turn
 from voiceagent.crm.postgres.database import Database
-from voiceagent.crm.recording import recorder as recorder_module
-from voiceagent.crm.recording.dead_letters import DeadLetters
-from voiceagent.crm.recording.giving_up import GivingUp
-from voiceagent.crm.recording.recorder import BATCH_LIMIT, CallRecorder
+from voiceagent.crm.recording.recorder import CallRecorder
 
 async def main():
     data_dir = pathlib.Path(sys.argv[1])
@@ -353,10 +351,7 @@ CUT_OFF = """
 import asyncio, os, pathlib, signal, sys
 from crm.records import announced, ended, started
 from voiceagent.crm.postgres.database import Database
-from voiceagent.crm.recording import recorder as recorder_module
-from voiceagent.crm.recording.dead_letters import DeadLetters
-from voiceagent.crm.recording.giving_up import GivingUp
-from voiceagent.crm.recording.recorder import BATCH_LIMIT, CallRecorder
+from voiceagent.crm.recording.recorder import CallRecorder
 
 async def main():
     data_dir = pathlib.Path(sys.argv[1])
@@ -541,8 +536,8 @@ async def test_a_record_that_is_always_too_slow_becomes_a_dead_letter_and_stops_
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recorder_module, "RETRY_FIRST_S", 0.02)
-    monkeypatch.setattr(recorder_module, "RETRY_MAX_S", 0.05)
+    monkeypatch.setattr(database_watch, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(database_watch, "RETRY_MAX_S", 0.05)
     await database.pool.execute(
         """
         CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS

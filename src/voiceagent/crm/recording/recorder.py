@@ -9,65 +9,35 @@ is safe can wait for that.
 import asyncio
 import logging
 import math
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
-
-from voiceagent.crm.postgres.database import ContentRejected, Database
+from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.privacy.tombstones import Tombstones
-from voiceagent.crm.recording.call_models import (
-    CallEnded,
-    CallStarted,
-    TurnSpoken,
-    WebhookAnswered,
-)
-from voiceagent.crm.recording.dead_letters import DeadLetter, DeadLetters
+from voiceagent.crm.recording.database_watch import PING_INTERVAL_S, DatabaseWatch
 from voiceagent.crm.recording.giving_up import GivingUp
-from voiceagent.crm.recording.journal import Entry, Journal, abandoned_journals, free_journal
-from voiceagent.crm.recording.live_calls import LiveCalls
 from voiceagent.crm.recording.message_records import OnNew
+from voiceagent.crm.recording.record_queue import GATHER_S, QUEUE_LIMIT, RecordQueue
+from voiceagent.crm.recording.record_writer import RecordWriter
+from voiceagent.crm.recording.recorder_disk import RecorderDisk
 from voiceagent.crm.recording.records import Record, RecordsRepository
+from voiceagent.crm.recording.replay import Replay
 from voiceagent.errors import ProviderError
 
 logger = logging.getLogger(__name__)
 
-QUEUE_LIMIT = 10_000
-JOURNAL_FROM = 2_000
+JOURNAL_FROM: Final = 2_000
 """Queued records from which the journal is used though the database works: it is faster."""
-BATCH_LIMIT = 100
-GATHER_S = 0.05
-"""So long the writer waits for more, while all that it has are turns and answers to webhooks: a
-transaction and a wait for the disk serve them together. Nobody reads them sooner."""
-WRITE_DEADLINE_S = 5.0
-DURABLE_S = 1.5
+WRITE_DEADLINE_S: Final = 5.0
+DURABLE_S: Final = 1.5
 """How long somebody who must know that a record is safe waits for it."""
-DURABLE_WRITE_S = 1.0
+DURABLE_WRITE_S: Final = 1.0
 """What a batch with such a record may take; then it goes to the journal, in time."""
-PING_INTERVAL_S = 5.0
-RETRY_FIRST_S = 0.5
-RETRY_MAX_S = 5.0
-DISK_RETRY_S = 1.0
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
-
-
-@dataclass(eq=False, frozen=True, slots=True)
-class _Queued:
-    """A record on its way."""
-
-    record: Record
-    safe: "asyncio.Future[None] | None" = None
-    """Somebody waits until it is."""
+LIFE_INTERVAL_S: Final = 5.0
+"""Calls that a kill cuts off are ended at the time at which their process was last seen."""
+DISK_RETRY_S: Final = 1.0
 
 
 class CallRecorder:
@@ -100,42 +70,39 @@ class CallRecorder:
         `on_new_messages` writes what else belongs to messages that were not known before; by the
         `tombstones` records are known that come too late, since what they tell of was erased.
         Without `disk_lasts` a record in the journal is not called safe: a restart may lose it."""
-        self._database = database
-        self._records = RecordsRepository(database, on_new_messages, tombstones)
-        self._directory = data_dir / "journal"
-        self._revive = revive or database.start
         self._disk_lasts = disk_lasts
-        self._queue_limit = queue_limit
         self._write_deadline_s = write_deadline_s
-        self._ping_interval_s = ping_interval_s
-        self._gather_s = gather_s
-        self._giving_up = giving_up or GivingUp()
-        self._queue: deque[_Queued] = deque()
-        self._taken: list[_Queued] = []  # by the writer, not safe anywhere yet
-        self._journals: list[Journal] = []  # our own last, those of dead processes before
-        self._pending = 0
-        self._replayed_at_once = BATCH_LIMIT
-        self._live: set[str] = set()  # sids of calls whose end has not been kept yet
-        self._healthy = False
-        self._written = 0
-        self._failed = 0
-        self._full = False
+        self._queue = RecordQueue(queue_limit, gather_s)
+        self._disk = RecorderDisk(data_dir / "journal")
+        records = RecordsRepository(database, on_new_messages, tombstones)
+        self._writer = RecordWriter(records.apply, self._disk.bury)
+        self._watch = DatabaseWatch(
+            database.ping,
+            revive or database.start,
+            written=lambda: self._writer.written,
+            on_away=self._database_away,
+            on_back=self._database_back,
+            ping_interval_s=ping_interval_s,
+        )
+        self._replay = Replay(
+            self._disk,
+            self._writer,
+            self._watch,
+            giving_up=giving_up or GivingUp(),
+            write_deadline_s=write_deadline_s,
+        )
+        self._lost = 0
         self._work = asyncio.Event()
-        self._urgent = asyncio.Event()  # something in the queue is to be written at once
-        self._sick = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
-        # One thread of our own: the order of what it does is the order of what was asked.
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._tasks: list[asyncio.Task[None]] = []
-        self._closed = False
 
     # -- for the calls -----------------------------------------------------------------------
 
     def record(self, record: Record) -> None:
         """Take a record; returns at once and never raises."""
-        if not self._take(_Queued(record)):
-            self._failed += 1
+        if not self._take(record):
+            self._lost += 1
 
     async def record_durably(self, record: Record, deadline_s: float = DURABLE_S) -> None:
         """Take a record, and return once it is in the database or on the disk.
@@ -144,7 +111,7 @@ class CallRecorder:
         is not known to be safe by the deadline; it may become so later.
         """
         safe = asyncio.get_running_loop().create_future()
-        if not self._take(_Queued(record, safe)):
+        if not self._take(record, safe):
             raise ProviderError("no more records are taken", retryable=True)
         try:
             async with asyncio.timeout(deadline_s):
@@ -152,19 +119,11 @@ class CallRecorder:
         except TimeoutError as error:
             raise ProviderError("the record was not safe in time", retryable=True) from error
 
-    def _take(self, queued: _Queued) -> bool:
-        if self._closed or len(self._queue) >= self._queue_limit:
-            if not self._full:
-                self._full = True
-                logger.error("records are refused closed=%s", self._closed)
+    def _take(self, record: Record, safe: "asyncio.Future[None] | None" = None) -> bool:
+        if not self._queue.put(record, safe):
             return False
-        self._full = False
-        self._queue.append(queued)
         self._settled.clear()
         self._work.set()
-        can_wait = isinstance(queued.record, TurnSpoken | WebhookAnswered) and queued.safe is None
-        if not can_wait or len(self._queue) >= BATCH_LIMIT:
-            self._urgent.set()
         return True
 
     # -- for the metrics and /readyz ---------------------------------------------------------
@@ -172,27 +131,27 @@ class CallRecorder:
     @property
     def queued(self) -> int:
         """Records in memory only."""
-        return len(self._queue) + len(self._taken)
+        return len(self._queue)
 
     @property
     def journaled(self) -> int:
         """Records on the disk that the database does not have yet."""
-        return self._pending
+        return self._disk.pending
 
     @property
     def written(self) -> int:
         """Records that went into the database since the start."""
-        return self._written
+        return self._writer.written
 
     @property
     def failed(self) -> int:
         """Records that will never be in the database: refused, damaged or poisonous."""
-        return self._failed
+        return self._lost + self._disk.buried
 
     @property
     def healthy(self) -> bool:
         """Whether the database worked when it was last used or asked."""
-        return self._healthy
+        return self._watch.healthy
 
     # -- life --------------------------------------------------------------------------------
 
@@ -202,17 +161,17 @@ class CallRecorder:
         The database need not be there. Raises `ProviderError` when the disk refuses.
         """
         try:
-            await self._on_disk(self._open_journals)
+            await self._disk.open()
         except OSError as error:
             raise ProviderError(
                 f"the journal cannot be opened: {error}", retryable=False
             ) from error
-        self._count_pending()
-        if self._pending:
+        if self.journaled:
             self._settled.clear()
-            logger.warning("records wait in the journal count=%d", self._pending)
+            logger.warning("records wait in the journal count=%d", self.journaled)
         self._tasks = [
-            asyncio.create_task(self._watch_database(), name="recorder-database"),
+            asyncio.create_task(self._watch.run(), name="recorder-database"),
+            asyncio.create_task(self._show_life_for_ever(), name="recorder-life"),
             asyncio.create_task(self._write_for_ever(), name="recorder-writer"),
         ]
         self._work.set()
@@ -222,7 +181,7 @@ class CallRecorder:
 
         Raises `ProviderError` when the deadline comes first.
         """
-        self._urgent.set()
+        self._queue.hurry()
         try:
             async with asyncio.timeout(deadline_s):
                 await self._settled.wait()
@@ -234,68 +193,41 @@ class CallRecorder:
 
         What the journal still holds at the deadline is the next start's work.
         """
-        self._closed = True
-        if self._healthy and self._tasks:
+        self._queue.close()
+        if self.healthy and self._tasks:
             with suppress(ProviderError):
                 await self.settle(deadline_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        if self._journals:
+        if self._disk.is_open:
             await self._save_the_rest()
-            await self._on_disk(self._close_journals)
-        self._disk.shutdown(wait=False)
+        await self._disk.close()
 
     async def _save_the_rest(self) -> None:
-        rest = [*self._taken, *self._queue]
+        self._queue.take_all()
+        rest = self._queue.batch
         try:
-            await self._on_disk(self._append, rest)
+            await self._disk.append(rest)
         except OSError:
-            self._failed += len(rest)
+            self._lost += len(rest)
             logger.exception("records are lost at the end count=%d", len(rest))
         else:
-            self._tell_safe(rest, in_database=False)
-        self._taken = []
-        self._queue.clear()
+            self._tell_on_disk()
+        self._queue.let_go()
 
-    # -- the watch over the database ---------------------------------------------------------
-
-    async def _watch_database(self) -> None:
-        """Know the database's state: ask when idle, bring it back when it is away."""
-        pause_s = RETRY_FIRST_S
+    async def _show_life_for_ever(self) -> None:
         while True:
-            await self._show_life()
-            try:
-                await (self._database.ping() if self._healthy else self._revive())
-            except ProviderError as error:
-                self._mark(healthy=False, why=str(error))
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_MAX_S)
-                continue
-            if not self._healthy:
-                # A round trip works, yet writing may fail again at once: keep the pause growing
-                # until a write has shown that it does not.
-                self._mark(healthy=True)
-            before = self._written
-            self._sick.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._ping_interval_s):
-                    await self._sick.wait()
-            if self._sick.is_set():
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_MAX_S)
-            if self._written > before:
-                pause_s = RETRY_FIRST_S
+            await self._disk.show_life()
+            await asyncio.sleep(LIFE_INTERVAL_S)
 
-    def _mark(self, *, healthy: bool, why: str = "") -> None:
-        if healthy != self._healthy:
-            self._healthy = healthy
-            if healthy:
-                logger.info("database works journaled=%d", self._pending)
-            else:
-                logger.warning("database away, records go to the journal why=%r", why)
-        (self._work if healthy else self._sick).set()
+    def _database_away(self, why: str) -> None:
+        logger.warning("database away, records go to the journal why=%r", why)
+
+    def _database_back(self) -> None:
+        logger.info("database works journaled=%d", self.journaled)
+        self._work.set()
 
     # -- the writer --------------------------------------------------------------------------
 
@@ -303,238 +235,65 @@ class CallRecorder:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._queue or self._taken or (self._pending and self._healthy):
+            while self.queued or (self.journaled and self.healthy):
                 await self._step()
-            if not self._pending:
+            if not self.journaled:
                 self._settled.set()
 
     async def _step(self) -> None:
         """Bring one batch forward: to the database, or to the journal, or out of it."""
-        if not self._taken:
-            await self._gather()
-            self._taken = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
-            if not self._queue:
-                self._urgent.clear()
-        await self._note_begun()
+        if not self.journaled:
+            await self._queue.gather()
+        self._queue.take()
+        await self._disk.note_begun(self._queue.batch)
+        keeps_up = self._queue.waiting < JOURNAL_FROM
         # Behind older records that wait in the journal, newer ones wait there too.
-        direct = self._healthy and not self._pending and len(self._queue) < JOURNAL_FROM
-        if direct:
+        if self.healthy and not self.journaled and keeps_up:
             await self._write_directly()
             return
-        if self._taken and not await self._to_journal() and not self._healthy:
+        if self._queue.batch and not await self._to_journal() and not self.healthy:
             await asyncio.sleep(DISK_RETRY_S)
-        if self._pending and self._healthy and len(self._queue) < JOURNAL_FROM:
-            await self._replay()
-
-    async def _gather(self) -> None:
-        """Let records come together that nobody waits for."""
-        if self._queue and not self._pending and not self._closed:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._gather_s):
-                    await self._urgent.wait()
+        if self.journaled and self.healthy and self._queue.waiting < JOURNAL_FROM:
+            await self._from_journal()
 
     async def _write_directly(self) -> None:
-        waited_for = any(queued.safe is not None for queued in self._taken)
+        waited_for = self._queue.is_batch_waited_for
         deadline_s = min(self._write_deadline_s, DURABLE_WRITE_S if waited_for else math.inf)
         try:
-            await self._write([queued.record for queued in self._taken], deadline_s)
+            await self._writer.write(self._queue.batch, deadline_s)
         except ProviderError as error:
-            self._mark(healthy=False, why=str(error))
+            self._watch.failed(str(error))
         else:
-            await self._let_go(in_database=True)
+            self._queue.tell_safe()
+            await self._let_go()
 
     async def _to_journal(self) -> bool:
+        """Whether the disk took the batch."""
         try:
-            await self._on_disk(self._append, self._taken)
+            await self._disk.append(self._queue.batch)
         except OSError as error:
             logger.error("the journal cannot be written error=%s", type(error).__name__)  # noqa: TRY400 - the traceback says no more
-            if self._healthy:
+            if self.healthy:
                 await self._write_directly()
             return False
-        await self._let_go(in_database=False)
-        self._count_pending()
+        self._tell_on_disk()
+        await self._let_go()
         return True
 
-    def _tell_safe(self, queued: Sequence[_Queued], *, in_database: bool) -> None:
-        """Whoever waits for these need not wait any longer."""
-        if not (in_database or self._disk_lasts):
-            return  # They come to their deadline, and whoever sent them sends them again.
-        for each in queued:
-            if each.safe is not None and not each.safe.done():
-                each.safe.set_result(None)
-
-    async def _let_go(self, *, in_database: bool) -> None:
-        """What was taken is kept. A call whose end is among it needs nobody to end it."""
-        self._tell_safe(self._taken, in_database=in_database)
-        records = [queued.record for queued in self._taken]
-        ended = {record.call_sid for record in records if isinstance(record, CallEnded)}
-        self._taken = []
-        if not ended.isdisjoint(self._live):
-            self._live -= ended
-            await self._save_live()
-
-    async def _note_begun(self) -> None:
-        """Before the database knows that a call goes on, the disk knows who would end it."""
-        records = [queued.record for queued in self._taken]
-        begun = {record.call_sid for record in records if isinstance(record, CallStarted)}
-        if not begun <= self._live:
-            self._live |= begun
-            await self._save_live()
-
-    async def _save_live(self) -> None:
-        # Without it a kill would leave calls without an end: not worth a record or a call.
-        with suppress(OSError):
-            await self._on_disk(LiveCalls(self._journals[-1].directory).save, tuple(self._live))
-
-    async def _show_life(self) -> None:
-        if self._live:
-            with suppress(OSError):
-                await self._on_disk(LiveCalls(self._journals[-1].directory).touch)
-
-    async def _replay(self) -> None:
-        journal = next(journal for journal in self._journals if journal.pending)
+    async def _from_journal(self) -> None:
         try:
-            await self._replay_some(journal)
+            await self._replay.step()
         except OSError as error:
             logger.error("the journal cannot be read error=%s", type(error).__name__)  # noqa: TRY400 - the traceback says no more
             await asyncio.sleep(DISK_RETRY_S)
-        self._count_pending()
 
-    async def _replay_some(self, journal: Journal) -> None:
-        limit = self._replayed_at_once
-        entries = await self._on_disk(_read, journal, limit, self._giving_up)
-        records, unreadable = await self._on_disk(_records_in, entries)
-        try:
-            await self._write(records, self._write_deadline_s)
-        except ProviderError as error:
-            # Too much for the deadline would be so again, and nothing behind it would ever come.
-            self._replayed_at_once = max(1, limit // 2)
-            self._mark(healthy=False, why=str(error))
-            if len(entries) == 1:
-                await self._let_others_pass(journal, entries[0])
-            return
-        self._replayed_at_once = min(BATCH_LIMIT, limit + 1)
-        for raw, reason in unreadable:
-            await self._bury(raw, reason)
-        self._giving_up.settled([entry.line for entry in entries])
-        await self._on_disk(journal.checkpoint, entries)
+    def _tell_on_disk(self) -> None:
+        if self._disk_lasts:
+            self._queue.tell_safe()
+        # Else they come to their deadline, and whoever sent them sends them again.
 
-    async def _let_others_pass(self, journal: Journal, entry: Entry) -> None:
-        """A record that failed by itself goes behind the others, and in the end to the dead."""
-        now_s = asyncio.get_running_loop().time()
-        if self._giving_up.failed(entry.line, self._written, now_s):
-            await self._bury(entry.line, "the database took others, and not this one in time")
-            self._giving_up.settled([entry.line])
-            await self._on_disk(journal.checkpoint, [entry])
-        elif journal.pending > 1:
-            await self._on_disk(_put_last, journal, entry)
-
-    async def _write(self, records: Sequence[Record], deadline_s: float) -> None:
-        """Write to the database; what it rejects for good is buried.
-
-        Raises `ProviderError` when the database is away or did not answer in time.
-        """
-        if not records:
-            return
-        try:
-            await self._records.apply(records, deadline_s)
-        except ContentRejected as error:
-            reason = error.reason
-        except ProviderError:
-            raise
-        except Exception as error:
-            # Whatever it is, no record may stop those behind it.
-            reason = type(error).__name__
-        else:
-            self._written += len(records)
-            return
-        if len(records) == 1:
-            await self._bury(records[0].model_dump_json(), reason)
-            return
-        # One of them is poison: halve until it stands alone, and the others get through.
-        middle = len(records) // 2
-        await self._write(records[:middle], deadline_s)
-        await self._write(records[middle:], deadline_s)
-
-    async def _bury(self, raw: str, reason: str) -> None:
-        # The content is private: it goes to the file, never to the log.
-        self._failed += 1
-        logger.error("a record goes to the dead-letter file reason=%r", reason)
-        letter = DeadLetter(datetime.now(UTC), reason, raw)
-        try:
-            await self._on_disk(DeadLetters(self._directory).append, letter)
-        except OSError as error:
-            logger.error("the dead-letter file cannot be written error=%s", type(error).__name__)  # noqa: TRY400 - the traceback says no more
-
-    # -- on the disk's thread ----------------------------------------------------------------
-
-    async def _on_disk(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._disk, partial(work, *args, **kwargs))
-
-    def _open_journals(self) -> None:
-        for journal in abandoned_journals(self._directory):
-            _end_lost_calls(journal)
-            if journal.pending:
-                self._journals.append(journal)
-            else:
-                journal.close()
-        self._journals.append(free_journal(self._directory))
-
-    def _close_journals(self) -> None:
-        for journal in self._journals:
-            journal.close()
-
-    def _append(self, queued: Sequence[_Queued]) -> None:
-        self._journals[-1].append([each.record.model_dump_json() for each in queued])
-
-    def _count_pending(self) -> None:
-        self._pending = sum(journal.pending for journal in self._journals)
-
-
-def _end_lost_calls(journal: Journal) -> None:
-    """Put ends into a dead process's journal for the calls that it held.
-
-    Where the real end is known, here or later, it prevails.
-    """
-    live = LiveCalls(journal.directory)
-    left = live.left()
-    if left is None:
-        return
-    call_sids, seen_at = left
-    logger.warning("calls were cut off when their process died count=%d", len(call_sids))
-    journal.append(
-        [
-            CallEnded(
-                call_sid=call_sid, at=seen_at, status="failed", reason="process_lost"
-            ).model_dump_json()
-            for call_sid in call_sids
-        ]
-    )
-    live.save(())
-
-
-def _put_last(journal: Journal, entry: Entry) -> None:
-    journal.append([entry.line])
-    journal.checkpoint([entry])
-
-
-def _read(journal: Journal, limit: int, giving_up: GivingUp) -> list[Entry]:
-    """The next lines of a journal that go together."""
-    entries = journal.read(limit)
-    return entries[: giving_up.together([entry.line for entry in entries])]
-
-
-def _records_in(entries: Sequence[Entry]) -> tuple[list[Record], list[tuple[str, str]]]:
-    """The records of these lines, and the lines that hold none with the reason."""
-    records: list[Record] = []
-    unreadable: list[tuple[str, str]] = []
-    for entry in entries:
-        if entry.text is None:
-            unreadable.append((entry.line, "damaged on the disk"))
-            continue
-        try:
-            records.append(_RECORD.validate_json(entry.text))
-        except ValidationError:
-            unreadable.append((entry.line, "not a record of this version"))
-    return records, unreadable
+    async def _let_go(self) -> None:
+        """The batch is kept."""
+        kept = self._queue.batch
+        self._queue.let_go()
+        await self._disk.note_ended(kept)
