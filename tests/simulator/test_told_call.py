@@ -85,3 +85,15 @@ async def test_a_service_that_is_away_is_asked_again() -> None:
         async with told_call.CallRecords(address, KEY) as records:
             lines = await told(records)
     assert "The record of the call is not whole yet." in lines
+
+
+async def test_a_call_that_reached_nobody_has_no_record() -> None:
+    out = io.StringIO()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        async with told_call.CallRecords(address, KEY) as records:
+            await told_call.place(PLAN, Destination(base_url=address), Terminal(out), records)
+    [line] = out.getvalue().splitlines()
+    assert "FAILED" in line
+    assert f"{address}/webhook/incoming_call: " in line

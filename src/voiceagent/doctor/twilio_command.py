@@ -19,7 +19,9 @@ from voiceagent.twilio.number_setup import VoiceSetup
 
 DONE, FAILED, WRONG = 0, 1, 2
 
-_MISSING: Final = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN name no account"
+_MISSING: Final = (
+    "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN: both stand on the first page of Twilio's console"
+)
 _WHATSAPP: Final = """\
 A WhatsApp sender is set up in Twilio's console (Messaging, Senders): its webhook and its
 fallback URL, both POST, are

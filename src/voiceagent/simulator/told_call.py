@@ -130,7 +130,8 @@ class _ToldCall:
             await self._look()
             self._terminal.line()
         self._terminal.line(call_line(result))
-        if self._records is not None:
+        reached = result.duration_ms > 0 or any(answer.status for answer in result.webhooks)
+        if self._records is not None and reached:
             self._terminal.line(f"Record: {self._records.place_of(result.call_sid)}", "note")
         elif result.duration_ms > 0:
             self._terminal.line(_WITHOUT_WORDS, "note")

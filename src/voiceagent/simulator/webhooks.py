@@ -192,7 +192,7 @@ class TwilioWebhooks:
         except HttpError as error:
             self.answers.append(WebhookAnswer(path, event, 0, 0.0))
             raise ProviderError(
-                f"{path}: {error or type(error).__name__}", retryable=True
+                f"{self._base_url}{path}: {error or type(error).__name__}", retryable=True
             ) from error
         took_ms = answer.elapsed.total_seconds() * 1000
         body = answer.text[:_MAX_BODY_CHARS]
