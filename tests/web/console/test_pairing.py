@@ -65,6 +65,10 @@ async def test_why_it_stopped_and_what_to_do_are_told(
     assert "Another program took the session over" in page
     assert "440 · &lt;b&gt;replaced&lt;/b&gt;" in page
     assert "תוכנה אחרת השתלטה" in await shown.text(PAGE, params={"lang": "he"})
+    emulator.reason = {"code": 408, "text": "the WebSocket failed (408)"}
+    page = await shown.text(PAGE)
+    assert "the WebSocket failed (408)" in page
+    assert "408 ·" not in page
 
 
 async def test_a_code_to_type_is_shown_for_a_number(shown: Console) -> None:

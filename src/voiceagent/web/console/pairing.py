@@ -185,7 +185,9 @@ def _why(session: WhatsAppSession) -> str:
     if session.reason is None or session.state == "open":
         return ""
     code = str(session.reason.code) if session.reason.code is not None else ""
-    return " · ".join(part for part in (code, session.reason.text) if part)
+    text = session.reason.text
+    # The sidecar's own sentences have it already.
+    return text if f"({code})" in text else " · ".join(part for part in (code, text) if part)
 
 
 def _moment(text: str | None) -> datetime | None:
