@@ -262,6 +262,7 @@ class TestRoutes:
         assert page.headers["content-type"].startswith("text/html")
         for _, path in ROUTES:
             assert path in page.text
+        assert page.text.count("<main>") == page.text.count("</main>") == 1
         assert "<script" not in page.text
         assert "http:" not in page.text
         assert "https:" not in page.text

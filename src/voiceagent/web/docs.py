@@ -19,7 +19,9 @@ _STYLE: Final = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h2 { margin-top: 2.5rem; font-size: 1.1rem } code { font-size: 1rem } dl { margin-left: 1rem }
 dt { font-weight: 600 } dd { margin: 0 0 .4rem 1.5rem } small { color: #666; font-weight: 400 }
-@media (prefers-color-scheme: dark) { body { background: #111; color: #ddd } a { color: #8cf } }
+@media (prefers-color-scheme: dark) {
+  body { background: #111; color: #ddd } a { color: #8cf } small { color: #aaa }
+}
 """
 
 
@@ -44,7 +46,7 @@ def docs_page(document: Mapping[str, Any]) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width'>",
         f"<title>{escape(info['title'])}</title><style>{_STYLE}</style>",
-        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>",
+        f"<main><h1>{escape(info['title'])} {escape(info['version'])}</h1>",
         f"<p>{escape(info.get('summary', ''))}",
         "The same for programs: <a href=openapi.json>openapi.json</a></p>",
     ]
@@ -57,6 +59,7 @@ def docs_page(document: Mapping[str, Any]) -> str:
         parts.append(f"<p>{escape(schema.get('description', ''))}</p><dl>")
         parts.extend(_properties(schema))
         parts.append("</dl>")
+    parts.append("</main>")
     return "\n".join(parts)
 
 
