@@ -19,7 +19,8 @@ _STYLE: Final = """
 --card:#f4f6f9;--good:#12703c;--bad:#c02626}
 @media (prefers-color-scheme:dark){:root{--paper:#14181f;--ink:#e8ecf2;--soft:#9aa6b5;
 --line:#303844;--card:#1b212a;--good:#5fd08f;--bad:#ff7b72}}
-body{background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif;margin:0}
+body{background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif;margin:0;
+overflow-wrap:anywhere}
 main{max-width:1100px;margin:0 auto;padding:28px 20px 60px}
 h1{font-size:26px;margin:0 0 4px}.soft{color:var(--soft)}.good{color:var(--good)}
 .bad{color:var(--bad);font-weight:600}table{border-collapse:collapse;width:100%;margin-top:18px}
@@ -114,7 +115,7 @@ def html(report: Report) -> str:
 <p class="soft">{escape(report.base_url)}, {escape(report.when)}.
 The call: {escape(report.call)}.</p>
 {recording if report.has_recording else ""}
-<table><tr><th></th><th>what had to be so</th><th>what was seen</th></tr>{rows}</table>
+<table><tr><th>verdict</th><th>what had to be so</th><th>what was seen</th></tr>{rows}</table>
 </main></body></html>
 """
 

@@ -19,7 +19,8 @@ _STYLE: Final = """
 --card:#f4f6f9;--good:#12703c;--bad:#c02626}
 @media (prefers-color-scheme:dark){:root{--paper:#14181f;--ink:#e8ecf2;--soft:#9aa6b5;
 --line:#303844;--card:#1b212a;--good:#5fd08f;--bad:#ff7b72}}
-body{background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif;margin:0}
+body{background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif;margin:0;
+overflow-wrap:break-word}
 main{max-width:1240px;margin:0 auto;padding:28px 20px 60px}
 h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:34px 0 10px}
 .soft{color:var(--soft)}.verdict{font-weight:600}.good{color:var(--good)}.bad{color:var(--bad)}
@@ -103,9 +104,9 @@ call {escape(report.result.call_sid)}</span></p>
 <h2>What was said when</h2>
 <audio controls preload="metadata" src="call.wav"></audio>
 <p class="soft">The caller is on the left, the agent on the right, each as the other heard it.</p>
-<div class="wide">{svg}</div>
-<h2>Turns</h2><div class="wide">{_turn_table(report.turns)}</div>
-<h2>Checks</h2><div class="wide">{_check_table(report.checks)}</div>
+<div class="wide" tabindex="0">{svg}</div>
+<h2>Turns</h2><div class="wide" tabindex="0">{_turn_table(report.turns)}</div>
+<h2>Checks</h2><div class="wide" tabindex="0">{_check_table(report.checks)}</div>
 <p class="soft">The response time is what the caller hears: from the end of the caller's own speech
 to the first audible sound of the answer. The silence that ends an utterance is part of it. The log
 of the service is in <a href="service.log">service.log</a>, all figures in
@@ -133,7 +134,7 @@ def _figures(report: DemoReport) -> str:
 
 
 def _turn_table(turns: Sequence[DemoTurn]) -> str:
-    heads = ("", "at", "caller said", "understood", "EoU_ms", "stopped", "heard after", "agent")
+    heads = ("turn", "at", "caller said", "understood", "EoU_ms", "stopped", "heard after", "agent")
     rows = "".join(_turn_row(turn) for turn in turns)
     return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{rows}</table>"
 
@@ -168,7 +169,9 @@ def _check_table(checks: Sequence[Check]) -> str:
         f"<td>{escape(check.name)}</td><td>{escape(check.figure)}</td></tr>"
         for check in checks
     )
-    return f"<table><tr><th></th><th>what had to be so</th><th>figure</th></tr>{rows}</table>"
+    return (
+        f"<table><tr><th>verdict</th><th>what had to be so</th><th>figure</th></tr>{rows}</table>"
+    )
 
 
 def _caller_block(turn: DemoTurn) -> CallerBlock:
