@@ -27,7 +27,7 @@ h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:34px 0 10px}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:12px}
 .figure{background:var(--card);border-radius:8px;padding:12px 14px}
 .figure b{display:block;font-size:22px;font-variant-numeric:tabular-nums}
-.wide{overflow-x:auto}audio{width:100%;margin:6px 0}
+.wide{overflow-x:auto}.wide table{min-width:720px}audio{width:100%;margin:6px 0}
 svg{box-sizing:border-box;width:100%;min-width:860px;height:auto;border-radius:8px;
 border:1px solid var(--line)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
