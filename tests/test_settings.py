@@ -235,6 +235,7 @@ class TestFaults:
             ("EOU_MIN_MS", "soon"),
             ("BARGE_IN_MIN_MS", "-1"),
             ("MAX_CALLS", "0"),
+            ("WEB_CONCURRENCY", "many"),
             ("MAX_CALL_MINUTES", "241"),
             ("CALLS_PER_CALLER_HOUR", "-1"),
             ("CALLS_PER_CALLER_DAY", "many"),

@@ -75,6 +75,8 @@ from voiceagent.wiring.warm_up import WarmUp
 _RECORDS_S: Final = 10.0
 """How long the last records may take to reach the database; then they go to the journal."""
 _WATCH_S: Final = 0.25
+_NEVER_STARTS: Final = 3
+"""uvicorn's `STARTUP_FAILURE`."""
 _BIND_S: Final = 2.0
 """How long all that goes on behind waits for the port; a server without one goes on as well."""
 _LAST_WEBHOOKS_S: Final = 2.0
@@ -87,7 +89,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, configured by `settings` or by the environment.
 
     With a fault in the environment the process ends with code 2 after one line per
-    fault on standard error, since a server would bury it under a traceback.
+    fault on standard error, since a server would bury it under a traceback. One of several
+    workers ends with the code that keeps its parent from starting it again and again.
     """
     try:
         settings = settings or load_settings(os.environ)
@@ -96,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         faults = error.faults
     for fault in faults:
         print(fault, file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(2 if command_of_workers() is None else _NEVER_STARTS)
 
 
 def _check_data_dir(settings: Settings) -> None:

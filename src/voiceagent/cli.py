@@ -166,8 +166,13 @@ def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _serve(arguments: argparse.Namespace) -> int:
     from voiceagent.backup.place import finish_restore  # noqa: PLC0415
     from voiceagent.settings import load_settings  # noqa: PLC0415
+    from voiceagent.wiring import heap  # noqa: PLC0415
+
+    heap.hold()
+    from voiceagent.wiring import brains  # noqa: PLC0415
 
     settings = load_settings(os.environ)
+    brains.load_profile(settings)
     # Before a sidecar that is started next reads what is there.
     finish_restore(settings.data_dir)
     if arguments.migrate and settings.database_url is not None:
@@ -184,15 +189,20 @@ def _serve(arguments: argparse.Namespace) -> int:
         return ASKED_WRONGLY
     if arguments.check:
         return 0
-    from voiceagent.wiring import heap  # noqa: PLC0415
-
-    heap.hold()
     import uvicorn  # noqa: PLC0415
 
     from voiceagent.app import create_app  # noqa: PLC0415
+    from voiceagent.telemetry import configure_logging  # noqa: PLC0415
 
+    several = settings.web_concurrency > 1
+    if several:
+        # Each process makes its own application; what this one says looks as theirs does.
+        configure_logging(settings.log_format)
+        os.environ["DEPLOY_ID"] = settings.deploy_id
     uvicorn.run(
-        create_app(settings),
+        "voiceagent.app:create_app" if several else create_app(settings),
+        factory=several,
+        workers=settings.web_concurrency,
         log_config=None,  # the application has configured it: one format for every line
         access_log=True,
         log_level="info",

@@ -251,6 +251,8 @@ class Settings(BaseModel):
     host: ShortText = "0.0.0.0"  # noqa: S104 - a container is reached from outside
     public_base_url: Annotated[str, AfterValidator(_base_url)] | None = None
     """`https://host[:port][/path]`, normalised. `None`: derived from each request."""
+    web_concurrency: int = Field(1, ge=1, le=64)
+    """Processes that share the port; uvicorn reads the same variable, and some platforms set it."""
     forwarded_allow_ips: Annotated[str, Field(max_length=2000)] = "127.0.0.1"
     """Proxies whose forwarded headers are believed; uvicorn reads the same variable."""
     deploy_id: Annotated[str, Field(max_length=200)] = "unknown"
