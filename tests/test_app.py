@@ -70,6 +70,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 class TestStart:
+    async def test_the_log_tells_where_the_key_is(self, service: Service) -> None:
+        await service.until_ready()
+        [line] = [told for told in service.output.splitlines() if "The API key is in" in told]
+        place = re.search(r"is in ([^\"]+/api_key)", line)
+        assert place is not None
+        key = Path(place[1]).read_text(encoding="utf-8").strip()  # noqa: ASYNC240 - a short file
+        assert key not in service.output
+
     def test_nothing_slow_is_done_before_the_port_is_bound(self, tmp_path: Path) -> None:
         program = """
 import sys

@@ -158,6 +158,8 @@ def _assemble(settings: Settings) -> FastAPI:
             recorder.record(engine_failed("tts"))
         tell("tts", works)
 
+    # Before the secrets, whose places are told.
+    configure_logging(settings.log_format)
     api_key = ensure_api_key(settings)
     console = ConsoleOffice(
         settings, database, api_key, business=profile.business, zone=profile.zone
@@ -177,7 +179,6 @@ def _assemble(settings: Settings) -> FastAPI:
     recorder, rest = business.recorder, business.rest
     engines = choose_engines(settings, profile, business.house, on_voice_change, metrics)
     business.think_with(engines.model)
-    configure_logging(settings.log_format)
     for warning in _warnings(settings, engines.brain):
         _log.warning("%s", warning)
     registry = CallRegistry(settings.max_calls)
