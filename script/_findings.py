@@ -1,4 +1,4 @@
-"""Judges what pip-audit, npm audit or bandit have found, for script/audit.
+"""Judges what pip-audit, npm audit, bandit or stored advisories have found, for script/audit.
 
 Their JSON and the exceptions of deploy/audit.toml flow in; what is not explained, what need not be
 explained any more and what was not looked at flow out, a line each. It runs no tool, asks no
@@ -123,16 +123,27 @@ def _noqas(path: Path, lines: list[int]) -> set[str]:
 READERS = {"pip-audit": of_pip_audit, "npm": of_npm_audit, "bandit": of_bandit}
 
 
-def judge(kind: str, told: Path, config: Path) -> int:
+def of_tool(kind: str, path: Path) -> Iterator[Finding]:
+    """What a tool has written there. Raises `NotLookedAtError`, also at last."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise NotLookedAtError("no answer") from error
+    yield from READERS[kind](told)
+
+
+def judge(kind: str, found: Iterator[Finding], config: Path) -> int:
+    """Prints the word on each finding and each exemption; returns the exit code.
+
+    What was found before `found` raised `NotLookedAtError` counts.
+    """
     findings: list[Finding] = []
     faults: list[str] = []
     unseen = ""
     try:
-        findings.extend(READERS[kind](json.loads(told.read_text(encoding="utf-8"))))
+        findings.extend(found)
     except NotLookedAtError as error:
         unseen = str(error)
-    except (OSError, json.JSONDecodeError):
-        unseen = "no answer"
     known = exemptions(kind, config)
     today = dt.datetime.now(dt.UTC).date()
     for one in known:
@@ -141,9 +152,9 @@ def judge(kind: str, told: Path, config: Path) -> int:
         if not unseen and not any(one.covers(finding) for finding in findings):
             faults.append(f"{one.id} in {one.where}: is found no more; take its line out")
     faults += [
-        f"{found.id} in {found.where} {found.text}"
-        for found in findings
-        if not any(one.covers(found) for one in known)
+        f"{finding.id} in {finding.where} {finding.text}"
+        for finding in findings
+        if not any(one.covers(finding) for one in known)
     ]
     for fault in faults:
         print(f"{kind}: {fault}")
@@ -158,4 +169,4 @@ def judge(kind: str, told: Path, config: Path) -> int:
 
 if __name__ == "__main__":
     given = [*sys.argv[1:], str(ROOT / "deploy" / "audit.toml")]
-    sys.exit(judge(given[0], Path(given[1]), Path(given[2])))
+    sys.exit(judge(given[0], of_tool(given[0], Path(given[1])), Path(given[2])))

@@ -19,7 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "deploy" / "licences.md"
-_PINNED = re.compile(r"^([a-z0-9][\w.-]*)(?:\[[\w,-]+\])?==([^ \\;]+)(.*)", re.MULTILINE)
+PINNED = re.compile(r"^([a-z0-9][\w.-]*)(?:\[[\w,-]+\])?==([^ \\;]+)(.*)", re.MULTILINE)
+"""Name, release and condition of each package of a lock."""
 _ELSEWHERE = re.compile(r"sys_platform == '(emscripten|win32|darwin)'")
 """A package of another system: no image has it."""
 _SPELLINGS = {
@@ -68,7 +69,7 @@ def python_packages(elsewhere: dict[str, str]) -> list[Package]:
     lock = (ROOT / "deploy" / "requirements.lock").read_text(encoding="utf-8")
     return [
         Package(name, release, elsewhere.get(name) or _said_by(name))
-        for name, release, condition in _PINNED.findall(lock)
+        for name, release, condition in PINNED.findall(lock)
         if not _ELSEWHERE.search(condition)
     ]
 
