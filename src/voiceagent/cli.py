@@ -1,5 +1,6 @@
 """The command line: `voiceagent serve`, `migrate`, `eval`, `chat`, those of the simulated phone
-(`cli_call.py`) and those of whoever runs the service (`cli_operations.py`, `cli_backup.py`).
+(`cli_call.py`), those of whoever runs the service (`cli_operations.py`, `cli_backup.py`) and
+`bench` (`cli_bench.py`).
 
 Arguments flow in, an exit code flows out: 0 done, 1 it did not work, 2 it was
 asked wrongly (arguments or environment). Each command imports only what it
@@ -17,7 +18,7 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from voiceagent import cli_backup, cli_call, cli_operations
+from voiceagent import cli_backup, cli_bench, cli_call, cli_operations
 from voiceagent.errors import SettingsError, VoiceAgentError
 
 FAILED = 1
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_chat(commands)
     cli_operations.add_to(commands)
     cli_backup.add_to(commands)
+    cli_bench.add_to(commands)
     return parser
 
 
