@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from emulators.sidecar_session import TOKEN, SidecarSessionEmulator
 from test_cli import voiceagent
+from voiceagent import cli
+from voiceagent.evidence import command
 
 
 async def test_the_sidecar_tells_how_it_stands() -> None:
@@ -68,3 +72,22 @@ async def test_evidence_without_a_proper_address_is_asked_wrongly() -> None:
     code, _, err = await voiceagent("evidence", "--base-url", "localhost:8000")
     assert code == 2
     assert "--base-url" in err
+
+
+def test_evidence_expects_the_deployment_of_its_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected: list[str | None] = []
+
+    async def run(wanted: command.Wanted, *_: object, **__: object) -> int:
+        expected.append(wanted.expect_deploy_id)
+        return 0
+
+    monkeypatch.setattr(command, "run", run)
+    asked = ["evidence", "--base-url", "http://127.0.0.1:9"]
+    monkeypatch.setenv("DEPLOY_ID", "deploy-8")
+    assert cli.main(asked) == 0
+    assert cli.main([*asked, "--expect-deploy-id", "deploy-9"]) == 0
+    monkeypatch.delenv("DEPLOY_ID")
+    assert cli.main(asked) == 0
+    assert expected == ["deploy-8", "deploy-9", None]

@@ -111,7 +111,11 @@ def _add_evidence(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="the address that Twilio signs; default: PUBLIC_BASE_URL for a service that is near,"
         " else --base-url",
     )
-    evidence.add_argument("--expect-deploy-id", metavar="ID", help="what /version must tell")
+    evidence.add_argument(
+        "--expect-deploy-id",
+        metavar="ID",
+        help="what /version must tell; default: DEPLOY_ID, where it is set",
+    )
     evidence.add_argument(
         "--whatsapp-to", metavar="+972…", type=_number, help="who is really written to"
     )
@@ -140,7 +144,7 @@ def _evidence(arguments: argparse.Namespace) -> int:
         base_url=arguments.base_url,
         public_base_url=arguments.public_base_url,
         out=arguments.out,
-        expect_deploy_id=arguments.expect_deploy_id,
+        expect_deploy_id=arguments.expect_deploy_id or os.environ.get("DEPLOY_ID") or None,
         whatsapp_to=arguments.whatsapp_to,
         whatsapp=not arguments.no_whatsapp,
         call_sid=arguments.call_sid,

@@ -50,8 +50,11 @@ def test_the_run_line(text: str | None, fault: str) -> None:
 
 
 def test_version_must_name_the_deployment_that_is_expected() -> None:
-    assert service.version(answer(VERSION), None).passed
+    unasked = service.version(answer(VERSION), None)
+    assert unasked.passed
+    assert "--expect-deploy-id" in unasked.figure
     assert service.version(answer(VERSION), "d1").passed
+    assert "nobody said" not in service.version(answer(VERSION), "d1").figure
     assert "'d1', not 'd2'" in service.version(answer(VERSION), "d2").figure
     assert "commit is missing" in service.version(answer('{"deploy_id":"d"}'), None).figure
     assert not service.version(answer("<html>", 404), None).passed

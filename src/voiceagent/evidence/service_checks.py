@@ -62,6 +62,8 @@ def version(answer: HttpAnswer, expected_deploy_id: str | None) -> Check:
     if told.get("time") and not _is_time(str(told["time"])):
         faults.append(f"time is no ISO 8601: {told['time']!r}")
     figure = f"{deploy_id}, commit {str(told.get('commit', ''))[:12]}, since {told.get('time')}"
+    if expected_deploy_id is None:
+        figure += "; whether it is the current one nobody said: --expect-deploy-id"
     return check(name, faults, figure, "Is the new deployment the one that runs?", answer.raw())
 
 
