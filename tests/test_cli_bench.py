@@ -1,26 +1,11 @@
 """`voiceagent bench`, as somebody types it."""
 
-import asyncio
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
+from test_cli import voiceagent
 from voiceagent import cli, cli_bench
-
-
-async def voiceagent(*arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "voiceagent.cli", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"]},
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def test_without_a_name_it_tells_which_there_are() -> None:
