@@ -296,6 +296,10 @@ class TestLanguages:
                 assert (await line.hang_up()).ended_by == "caller"
             assert "Traceback" not in service.output
 
+    def test_a_language_of_which_there_is_no_agent_is_told_of(self, tmp_path: Path) -> None:
+        with Service(tmp_path, AGENT_LANGUAGE="fr-FR", BENCH_ENGINES="0") as service:
+            service.wait_for("AGENT_LANGUAGE is fr-FR, .* the one of en-US answers")
+
     async def test_ears_that_do_not_know_the_language_are_not_ready(self, tmp_path: Path) -> None:
         with Service(tmp_path, STT_LANGUAGE="he-IL") as service:
             await until(lambda: service.parts() == OK | {"stt": "pending"})

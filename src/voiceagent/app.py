@@ -124,6 +124,12 @@ def _warnings(settings: Settings, brain: Brain) -> list[str]:
             f"The agent speaks {brain.language} and listens for {settings.stt_language}:"
             " callers who answer in its language will not be understood."
         )
+    wanted = settings.agent_language.partition("-")[0].lower()
+    if settings.agent_file is None and wanted != spoken and not settings.bench_engines:
+        sentences.append(
+            f"AGENT_LANGUAGE is {settings.agent_language}, and no agent of that language comes with"
+            f" the service: the one of {brain.language} answers. AGENT_FILE names your own."
+        )
     if settings.llm_base_url and settings.stt_engine == "local":
         sentences.append(
             "LLM_BASE_URL is set, but the local recogniser understands only what the agent's"
