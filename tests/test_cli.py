@@ -115,6 +115,24 @@ async def test_the_upgrade_is_signed_when_the_token_is_set() -> None:
     assert "x-twilio-signature" in {name.lower() for name in calls[0].headers}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("call", "--url", "http://127.0.0.1:9/x"),
+        ("call", "--url", "ws://127.0.0.1:99999/x"),
+        ("call", "--base-url", "nowhere"),
+        ("evidence", "--base-url", "https://127.0.0.1:99999"),
+    ],
+)
+async def test_an_address_that_is_none_is_one_line_and_ends_with_2(
+    arguments: tuple[str, ...],
+) -> None:
+    code, _, err = await voiceagent(*arguments)
+    assert code == 2
+    assert "must be an address such as" in err
+    assert len(err.splitlines()) == 1
+
+
 async def test_arguments_that_make_no_sense_end_with_2(tmp_path: Path) -> None:
     assert (await voiceagent("call"))[0] == 2
     assert (await voiceagent("call", "--url", "ws://x", "--calls", "0"))[0] == 2

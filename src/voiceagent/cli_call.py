@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from voiceagent.addresses import is_address
 from voiceagent.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -80,6 +81,10 @@ def _call(arguments: argparse.Namespace) -> int:
 
     if not arguments.url and not arguments.base_url:
         raise SettingsError(["give --url wss://… or --base-url https://…"])
+    if arguments.url and not is_address(arguments.url, "ws", "wss"):
+        raise SettingsError(["--url must be an address such as wss://your.host/ws/twilio-media"])
+    if arguments.base_url and not is_address(arguments.base_url, "http", "https"):
+        raise SettingsError(["--base-url must be an address such as https://your.host"])
     destination = Destination(
         media_url=arguments.url,
         base_url=arguments.base_url,

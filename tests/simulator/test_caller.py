@@ -168,6 +168,13 @@ async def test_nobody_there_is_told() -> None:
     assert "cannot connect" in result.error
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "ws://127.0.0.1:99999/x"])
+async def test_an_address_that_is_none_is_a_failed_call(url: str) -> None:
+    result, _ = await call(url, HangUp())
+    assert not result.completed
+    assert result.error.startswith(f"cannot connect to {url}")
+
+
 async def test_both_voices_are_kept_as_they_were_heard(tmp_path: Path) -> None:
     async with serving() as (url, _):
         result, one = await call(url, Answer(words()), HangUp())

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from voiceagent.addresses import is_address
 from voiceagent.errors import SettingsError
 from voiceagent.evidence import message_probe
 from voiceagent.evidence import service_checks as checks
@@ -115,8 +116,7 @@ def wanted(
 
 
 def _address(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+    if not is_address(text, "http", "https") or "?" in text:
         raise SettingsError(["--base-url must be an address such as https://your.host"])
     return text.rstrip("/")
 

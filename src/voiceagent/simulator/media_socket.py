@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidStatus, InvalidURI
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
@@ -174,9 +174,12 @@ async def connect(
 ) -> MediaSocket:
     """Open a WebSocket to a `ws://` or `wss://` URL within 10 s.
 
-    Raises `ProtocolError` when the server refuses or does not answer.
+    Raises `ProtocolError` when the server refuses or does not answer, or the URL is none.
     """
-    uri = parse_uri(url)
+    try:
+        uri = parse_uri(url)
+    except (InvalidURI, ValueError) as error:
+        raise ProtocolError(f"cannot connect to {url}: {error}") from error
     protocol = ClientProtocol(
         uri, subprotocols=[Subprotocol(subprotocol)] if subprotocol else None, max_size=1 << 20
     )
