@@ -101,7 +101,8 @@ def written_cards(draw: st.DrawFn) -> tuple[str, str]:
 @st.composite
 def spoken_cards(draw: st.DrawFn) -> tuple[str, str]:
     number = draw(card_numbers)
-    size = draw(st.sampled_from([1, 2, 4, 16]))
+    # In pairs an odd one would be left: "twenty", and then "seven".
+    size = draw(st.sampled_from([1, 2, 4, 16] if len(number) % 2 == 0 else [1, 4, 16]))
     groups = [number[at : at + size] for at in range(0, len(number), size)]
     said = WORDS[draw(st.sampled_from(sorted(WORDS)))]
     between = draw(st.sampled_from([" ", " uh ", " and then ", "-", " אה "]))
@@ -286,6 +287,141 @@ def test_what_is_outside_of_what_was_found_stays_byte_by_byte(text: str) -> None
         outside += text[behind : one.start] + one.shown
         behind = one.end
     assert hide(text) == outside + text[behind:]
+
+
+# --- a card, its last month and its code ----------------------------------------------------------
+
+MONTHS = st.integers(1, 12)
+YEARS = st.integers(24, 39)
+BETWEEN = (" ", "\n", ", ", " - ", "\u00a0", " / ", "; ", " and ", " ואז ")
+BEFORE_DATES = (" exp ", " valid until ", ", expires ", " תוקף ", "\nבתוקף עד: ", " תפוגה ")
+BEFORE_CODES = (
+    " cvv ",
+    "\nCVV: ",
+    " and the three digits are ",
+    " קוד ",
+    " ובגב ",
+    ", שלוש ספרות ",
+)
+WRITTEN_DATES: tuple[Callable[[int, int], str], ...] = (
+    "{:02}/{}".format,
+    "{:02}/20{}".format,
+    "{}/{}".format,
+    "{:02} / {}".format,
+    "{:02}-{}".format,
+    "{:02}.{}".format,
+    "{:02} {}".format,
+    "{:02}{}".format,
+    "{:02}20{}".format,
+    "{:02}\\{}".format,
+    "{:02}|20{}".format,
+)
+branded_cards = st.one_of(
+    st.text("0123456789", min_size=13, max_size=13).map(lambda rest: with_check(f"45{rest}")),
+    st.text("0123456789", min_size=12, max_size=12).map(lambda rest: with_check(f"37{rest}")),
+)
+codes = st.text("0123456789", min_size=3, max_size=4)
+
+
+def as_printed(number: str, between: str) -> str:
+    sizes = (4, 6, 5) if len(number) == 15 else (4, 4, 4, 4)
+    groups, at = [], 0
+    for size in sizes:
+        groups.append(number[at : at + size])
+        at += size
+    return between.join(groups)
+
+
+@st.composite
+def written_with_codes(draw: st.DrawFn) -> tuple[str, str, str]:
+    """A card's number, its last month, and a text with both and the code."""
+    number = draw(branded_cards)
+    card = as_printed(number, draw(st.sampled_from(["", " ", "-"])))
+    date = draw(st.sampled_from(WRITTEN_DATES))(draw(MONTHS), draw(YEARS))
+    before_date = draw(st.sampled_from(["", *BETWEEN, *BEFORE_DATES]))
+    before_code = draw(st.sampled_from(["", *BETWEEN, *BEFORE_CODES]))
+    return number, date, f"{card}{before_date}{date}{before_code}{draw(codes)}"
+
+
+@st.composite
+def said_with_codes(draw: st.DrawFn) -> tuple[str, str]:
+    """A text with a card's number, its last month and its code in words, and the code."""
+    say = WORDS[draw(st.sampled_from(sorted(WORDS)))]
+    number = draw(branded_cards)
+    size = draw(st.sampled_from([1, 2, 4] if len(number) % 2 == 0 else [1]))
+    card = " ".join(say(number[at : at + size]) for at in range(0, len(number), size))
+    slash = draw(st.sampled_from([" ", " slash ", " לוכסן "]))
+    # Not the tenth: "five", and then "ten", is fifteen in Hebrew.
+    month = draw(MONTHS.filter(lambda month: month != 10))
+    date = f"{say(f'{month:02}')}{slash}{say(str(draw(YEARS)))}"
+    before_date = draw(st.sampled_from([*BETWEEN, *BEFORE_DATES]))
+    before_code = draw(st.sampled_from([*BETWEEN, *BEFORE_CODES]))
+    code = " ".join(say(digit) for digit in draw(codes))
+    return f"{card}{before_date}{date}{before_code}{code} thank you", code
+
+
+@settings(max_examples=200, deadline=None)
+@given(written_with_codes())
+def test_no_digit_of_a_code_behind_a_card_and_its_last_month_is_left(
+    written: tuple[str, str, str],
+) -> None:
+    number, date, text = written
+    hidden = hide(text)
+    # The last four, and of the date as much as is not hidden with the code.
+    assert f"{number[-4:]}{digits_of(date)}".startswith(digits_of(hidden))
+    assert "•••" in hidden.removeprefix("••••")
+    assert hide(hidden) == hidden
+
+
+@settings(max_examples=100, deadline=None)
+@given(said_with_codes())
+def test_nor_of_one_that_is_said(said: tuple[str, str]) -> None:
+    text, code = said
+    hidden = hide(text)
+    assert hidden.endswith("••• thank you")
+    assert code not in hidden
+    assert hide(hidden) == hidden
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("458045804580550412/27 123", "•••• 5504 12/27 •••"),
+        ("4580458045805504 12/27123", "•••• 5504 12/27•••"),
+        ("4580 4580 4580 550412/27123", "•••• 5504 12/27•••"),
+        ("4580458045805504122027123", "•••• 5504•••"),
+        ("4580458045805504 2027/12 123", "•••• 5504 2027/12 •••"),
+        ("4580458045805504\n052-0271234", "•••• 5504\n052-0271234"),
+        ("4580458045805504 01-27 / 2034", "•••• 5504 ••• / •••"),
+        ("4580458045805504 dec 27 123", "•••• 5504 dec •••"),
+        ("4580458045805504 valid till 12/27 and the three digits are 123",
+         "•••• 5504 valid till 12/27 and the three digits are •••"),
+        ("4580458045805504, month 12, year 27, 123", "•••• 5504, month 12, year •••"),
+        ("4580458045805504 בדצמבר 2027, 123", "•••• 5504 בדצמבר •••"),
+        ("4580458045805504 תוקף שתים עשרה לוכסן עשרים ושבע\nאחת שתיים שלוש",
+         "•••• 5504 תוקף •••"),
+    ],
+)  # fmt: skip
+def test_a_code_is_found_behind_whatever_is_between(text: str, hidden: str) -> None:
+    assert hide(text) == hidden
+    assert hide(hidden) == hidden
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    branded_cards,
+    st.sampled_from(["\n", ", ", "; ", " או ", " call me at "]),
+    st.one_of(
+        # 0520271234 in one may be a month, a year and a code.
+        phones.filter(lambda phone: digits_of(phone)[2:4] != "20"),
+        st.integers(1, 99_999).map("{} ₪".format),
+    ),
+    st.sampled_from(["", " 12/27"]),
+)
+def test_what_else_comes_behind_a_card_stays(
+    number: str, between: str, other: str, date: str
+) -> None:
+    assert hide(f"{number}{date}{between}{other}") == f"•••• {number[-4:]}{date}{between}{other}"
 
 
 # --- how long it takes --------------------------------------------------------------------------

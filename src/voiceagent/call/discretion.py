@@ -12,7 +12,7 @@ from typing import Final
 
 from voiceagent.speech.digit_runs import FILLERS, MASK, Run, parts_of
 from voiceagent.speech.number_names import names_a_number
-from voiceagent.speech.sensitive_numbers import Sensitive
+from voiceagent.speech.sensitive_runs import Sensitive
 
 Find = Callable[[str], Sequence[Sensitive]]
 

@@ -30,13 +30,16 @@ _IS_LOOSE: Final = re.compile(rf"[{_CLOSE}\r\n.,;|*()\[\]'\"\u00b7\u060c\uff0c\u
 _TOKEN: Final = re.compile(
     rf"(?P<card>(?<!{MASK}){MASK}{{4}} \d{{4}}(?!\d))"
     rf"|(?P<mask>{MASK}+)"
-    r"|(?P<date>(?<!\d)\d{1,2} ?[/:] ?(?:\d{4}|\d{2})(?!\d))"
+    r"|(?P<date>(?<!\d)(?:20\d\d ?[/\\] ?\d{1,2}(?!\d)"
+    # A year may have a code right behind it.
+    r"|(?:0?[1-9]|1[0-2]) ?[/:\\] ?20\d\d(?=(?:\d{3,4})?(?!\d))"
+    r"|\d{1,2} ?[/:\\] ?\d\d(?=(?:\d{3,4})?(?!\d))))"
     r"|(?P<figures>\d+)"
     r"|(?P<word>[^\W\d_]+)"
 )
 FILLERS: Final = frozenset(
-    "and uh um er erm ah hm then next dash hyphen minus space "
-    "ואז אז אה אהה אמ אממ מקף רווח קו".split()
+    "and uh um er erm ah hm then next dash hyphen minus space slash "
+    "ואז אז אה אהה אמ אממ מקף רווח קו נטוי סלש סלאש לוכסן".split()
 )
 """May stand between two groups of one number."""
 _MOST_FILLERS: Final = 2
@@ -111,7 +114,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """`12/27`, `08:30`."""
+    """`12/27`, `08:30`, `2027/12`; and what is written as one with three or four digits more."""
 
     before: Sequence[str]
     """As of `Run`."""

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, Literal
 
+from voiceagent.speech.digit_runs import FILLERS
+
 Name = Literal["card", "code", "code of a card", "identity", "other", ""]
 """`code of a card`: only where a card is spoken of. `other`: an order's, a telephone's. Empty: the
 words say nothing."""
@@ -21,9 +23,16 @@ _CODE_WORDS: Final = frozenset("cvv cvc csc cvn cid".split())
 _CODE_WORDS_OF_A_CARD: Final = frozenset(
     "security code back קוד הקוד אבטחה האבטחה ביטחון הביטחון בגב הגב מאחור מאחורה מאחורי".split()
 )
-CARD_GOES_ON: Final = frozenset(
-    "exp expiry expires expiration valid until thru date good month year תוקף בתוקף התוקף עד "
-    "תאריך פג".split()
+_MONTHS: Final = frozenset(
+    "january jan february feb march mar april apr may june jun july jul august aug september sep "
+    "sept october oct november nov december dec ינואר פברואר מרץ מרס אפריל מאי יוני יולי אוגוסט "
+    "ספטמבר אוקטובר נובמבר דצמבר".split()
+)
+_DIGIT_WORDS: Final = frozenset("digit digits ספרות הספרות".split())
+_CARD_GOES_ON: Final = frozenset(
+    "exp expire expires expiring expiry expiration valid until till thru through date good month "
+    "year mm yy yyyy the is are תוקף התוקף תוקפו תפוגה התפוגה תפוגת עד תאריך התאריך פג חודש "
+    "שנה שנת".split()
 )
 """Between a card's number and its code."""
 _IDENTITY_WORDS: Final = frozenset(
@@ -42,6 +51,8 @@ _IDENTITY_PAIRS: Final = frozenset({"ת ז", "i d", "t z"})
 _OTHER_PAIRS: Final = frozenset({"ח פ", "ע מ"})
 _OTHERS: Final = _OTHER_WORDS | _OTHER_PAIRS
 _IDENTITIES: Final = _IDENTITY_WORDS | _IDENTITY_PAIRS
+_GOES_ON: Final = _CARD_GOES_ON | _MONTHS | _DIGIT_WORDS | FILLERS
+_YEAR_COMES: Final = _MONTHS | {"year", "שנה", "שנת"}
 _MOST_WORDS_BETWEEN: Final = 5
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _NAMING: Final = 120
@@ -65,10 +76,30 @@ def names_a_number(text: str) -> bool:
     return named_before(_WORD.findall(text.lower()[-_NAMING:])) != ""
 
 
+def card_goes_on(words: Sequence[str]) -> bool:
+    """Whether these, all that is between, let a card's last month or its code follow."""
+    return all(not _GOES_ON.isdisjoint(_forms(word)) for word in words)
+
+
+def year_comes(words: Sequence[str]) -> bool:
+    """Whether the last word before a number is a month's name, or says that it is a year."""
+    return bool(words) and not _YEAR_COMES.isdisjoint(_forms(words[-1]))
+
+
+def counts_digits(digits: str, words: Sequence[str]) -> bool:
+    """Whether this, with these words behind it, is how many there are: "three digits"."""
+    return digits in ("3", "4") and not _DIGIT_WORDS.isdisjoint(words[:1])
+
+
+def _forms(word: str) -> set[str]:
+    """A Hebrew one without what is written in front of it as well."""
+    return {word, word[1:] if word[0] in _PREFIXES and len(word) > 2 else word}
+
+
 def _named(words: Sequence[str], pairs: Iterable[str]) -> Name:
     """By the nearest word that names one; `pairs`: each word with the next one away, as said."""
     for position, (word, pair) in enumerate(zip(words, pairs, strict=True)):
-        forms = {word, pair, word[1:] if word[0] in _PREFIXES and len(word) > 2 else word}
+        forms = {*_forms(word), pair}
         if not forms.isdisjoint(_OTHERS):
             return "other"
         if not forms.isdisjoint(_IDENTITIES):
@@ -76,7 +107,7 @@ def _named(words: Sequence[str], pairs: Iterable[str]) -> Name:
             return "identity" if _OTHER_WORDS.isdisjoint(farther) else "other"
         if word in _CODE_WORDS:
             return "code"
-        if word in _CODE_WORDS_OF_A_CARD:
+        if not forms.isdisjoint(_CODE_WORDS_OF_A_CARD):
             return "code of a card"
         if not forms.isdisjoint(_CARD_WORDS):
             return "card" if _CODE_WORDS_OF_A_CARD.isdisjoint(words) else "code"
