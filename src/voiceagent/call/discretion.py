@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from voiceagent.speech.digit_runs import FILLERS, MASK, Run, parts_of
-from voiceagent.speech.number_names import names_a_number
+from voiceagent.speech.digit_runs import FILLERS, MASK, Date, Run, parts_of
+from voiceagent.speech.number_names import card_goes_on, names_a_number
 from voiceagent.speech.sensitive_runs import Sensitive
 
 Find = Callable[[str], Sequence[Sensitive]]
@@ -131,5 +131,8 @@ def _goes_on(before: str, text: str) -> bool:
     match (*ends, *begins):
         case (Run(after=after), Run(before=leading)):
             return not after and FILLERS.issuperset(leading)
+        case (Run() | Date(), Run(before=leading) | Date(before=leading)):
+            # Between a card and its code there may be its last month, which is no number's part.
+            return before.rstrip(" .,")[-1:].isdecimal() and card_goes_on(leading)
         case _:
             return False
