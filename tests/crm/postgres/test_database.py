@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import uvloop
 
-from emulators.way import Condition, Way
+from emulators.way import OPEN, Condition, Way
 from fixtures_database import _server, database_url  # noqa: F401 - fixtures
 from voiceagent.crm.postgres.database import (
     SESSION_ENDS,
@@ -101,6 +101,28 @@ async def test_a_killed_server_is_an_error_and_comes_back(data_dir: Path) -> Non
     assert postmaster(data_dir) != pid
     assert await database.pool.fetchval("SELECT id FROM kept") == 1
     await database.close()
+
+
+async def test_a_server_far_away_may_take_longer_to_connect_to_than_to_answer(
+    database_url: str,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("voiceagent.crm.postgres.database.PING_DEADLINE_S", 0.3)
+    there = urlsplit(database_url)
+    socket_path = f"{parse_qs(there.query)['host'][0]}/.s.PGSQL.5432"
+    async with Way(socket_path) as way:
+        far = Database(
+            f"postgresql://postgres@127.0.0.1:{way.port}{there.path}?sslmode=disable", tmp_path
+        )
+        await far.start()
+        await way.become(Condition("refused"))
+        await first_failure(far)
+        await way.become(Condition("slow", latency_s=0.05))
+        await far.start()
+        await far.ping()
+        await way.become(OPEN)
+        await far.close()
 
 
 async def test_a_lock_file_whose_number_another_program_has_now_is_cleared(data_dir: Path) -> None:

@@ -15,6 +15,7 @@ from crm.message_records import received
 from crm.records import CALLER, announced, started, turn, webhook, whole_call
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.postgres.database import Database
+from voiceagent.crm.postgres.embedded import EmbeddedServer
 from voiceagent.crm.postgres.migrate import migrate
 from voiceagent.crm.recording import database_watch
 from voiceagent.crm.recording.dead_letters import DeadLetters
@@ -173,6 +174,39 @@ async def test_an_idle_recorder_notices_that_the_database_died_and_came_back(
     await database.ping()
     await recorder.close(DEADLINE_S)
     await database.close()
+
+
+async def test_a_database_that_is_stopped_and_started_is_told_in_a_line_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    server = EmbeddedServer(tmp_path / "theirs", settings=["fsync=off"])
+    await asyncio.to_thread(server.start, DEADLINE_S)
+    database = Database(server.url(), tmp_path)
+    recorder = CallRecorder(database, tmp_path, ping_interval_s=0.05)
+    await recorder.start()
+    await until(lambda: recorder.healthy)
+    await migrate(database)
+    caplog.clear()
+    await asyncio.to_thread(server.stop, DEADLINE_S)
+    await until(lambda: not recorder.healthy)
+    for seq in range(3):
+        recorder.record(turn("CA1", seq))
+    await asyncio.sleep(2)  # several attempts
+    assert not recorder.healthy
+    await asyncio.to_thread(server.start, DEADLINE_S)
+    await until(lambda: recorder.healthy)
+    told = [
+        f"{record.levelname} {record.getMessage().split(' why=')[0]}" for record in caplog.records
+    ]
+    assert told == [
+        "WARNING database away, records go to the journal",
+        "INFO database works journaled=3",
+    ]
+    assert not any(record.exc_info for record in caplog.records)
+    await recorder.close(0.1)
+    await database.close()
+    await asyncio.to_thread(server.stop, DEADLINE_S)
 
 
 @pytest.mark.parametrize("by_way_of_the_journal", [False, True])

@@ -125,21 +125,28 @@ class Database:
                     async with asyncio.timeout(CONNECT_DEADLINE_S):
                         self._pool = await asyncpg.create_pool(
                             self._address(),
-                            min_size=1,
+                            # None is kept up: the pool would try by itself while the server is
+                            # away, and log each attempt with a traceback. We ask ourselves.
+                            init_size=1,
+                            min_size=0,
                             max_size=POOL_MAX,
                             timeout=CONNECT_DEADLINE_S,
                             init=_have_it_end,
                             reset=_leave_as_it_is,
                             server_settings={"application_name": "voiceagent"},
                         )
-            await self.ping()
+            # Whoever has to connect first may be far away.
+            await self._round_trip(PING_DEADLINE_S if self.connections.idle else CONNECT_DEADLINE_S)
 
     def _address(self) -> str | None:
         return self._server.url() if self._server is not None else self._url
 
     async def ping(self) -> None:
         """One real round trip within 2 s. Raises `ProviderError`."""
-        async with self.connection(PING_DEADLINE_S) as connection:
+        await self._round_trip(PING_DEADLINE_S)
+
+    async def _round_trip(self, deadline_s: float) -> None:
+        async with self.connection(deadline_s) as connection:
             await connection.execute("SELECT 1")
 
     @asynccontextmanager
