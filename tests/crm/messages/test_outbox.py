@@ -199,11 +199,14 @@ class TestDeadlines:
 
 
 class TestRoutes:
+    @pytest.mark.parametrize("to", ["number", "contact"])
     async def test_a_reply_leaves_by_the_way_its_message_came_in_on(
-        self, outbox: OutboxRepository, records: RecordsRepository
+        self, outbox: OutboxRepository, records: RecordsRepository, database: Database, to: str
     ) -> None:
         await records.apply([received("A", at=1), received("SM", at=2, provider="twilio")])
-        await outbox.put(Draft(CALLER, "one"))
+        # The agent and the pages know whom they answer, programs know a number.
+        [contact] = (await ContactsRepository(database).page()).items
+        await outbox.put(Draft(CALLER if to == "number" else contact.id, "one"))
         assert await claim(outbox) == []
         [letter] = await claim(outbox, provider="twilio")
         assert letter.recipient == CALLER
