@@ -1,5 +1,7 @@
 """The files at the root that a platform runs: `asgi.py`, `Procfile`, `.replit`, `start_all.sh`."""
 
+import ast
+import itertools
 import os
 import re
 import shutil
@@ -15,6 +17,14 @@ import pytest
 from serving import Server
 
 ROOT = Path(__file__).resolve().parent.parent
+TOLD_TO_THE_SERVER = """
+import sys
+import uvicorn
+from voiceagent.cli import main
+
+uvicorn.run = lambda app, **options: print(options, file=sys.stderr)
+sys.exit(main(["serve"]))
+"""
 SMALL_APPLICATION = """
 from fastapi import FastAPI
 from voiceagent.telemetry import configure_logging
@@ -125,6 +135,24 @@ class TestRunLines:
         script = re.sub(r"\s*\\\n\s*", " ", (ROOT / "start_all.sh").read_text())
         options = web_line().partition("--timeout-keep-alive")[2]
         assert options in script
+
+    def test_so_does_serve(self, tmp_path: Path, free_port: int) -> None:
+        told = subprocess.run(
+            [sys.executable, "-c", TOLD_TO_THE_SERVER],
+            env=environ(free_port) | {"DATA_DIR": str(tmp_path), "BENCH_ENGINES": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        options = ast.literal_eval(told.stderr.splitlines()[-1])
+        words = web_line().partition("asgi:app")[2].split()
+        for name, value in itertools.pairwise([*words, "--"]):
+            if not name.startswith("--") or name in ("--host", "--port", "--"):
+                continue
+            ours = options[name.removeprefix("--").replace("-", "_")]
+            theirs = "True" if value.startswith("--") else value.capitalize()
+            assert str(ours).capitalize() == theirs, name
 
     def test_the_web_line_serves(self, deployment: Path, free_port: int) -> None:
         with Server(
