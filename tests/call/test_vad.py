@@ -136,6 +136,13 @@ class TestWindows:
 
 
 class TestLag:
+    def test_all_that_a_line_held_up_for_a_while_is_heard(self) -> None:
+        stream = VoiceActivity().open(lambda _windows: None)
+        stalled = SPEECH * 6
+        for start in range(0, len(stalled), 160):  # 18 s, before the worker has a turn
+            stream.feed(stalled[start : start + 160])
+        assert stream.dropped_bytes == 0
+
     async def test_the_oldest_audio_is_dropped_and_time_goes_on(self) -> None:
         detector = VoiceActivity(max_lag_ms=1000)
         ear = Ear(detector)

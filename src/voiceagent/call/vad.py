@@ -35,8 +35,10 @@ complete at any moment, share one run: a call alone costs three times its share 
 A call alone never waits for it (its windows are 32 ms apart)."""
 WINDOWS_AT_ONCE: Final = 8
 """Windows taken of one call before the others are served and results are delivered."""
-MAX_LAG_MS: Final = 2000.0
-"""Audio older than this is dropped: by then the caller has long been answered or not."""
+MAX_LAG_MS: Final = 20_000.0
+"""Of what waits for the worker the oldest beyond this is dropped. So much may come in one go: a
+line that stalled delivers what was held up at once, and what was said meanwhile wants an answer.
+The worker needs 0.2 s for it."""
 START_TIMEOUT_S: Final = 20.0
 CLOSE_TIMEOUT_S: Final = 5.0
 
