@@ -338,6 +338,7 @@ class TestOneSocket:
                 async with media_socket(service) as second:
                     await begin(second, "CA_TWICE")
                     assert await close_code(second) == 1008
+                await asyncio.to_thread(service.wait_for, "must take a CallSid for each")
                 assert service.readyz()[1]["calls"]["live"] == 1
                 assert first.close_code is None
         await asyncio.to_thread(service.wait_for, "WS_STOP call_sid=CA_TWICE reason=socket_lost")
@@ -363,6 +364,7 @@ class TestOneSocket:
         async with media_socket(signed, additional_headers=made) as stolen:
             await begin(stolen, call_sid)
             assert await close_code(stolen) == 1008
+        await asyncio.to_thread(signed.wait_for, "must take a new one for each")
         assert signed.call_record(call_sid) == record
 
 

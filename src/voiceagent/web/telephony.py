@@ -169,9 +169,21 @@ def media_router(
         if browsers_call is not None and browsers_call.call_sid != start.call_sid:
             await socket.close(1008, "not the call of the ticket")
             return
-        if (ended is not None and ended.is_over(start.call_sid)) or not await _is_free(start):
-            _log.warning("a socket for a call that has one, or is over: refused %s", start.call_sid)
-            await socket.close(1008, "the call has its socket, or is over")
+        if ended is not None and ended.is_over(start.call_sid):
+            _log.warning(
+                "a socket for a call that is over was refused (1008) call_sid=%s: a tool that uses "
+                "one CallSid for several calls must take a new one for each",
+                start.call_sid,
+            )
+            await socket.close(1008, "the call is over; a new call needs a CallSid of its own")
+            return
+        if not await _is_free(start):
+            _log.warning(
+                "a second socket for a call that is on the line was refused (1008) call_sid=%s: a "
+                "tool that makes several calls at once must take a CallSid for each",
+                start.call_sid,
+            )
+            await socket.close(1008, "the call has its socket")
             return
         setattr(websocket.state, CALL_SID_STATE, start.call_sid)
         _keep(start.call_sid, HTTPStatus.SWITCHING_PROTOCOLS, "stream started")
