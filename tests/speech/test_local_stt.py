@@ -205,6 +205,19 @@ async def test_ears_that_were_opened_late_hear_the_right_stretch(
     await stream.close()
 
 
+async def test_what_a_stalled_line_delivers_at_once_is_understood(
+    recognizer: LocalRecognizer,
+) -> None:
+    stream = recognizer.open("en-US")
+    stream.expect(ANSWERS)
+    answer = on_the_line(sounds.speech("tomorrow morning"))
+    stream.feed(answer + sounds.ulaw(sounds.silence(4.0)))
+    stream.speech_started(300)
+    stream.speech_paused(len(answer) / 8)
+    assert (await anext(aiter(stream))).text == "tomorrow morning"
+    await stream.close()
+
+
 async def test_what_was_said_before_the_utterance_is_not_part_of_it(
     recognizer: LocalRecognizer,
 ) -> None:

@@ -26,10 +26,11 @@ PRE_ROLL_MS: Final = 300.0
 """Kept from before the activity detector heard the voice: it hears it late."""
 KEPT_MS: Final = 30_000.0
 """Of one utterance; what is older is dropped."""
-_IDLE_KEPT_MS: Final = 2_000.0
-"""Between utterances: the detector tells of a beginning at most this late."""
 _DECODED_MS: Final = 12_000.0
 """The end of the utterance that is decoded: no phrase of a grammar is longer."""
+_IDLE_KEPT_MS: Final = _DECODED_MS
+"""Between utterances. The detector tells of a beginning a moment late, but a line that stalled
+delivers what was held up at once: by then the whole utterance is here."""
 _WAITING_UTTERANCES: Final = 4
 _UNREAD_RECOGNITIONS: Final = 64
 
