@@ -209,6 +209,9 @@ def test_webhooks_that_are_missing_or_answered_otherwise_are_named() -> None:
         "stream_ended 0 times" in webhooks(CallFacts(SID, without("/webhook/stream_ended"))).figure
     )
     rows = a_record()["webhooks"]
+    # The stream's beginning alone is not enough.
+    once = webhooks(CallFacts(SID, a_record(webhooks=[*rows[:5], rows[6]])))
+    assert "stream_status 1 times" in once.figure
     rows[2] = webhook("/webhook/stream_status", 403)
     wrong = webhooks(CallFacts(SID, a_record(webhooks=rows)))
     assert "stream_status was answered 403" in wrong.figure

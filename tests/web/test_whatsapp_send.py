@@ -14,6 +14,7 @@ from emulators.twilio_rest import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, TwilioRes
 from fixtures_database import _server, database, database_url
 from voiceagent.crm.postgres.database import Database
 from voiceagent.telemetry import configure_logging, shutdown_logging
+from voiceagent.web.whatsapp_send import ACK_S
 from whatsapp.world import KEY, OTHER, PHONE, House, house, until, until_true
 
 __all__ = ["_server", "database", "database_url"]
@@ -79,6 +80,7 @@ async def test_an_acknowledged_message_is_204_and_sent(
 async def test_one_that_is_not_acknowledged_in_time_is_202_and_sent_later(
     one: House, emulator: SidecarEmulator
 ) -> None:
+    assert ACK_S == 3.0, "so long the contract lets whoever asks wait"
     emulator.connected = False
     answer = await one.send()
     assert answer.status_code == 202
