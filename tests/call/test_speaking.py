@@ -445,6 +445,16 @@ class TestPhraseBook:
         assert stand_in.languages == ["en-US"], "the engine's own is better"
 
     @on_warped_time
+    async def test_what_has_taken_the_place_of_a_stand_in_is_learnt_once_without_a_store(
+        self,
+    ) -> None:
+        book, engine = PhraseBook(), WordVoice()
+        await book.learn_meanwhile(WordVoice(), "well", "en-US")
+        for _ in range(2):
+            await book.learn(engine, "well", "en-US")
+        assert engine.languages == ["en-US"]
+
+    @on_warped_time
     async def test_only_what_is_still_said_is_kept(self) -> None:
         book, engine = PhraseBook(), WordVoice()
         await book.learn(engine, "well", "en-US")
