@@ -29,7 +29,7 @@ from voiceagent.call.turn_policy import TurnPolicy
 from voiceagent.call.vad import VoiceActivity
 from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.postgres.database import Database
-from voiceagent.crm.postgres.migrate import migrate
+from voiceagent.crm.postgres.migrate import check_up_to_date, migrate
 from voiceagent.crm.recording.engine_failures import engine_failed, is_engine
 from voiceagent.doctor.command import examine_running
 from voiceagent.doctor.configuration import configured
@@ -149,6 +149,8 @@ def _assemble(settings: Settings) -> FastAPI:
         await database.start()
         if database.embedded:
             await migrate(database)
+        else:
+            await check_up_to_date(database)
 
     def on_brain_failure(why: str) -> None:
         metrics.brain_takeovers.inc()

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from voiceagent.crm.postgres.database import Connection, Database
-from voiceagent.crm.postgres.migrate import shipped
+from voiceagent.crm.postgres.migrate import applied_to, shipped
 from voiceagent.doctor.facts import ClockSeen, DatabaseSeen, Facts, Outcome
 from voiceagent.errors import ProviderError
 from voiceagent.settings import Settings
 
-_OURS: Final = "SELECT to_regclass('schema_migrations') IS NOT NULL"
-_APPLIED: Final = "SELECT name, checksum FROM schema_migrations ORDER BY name"
 _CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
@@ -55,9 +53,7 @@ def _note_failure(error: ProviderError, facts: Facts) -> None:
 async def _look(connection: Connection, *, embedded: bool) -> DatabaseSeen:
     version: str = await connection.fetchval("SHOW server_version")
     told = f"PostgreSQL {version.partition(' ')[0]} answers"
-    applied: dict[str, str] = {}
-    if await connection.fetchval(_OURS):
-        applied = {row["name"]: row["checksum"] for row in await connection.fetch(_APPLIED)}
+    applied = await applied_to(connection)
     # A pooler makes up the process that it tells its clients of.
     behind: int = await connection.fetchval("SELECT pg_backend_pid()")
     ours = {migration.name: migration.checksum for migration in shipped()}

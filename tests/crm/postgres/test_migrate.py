@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voiceagent.crm.postgres.database import Database
-from voiceagent.crm.postgres.migrate import Migration, migrate, shipped
+from voiceagent.crm.postgres.migrate import Migration, check_up_to_date, migrate, shipped
 from voiceagent.errors import ProviderError
 
 TABLES = {
@@ -42,6 +42,17 @@ async def test_an_empty_database_gets_every_table_once(empty: Database) -> None:
     assert await migrate(empty) == [migration.name for migration in shipped()]
     assert await tables(empty) == TABLES
     assert await migrate(empty) == []
+
+
+async def test_what_is_missing_is_told_until_it_is_there(empty: Database) -> None:
+    with pytest.raises(ProviderError, match="run voiceagent migrate"):
+        await check_up_to_date(empty)
+    first, *_ = shipped()
+    await migrate(empty, [first])
+    with pytest.raises(ProviderError, match=f"first is {shipped()[1].name}"):
+        await check_up_to_date(empty)
+    await migrate(empty)
+    await check_up_to_date(empty)
 
 
 async def test_two_processes_may_migrate_at_once(empty: Database, tmp_path: Path) -> None:

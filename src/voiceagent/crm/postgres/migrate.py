@@ -81,6 +81,27 @@ async def migrate(database: Database, migrations: Sequence[Migration] | None = N
     return applied
 
 
+async def applied_to(connection: Connection) -> dict[str, str]:
+    """The checksums of what was applied, by name; in order."""
+    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+        return {}
+    rows = await connection.fetch("SELECT name, checksum FROM schema_migrations ORDER BY name")
+    return {row["name"]: row["checksum"] for row in rows}
+
+
+async def check_up_to_date(database: Database) -> None:
+    """Raises `ProviderError` while something is missing, which says what to do."""
+    async with database.connection() as connection:
+        applied = await applied_to(connection)
+    missing = [migration.name for migration in shipped() if migration.name not in applied]
+    if missing:
+        raise ProviderError(
+            f"the database is not up to date: run voiceagent migrate ({len(missing)} missing,"
+            f" the first is {missing[0]})",
+            retryable=True,
+        )
+
+
 async def _apply_between_others(database: Database, migration: Migration) -> bool:
     """Whether it was applied here. Where others hold what it needs it gives way and comes again."""
     loop = asyncio.get_running_loop()
