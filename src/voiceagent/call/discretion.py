@@ -22,6 +22,8 @@ _LONGEST_PIECE: Final = 1_000
 """Letters; what is longer is no piece of a number."""
 _CONTEXT: Final = 200
 """Letters of what the agent said last."""
+_STOPS: Final = " .,"
+"""May stand behind the last digit of an utterance."""
 _BETWEEN: Final = "\x1f"
 """Between two utterances; digits go on across it."""
 
@@ -133,6 +135,6 @@ def _goes_on(before: str, text: str) -> bool:
             return not after and FILLERS.issuperset(leading)
         case (Run() | Date(), Run(before=leading) | Date(before=leading)):
             # Between a card and its code there may be its last month, which is no number's part.
-            return before.rstrip(" .,")[-1:].isdecimal() and card_goes_on(leading)
+            return before.rstrip(_STOPS)[-1:].isdecimal() and card_goes_on(leading)
         case _:
             return False
