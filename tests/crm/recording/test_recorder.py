@@ -192,7 +192,7 @@ async def test_a_database_that_is_stopped_and_started_is_told_in_a_line_each(
     await until(lambda: not recorder.healthy)
     for seq in range(3):
         recorder.record(turn("CA1", seq))
-    await asyncio.sleep(2)  # several attempts
+    await asyncio.sleep(1)  # several attempts
     assert not recorder.healthy
     await asyncio.to_thread(server.start, DEADLINE_S)
     await until(lambda: recorder.healthy)
