@@ -206,6 +206,21 @@ async def test_a_server_that_does_not_answer_meets_the_deadline(database: Databa
     await database.ping()
 
 
+async def test_what_a_rush_has_opened_is_closed_again(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceagent.crm.postgres.database.IDLE_S", 0.1)
+    database = Database(None, data_dir)
+    await database.start()
+    await asyncio.gather(*(database.pool.execute("SELECT pg_sleep(0.05)") for _ in range(5)))
+    assert database.connections.idle == 5
+    async with asyncio.timeout(10):
+        while database.connections.idle > 1:
+            await asyncio.sleep(0.02)
+    await database.ping()
+    await database.close()
+
+
 async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     async def work() -> None:
         async with database.transaction() as connection:

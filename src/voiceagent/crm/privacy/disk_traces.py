@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.privacy.tombstones import Tombstones
@@ -26,10 +26,9 @@ from voiceagent.crm.recording.late_records import (
     sift,
     subjects_of,
 )
-from voiceagent.crm.recording.records import Record
+from voiceagent.crm.recording.records import Record, record_of
 from voiceagent.errors import ProviderError
 
-_RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Record)
 _ASKED_AT_ONCE: Final = 1000
 
 # In a line that is no record of this version: whatever looks like what it may be about.
@@ -127,6 +126,6 @@ def _subjects_in(text: str) -> list[Subject]:
 
 def _record(text: str) -> AnyRecord | None:
     try:
-        return _RECORD.validate_json(text)
+        return record_of(text)
     except ValidationError:
         return None

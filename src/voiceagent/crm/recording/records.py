@@ -5,10 +5,10 @@ meanwhile come to nothing, however late they come; what the erased wished goes o
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from voiceagent.crm.postgres.database import (
     CONFLICT_ATTEMPTS,
@@ -37,6 +37,13 @@ from voiceagent.crm.recording.model_usage import ModelUsed, apply_model_usage
 Record = Annotated[
     CallRecord | MessageRecord | EngineFailed | ModelUsed, Field(discriminator="kind")
 ]
+# Else the last 16,384 short strings that were read stay in memory: words and numbers of callers.
+_RECORD: Final = TypeAdapter[Record](Record, config=ConfigDict(cache_strings="keys"))
+
+
+def record_of(text: str | bytes) -> Record:
+    """A record as it lies on the disk. Raises pydantic's `ValidationError`."""
+    return _RECORD.validate_json(text)
 
 
 class RecordsRepository:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from voiceagent.crm.recording.database_watch import DatabaseWatch
 from voiceagent.crm.recording.giving_up import GivingUp
@@ -17,10 +17,8 @@ from voiceagent.crm.recording.journal import Entry, Journal
 from voiceagent.crm.recording.record_queue import BATCH_LIMIT
 from voiceagent.crm.recording.record_writer import RecordWriter
 from voiceagent.crm.recording.recorder_disk import RecorderDisk
-from voiceagent.crm.recording.records import Record
+from voiceagent.crm.recording.records import Record, record_of
 from voiceagent.errors import ProviderError
-
-_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 class Replay:
@@ -98,7 +96,7 @@ def _read(journal: Journal, limit: int, giving_up: GivingUp) -> _Portion:
             unreadable.append((entry.line, "damaged on the disk"))
             continue
         try:
-            records.append(_RECORD.validate_json(entry.text))
+            records.append(record_of(entry.text))
         except ValidationError:
             unreadable.append((entry.line, "not a record of this version"))
     return _Portion(entries, records, unreadable)
