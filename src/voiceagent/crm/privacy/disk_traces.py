@@ -26,7 +26,7 @@ from voiceagent.crm.recording.late_records import (
     sift,
     subjects_of,
 )
-from voiceagent.crm.recording.records import Record, record_of
+from voiceagent.crm.recording.records import record_of
 from voiceagent.errors import ProviderError
 
 _ASKED_AT_ONCE: Final = 1000
