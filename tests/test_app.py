@@ -167,12 +167,18 @@ print(told, file=sys.stderr)
                 {"DATA_DIR": "agent.toml", "API_KEY": "key"},
                 ["DATA_DIR: agent.toml cannot be used (File exists)."],
             ),
+            (
+                {"DATA_DIR": "spoilt"},
+                ["DATA_DIR: spoilt/journal cannot be used (File exists)."],
+            ),
         ],
     )
     def test_a_fault_of_the_settings_is_a_line_and_code_2(
         self, tmp_path: Path, environ: dict[str, str], faults: list[str]
     ) -> None:
         (tmp_path / "agent.toml").write_text('business = "x"\n')
+        (tmp_path / "spoilt").mkdir()
+        (tmp_path / "spoilt" / "journal").touch()
         said = subprocess.run(
             [sys.executable, *run_line(), "--port", "0"],
             cwd=tmp_path,

@@ -10,11 +10,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from errno import EACCES
 from functools import partial
 from math import inf
+from pathlib import Path
 from typing import Final
 
 from fastapi import Depends, FastAPI
@@ -31,6 +33,7 @@ from voiceagent.crm.calls.repository import CallsRepository
 from voiceagent.crm.postgres.database import Database
 from voiceagent.crm.postgres.migrate import check_up_to_date, migrate
 from voiceagent.crm.recording.engine_failures import engine_failed, is_engine
+from voiceagent.crm.recording.recorder_disk import JOURNAL
 from voiceagent.doctor.command import examine_running
 from voiceagent.doctor.configuration import configured
 from voiceagent.errors import SettingsError
@@ -104,15 +107,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _check_data_dir(settings: Settings) -> None:
     """Records wait there while the database is away. Raises `SettingsError`."""
-    try:
+    with _usable(settings.data_dir):
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         finish_restore(settings.data_dir)
-        if os.access(settings.data_dir, os.W_OK | os.X_OK):
-            return
-        reason = "not writable"
+    for folder in (settings.data_dir, settings.data_dir / JOURNAL):
+        with _usable(folder):
+            folder.mkdir(exist_ok=True)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(EACCES, "not writable")
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    raise SettingsError([f"DATA_DIR: {settings.data_dir} cannot be used ({reason})."])
+        raise SettingsError([f"DATA_DIR: {folder} cannot be used ({reason})."]) from None
 
 
 def _warnings(settings: Settings, brain: Brain) -> list[str]:

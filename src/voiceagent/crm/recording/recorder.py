@@ -21,7 +21,7 @@ from voiceagent.crm.recording.giving_up import GivingUp
 from voiceagent.crm.recording.message_records import OnNew
 from voiceagent.crm.recording.record_queue import GATHER_S, QUEUE_LIMIT, RecordQueue
 from voiceagent.crm.recording.record_writer import RecordWriter
-from voiceagent.crm.recording.recorder_disk import RecorderDisk
+from voiceagent.crm.recording.recorder_disk import JOURNAL, RecorderDisk
 from voiceagent.crm.recording.records import Record, RecordsRepository
 from voiceagent.crm.recording.replay import Replay
 from voiceagent.errors import ProviderError
@@ -73,7 +73,7 @@ class CallRecorder:
         self._disk_lasts = disk_lasts
         self._write_deadline_s = write_deadline_s
         self._queue = RecordQueue(queue_limit, gather_s)
-        self._disk = RecorderDisk(data_dir / "journal")
+        self._disk = RecorderDisk(data_dir / JOURNAL)
         records = RecordsRepository(database, on_new_messages, tombstones)
         self._writer = RecordWriter(records.apply, self._disk.bury)
         self._watch = DatabaseWatch(

@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from voiceagent.crm.recording.call_models import CallEnded, CallStarted
 from voiceagent.crm.recording.dead_letters import DeadLetter, DeadLetters
@@ -23,6 +23,9 @@ from voiceagent.crm.recording.live_calls import LiveCalls
 from voiceagent.crm.recording.records import Record
 
 logger = logging.getLogger(__name__)
+
+JOURNAL: Final = "journal"
+"""The folder in the data directory."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
