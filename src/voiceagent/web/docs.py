@@ -16,7 +16,8 @@ from starlette.responses import HTMLResponse, JSONResponse
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _STYLE: Final = """
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+       overflow-wrap: anywhere }
 h2 { margin-top: 2.5rem; font-size: 1.1rem } code { font-size: 1rem } dl { margin-left: 1rem }
 dt { font-weight: 600 } dd { margin: 0 0 .4rem 1.5rem } small { color: #666; font-weight: 400 }
 @media (prefers-color-scheme: dark) {
