@@ -236,6 +236,9 @@ def _assemble(settings: Settings) -> FastAPI:
         await start_database()
         # Before the first call: it is answered by what is live.
         await office.agents.load()
+        # It asks for itself, and maybe a moment later: what it knows is told from now on.
+        while not recorder.healthy:  # noqa: ASYNC110 - rarely, and for a moment
+            await asyncio.sleep(_WATCH_S / 10)
 
     async def check_socket() -> None:
         await check_handshake(settings)
@@ -267,6 +270,7 @@ def _assemble(settings: Settings) -> FastAPI:
         agent_file,
         profile,
         business.agent_versions,
+        business.house,
         engines=engines,
         phrase_book=phrase_book,
         shared=shared,

@@ -769,6 +769,10 @@ class Switchboard:
     async def hang_up(self, call_sid: str) -> None: ...
 
 
+def go_deaf(c: Call) -> None:
+    c.ears.failures.append(ProviderError("no such language", retryable=False))
+
+
 class TestTransfer:
     LEAVING = (Say("I connect you"), Transfer("+97231234567"))
 
@@ -826,6 +830,27 @@ class TestTransfer:
             await c.until_quiet(words=5)
             assert " ".join(c.played[-2:]) == PHRASES.transfer_failed
             c.phone.stop()
+
+    @on_warped_time
+    async def test_whom_nobody_understands_any_more_a_person_takes_over(self) -> None:
+        board = Switchboard()
+        async with call(prepare=go_deaf, control=board, person="+972501234567") as c:
+            await c.until(lambda: board.orders)
+            c.phone.stop()
+        assert " ".join(c.played).endswith(PHRASES.transfer)
+        assert board.orders == [(CALL, "+972501234567")]
+        assert c.ended.reason == "transferred"
+
+    @on_warped_time
+    async def test_who_comes_back_from_them_and_is_not_understood_again_hears_so(self) -> None:
+        board = Switchboard()
+        back = {"resumed": "transfer_failed"}
+        async with call(
+            prepare=go_deaf, control=board, person="+972501234567", parameters=back
+        ) as c:
+            await c.ends()
+        assert " ".join(c.played).endswith(PHRASES.cannot_hear)
+        assert (board.orders, c.ended.reason) == ([], "error")
 
     @on_warped_time
     async def test_who_comes_back_is_told_and_the_record_goes_on(self) -> None:

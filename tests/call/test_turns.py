@@ -55,6 +55,8 @@ from voiceagent.call.turn_state import State
 from voiceagent.call.turns import Turns
 from voiceagent.speech.ports import Recognition
 
+PERSON = "+972501234567"
+
 
 def listening() -> World:
     """A call whose introduction was played."""
@@ -1122,6 +1124,25 @@ class TestTheEnd:
         assert only(world.send(EarsLost()), SpeakPhrase).phrase is Phrase.CANNOT_HEAR
         world.release(world.reply, 1500)
         assert only(world.play_out(), HangUp).reason == "error"
+
+    def test_lost_ears_are_a_persons_matter_where_somebody_can_be_reached(self) -> None:
+        world = speaking()
+        assert only(world.send(EarsLost(PERSON)), SpeakPhrase).phrase is Phrase.TRANSFER
+        # Lost once more meanwhile: they are on their way.
+        assert not world.send(EarsLost(PERSON))
+        world.release(world.reply, 1500)
+        connect = only(world.play_out(), Connect)
+        assert connect.number == PERSON
+        assert not world.send(EarsLost(PERSON))
+        actions = world.send(TransferFailed(connect.reply))
+        assert only(actions, SpeakPhrase).phrase is Phrase.CANNOT_HEAR
+        world.release(world.reply, 1500)
+        assert only(world.play_out(), HangUp).reason == "error"
+
+    def test_lost_ears_bring_nobody_to_a_caller_who_is_taken_leave_of(self) -> None:
+        world = speaking()
+        world.send(Farewell())
+        assert not world.send(EarsLost(PERSON))
 
     def test_nothing_happens_after_it(self) -> None:
         world = speaking()

@@ -90,7 +90,8 @@ class World:
     def send(self, event: Event) -> list[Action]:
         state_before = self.turns.state
         leaving = self.leaving
-        if isinstance(event, Farewell | EarsLost) and self.introductions:
+        for_good = isinstance(event, Farewell) or event == EarsLost()
+        if for_good and self.introductions:
             self.leaving = True
         actions = self.turns.handle(event, self.now_ms)
         self.actions += actions
@@ -196,6 +197,7 @@ class World:
             PutThrough("+97231234567"),
             EarsFailed(),
             EarsLost(),
+            EarsLost("+972501234567"),
             Begin(),
             Tick(),
             GuessReady(self.guesses[-1] if self.guesses else 0),

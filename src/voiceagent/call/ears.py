@@ -37,9 +37,11 @@ class Ears:
         now_ms: Callable[[], float],
         dispatch: Callable[[on.Event], None],
         report_failure: Callable[[str, str], None],
+        person: Callable[[], str],
     ) -> None:
         """`language`: BCP 47; `expected`: what is likely to be said; `report_failure(part, why)`
-        reaches the warm-up."""
+        reaches the warm-up; `person` is the number of who takes over when there is no use in
+        listening, or empty."""
         self.stream: RecognitionStream | None = None
         """What hears now; None: nothing does."""
         self._recognizer = recognizer
@@ -49,6 +51,7 @@ class Ears:
         self._now_ms = now_ms
         self._dispatch = dispatch
         self._report_failure = report_failure
+        self._person = person
         self._tasks: asyncio.TaskGroup | None = None
 
     def open(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
@@ -108,7 +111,7 @@ class Ears:
             self._report_failure("stt", str(error))
             await self.close()
             if not error.retryable or now_ms - away_since_ms >= _AWAY_S * 1000.0:
-                self._dispatch(on.EarsLost())
+                self._dispatch(on.EarsLost(self._person()))
                 return
             self._dispatch(on.EarsFailed())
             await asyncio.sleep(min(_PAUSE_S * failures, _LONGEST_PAUSE_S))

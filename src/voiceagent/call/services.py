@@ -22,6 +22,11 @@ from voiceagent.speech.ports import SpeechRecognizer
 from voiceagent.speech.sensitive_numbers import find
 
 
+def nobody() -> str:
+    """No number."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class CallServices:
     """What all calls share."""
@@ -43,6 +48,8 @@ class CallServices:
     parking: Parking
     report_failure: Callable[[str, str], None]
     """(part, sentence): an engine (`stt`, `tts`, `brain`) failed in a call."""
+    person: Callable[[], str] = nobody
+    """E.164 number of who takes a call over, just now, that the agent cannot go on with."""
     words: FloorWords = BUILT_IN
     """By which the floor is kept or taken, those of the business included."""
     record: Callable[[str], Tape] | None = None

@@ -28,7 +28,7 @@ from voiceagent.call.receiving import Receiver
 from voiceagent.call.replies import Replies
 from voiceagent.call.reply_effects import ReplyEffects, SpokenLanguage
 from voiceagent.call.sending import Sender
-from voiceagent.call.services import CallServices
+from voiceagent.call.services import CallServices, nobody
 from voiceagent.call.tape import RecordingNotice, Tape, Unrecorded
 from voiceagent.call.thinking import Thinking
 from voiceagent.call.transfer import Transfer
@@ -79,6 +79,8 @@ class CallSession:
             now_ms=self._now_ms,
             dispatch=self.dispatch,
             report_failure=services.report_failure,
+            # Once in a call: who was not reached is not rung every half minute.
+            person=services.person if not self._is_back else nobody,
         )
         self._spoken = SpokenLanguage(
             services.brain, services.voice, self._talk.language, self._ears.listen_for

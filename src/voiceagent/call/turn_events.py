@@ -136,6 +136,9 @@ class EarsFailed:
 class EarsLost:
     """The recogniser failed for good: nothing more can be understood in this call."""
 
+    person: str = ""
+    """E.164 number of somebody who can take it over; empty: nobody can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Farewell:

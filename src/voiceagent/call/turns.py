@@ -152,8 +152,8 @@ class Turns:
                 if self.state is State.LISTENING and self._caller.waits_unheard(now_ms):
                     self._settle_caller(actions)
                     self._apologise(now_ms, actions)
-            case on.EarsLost():
-                self._take_leave("error", now_ms, actions)
+            case on.EarsLost(person):
+                self._hand_over(person, now_ms, actions)
             case on.Closed():
                 self._end(actions, hang_up=None)
         self._caller.patient = self._guesses.is_awaited
@@ -496,14 +496,24 @@ class Turns:
         else:
             self._listen(now_ms)
 
-    def _put_through(self, number: str, now_ms: float, actions: list[on.Action]) -> None:
-        """Say that somebody is coming to the telephone, then connect."""
+    def _put_through(
+        self, number: str, now_ms: float, actions: list[on.Action], leaves: str | None = None
+    ) -> None:
+        """Say that somebody is coming to the telephone, then connect; where that fails, the call
+        goes on, or `leaves` for this reason."""
         if self._is_farewell():
             return
         self._take_floor(actions)
         reply = self._new_reply(now_ms)
-        reply.transfer_to, reply.by_person = number, True
+        reply.transfer_to, reply.by_person, reply.leaves = number, True, leaves
         self._speak_phrase(reply, on.Phrase.TRANSFER, 0, actions)
+
+    def _hand_over(self, person: str, now_ms: float, actions: list[on.Action]) -> None:
+        """We understand nothing any more: somebody who does takes over, or the call ends."""
+        if person and not self._is_put_through:
+            self._put_through(person, now_ms, actions, leaves="error")
+        else:
+            self._take_leave("error", now_ms, actions)
 
     def _connect(self, said: Reply, now_ms: float, actions: list[on.Action]) -> None:
         """Let the caller be connected to a person; nothing that is said meanwhile is answered."""
@@ -624,9 +634,15 @@ class Turns:
     def _is_farewell(self) -> bool:
         return self._reply is not None and self._reply.is_last_word
 
+    @property
+    def _is_put_through(self) -> bool:
+        """Whether a person's number is rung, or will be whatever the caller says."""
+        reply = self._reply
+        return reply is not None and (reply.connecting or reply.by_person)
+
     def _take_leave(self, reason: str, now_ms: float, actions: list[on.Action]) -> None:
         """Say the last words of the call and hang up when they were heard."""
-        if self._reply is not None and (self._reply.connecting or self._reply.by_person):
+        if self._reply is not None and self._is_put_through:
             # Whoever is put through needs no farewell of ours; whoever is not, hears it then.
             self._reply.leaves = self._reply.leaves or reason
             return

@@ -17,6 +17,7 @@ from voiceagent.call.speaking import PhraseBook
 from voiceagent.crm.desk.agent_versions import AgentVersions
 from voiceagent.settings import Settings
 from voiceagent.web.agents import Agent, Agents
+from voiceagent.wiring.brains import House, transfer_to
 from voiceagent.wiring.engines import Engines
 from voiceagent.wiring.keep_running import keep_running
 from voiceagent.wiring.voice_warm_up import Lines, VoiceWarmUp, fixed_lines, with_notice
@@ -31,6 +32,7 @@ class AgentOffice:
         file: AgentText,
         profile: AgentProfile,
         versions: AgentVersions,
+        house: House,
         *,
         engines: Engines,
         phrase_book: PhraseBook,
@@ -39,6 +41,7 @@ class AgentOffice:
         """`profile` is the file's; `shared` is what calls of each agent work with, where it is not
         the agent's own."""
         self._engines = engines
+        self._house = house
         self._shared = shared
         self._is_recorded = settings.record_calls
         self.agents = Agents(file, profile, self._services_of, versions)
@@ -85,6 +88,7 @@ class AgentOffice:
             brain=brain,
             voice=replace(self._shared.voice, language=brain.language),
             expected=self._engines.expected_of(profile),
+            person=partial(transfer_to, profile, self._house),
             words=FloorWords.with_own(profile.words.back_channel, profile.words.command),
         )
 

@@ -115,7 +115,7 @@ def choose_brain(
     settings: Settings, profile: AgentProfile, house: House, model: ChatModel | None
 ) -> Brain:
     """The brain of telephone calls: the model's, with the script behind it."""
-    script = ScriptedBrain(profile, lambda: _transfer_to(profile, house))
+    script = ScriptedBrain(profile, partial(transfer_to, profile, house))
     if model is None:
         return script
     languages = engine_languages(settings)
@@ -188,7 +188,7 @@ def _card_loader(house: House) -> LoadCard:
     return load
 
 
-def _transfer_to(profile: AgentProfile, house: House) -> str:
+def transfer_to(profile: AgentProfile, house: House) -> str:
     """Where callers can be connected to a person now; empty: nowhere."""
     if not house.can_transfer:
         return ""
