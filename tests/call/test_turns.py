@@ -1128,16 +1128,21 @@ class TestTheEnd:
     def test_lost_ears_are_a_persons_matter_where_somebody_can_be_reached(self) -> None:
         world = speaking()
         assert only(world.send(EarsLost(PERSON)), SpeakPhrase).phrase is Phrase.TRANSFER
-        # Lost once more meanwhile: they are on their way.
-        assert not world.send(EarsLost(PERSON))
         world.release(world.reply, 1500)
         connect = only(world.play_out(), Connect)
         assert connect.number == PERSON
-        assert not world.send(EarsLost(PERSON))
         actions = world.send(TransferFailed(connect.reply))
         assert only(actions, SpeakPhrase).phrase is Phrase.CANNOT_HEAR
         world.release(world.reply, 1500)
         assert only(world.play_out(), HangUp).reason == "error"
+
+    def test_lost_ears_bring_nobody_twice(self) -> None:
+        world = speaking()
+        world.send(PutThrough("+97231234567"))
+        assert not world.send(EarsLost(PERSON))
+        world.release(world.reply, 1500)
+        assert only(world.play_out(), Connect).number == "+97231234567"
+        assert not world.send(EarsLost(PERSON))
 
     def test_lost_ears_bring_nobody_to_a_caller_who_is_taken_leave_of(self) -> None:
         world = speaking()
