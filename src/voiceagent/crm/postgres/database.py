@@ -31,8 +31,8 @@ QUERY_DEADLINE_S = 5.0
 POOL_CLOSE_DEADLINE_S = 5.0
 POOL_MAX = 10
 IDLE_S = 15.0
-"""A connection that a rush has left over goes after so long: it keeps up to a megabyte of prepared
-statements here and more at the server, which others may want."""
+"""A connection that a rush has left over goes after so long: it keeps a quarter of a megabyte and
+more of prepared statements here, and a process at the server."""
 SESSION_ENDS = {
     # Longer than any work of ours rests between two statements.
     "idle_in_transaction_session_timeout": "'15s'",
